@@ -1,0 +1,364 @@
+use std::net::IpAddr;
+
+use crate::evidence::{Anomaly, EvidenceId, Record};
+use crate::formats::Kind;
+use crate::model::{Behaviour, Protocol, Signal};
+use crate::time::{Basis, Instant, Span};
+
+/// Everything `analyze` found out, ready to be reported. All times are on the reference clock (after correction)
+/// unless a field says otherwise. All lists are in their final order.
+#[derive(Clone, Debug, Default)]
+pub struct Analysis {
+    /// In the order of [`EvidenceId`]: `sources[id.0]`.
+    pub sources: Vec<Source>,
+    pub clocks: Vec<Clock>,
+    pub signals: Vec<Signal>,
+    pub findings: Vec<Finding>,
+    pub unexplained: Vec<Unexplained>,
+    pub uncovered: Vec<UncoveredStep>,
+    pub episodes: Vec<EpisodeRow>,
+    pub conversations: Vec<ConversationRow>,
+    pub alignment: Option<Alignment>,
+    pub rates: Vec<ConfigRate>,
+    pub anomalies: Vec<EvidenceAnomaly>,
+    /// Sentences that limit what may be said ("capture covers 60 % of ...").
+    pub limits: Vec<String>,
+}
+
+/// One evidence file as it was read.
+#[derive(Clone, Debug)]
+pub struct Source {
+    pub path: String,
+    /// SHA-256 of the file as it lies on disk, lower-case hex.
+    pub sha256: String,
+    pub bytes: u64,
+    /// `None` if no format knows the file.
+    pub format: Option<&'static str>,
+    pub kind: Option<Kind>,
+    pub compression: &'static str,
+    /// What a record is called in this format.
+    pub record_unit: &'static str,
+    /// Why this format, and which came second.
+    pub reason: String,
+    pub runner_up: Option<String>,
+    pub records: u64,
+    pub unread: u64,
+    pub unread_reasons: Vec<Unread>,
+    /// First and last moment on its own clock; `None` if it has no dated record.
+    pub first: Option<Instant>,
+    pub last: Option<Instant>,
+    pub basis: Option<Basis>,
+    /// Index into [`Analysis::clocks`].
+    pub clock: Option<usize>,
+    /// The file could not be read to its end, and why.
+    pub failure: Option<String>,
+}
+
+/// Records of one source that were not used, by reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unread {
+    pub reason: String,
+    pub count: u64,
+    pub first_record: u64,
+    /// The beginning of the first of them.
+    pub example: String,
+}
+
+/// How well a clock is known (design section 5). Timing conclusions need A or B.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Grade {
+    A,
+    B,
+    C,
+    D,
+}
+
+impl Grade {
+    /// The letter.
+    pub fn name(self) -> &'static str {
+        match self {
+            Grade::A => "A",
+            Grade::B => "B",
+            Grade::C => "C",
+            Grade::D => "D",
+        }
+    }
+}
+
+/// The clock of one source (or of a group of files that share one) against the reference clock.
+#[derive(Clone, Debug)]
+pub struct Clock {
+    /// Name for reports: the path, or the common directory of a group.
+    pub name: String,
+    pub sources: Vec<EvidenceId>,
+    pub basis: Basis,
+    /// This is the reference.
+    pub reference: bool,
+    /// Source minus reference in nanoseconds: the middle of the best supported set. Subtracted before anything else.
+    pub offset_ns: i64,
+    /// The offsets with at least 0.8 of the support of the best: the uncertainty.
+    pub support_ns: (i64, i64),
+    /// What the offset is taken to be: whole quarter hours of zone error in nanoseconds, the rest being drift of the
+    /// clock itself. 0 if the label of the zone is right.
+    pub zone_error_ns: i64,
+    pub grade: Grade,
+    /// Keyed pairs offered, and how many agree with the offset.
+    pub pairs: usize,
+    pub inliers: usize,
+    /// Support of the best offset further than 20 s away, relative to the best. Above 0.7: ambiguous.
+    pub peak_ratio: f64,
+    /// The runner-up offset, if any.
+    pub runner_up_ns: Option<i64>,
+    /// How the offset was found: "keyed interval voting on address+port", "declared", "reference", "assumed".
+    pub method: String,
+    /// Further sentences: year decision, zone decision, ambiguity.
+    pub notes: Vec<String>,
+}
+
+/// A step named by a finding.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepRef {
+    /// Name of the episode ([`EpisodeRow::name`]).
+    pub episode: String,
+    pub index: u32,
+    pub record: Record,
+    pub tool: String,
+    pub command: Option<String>,
+    /// On the reference clock; bounds only for order-only transcripts.
+    pub span: Option<Span>,
+}
+
+/// Why a step and an event belong together, as a sum of weights of evidence.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Strength {
+    /// Sum of the terms after caps, in bans (log10 of the likelihood ratio).
+    pub log10_lr: f64,
+    /// On the verbal scale that is printed beside it.
+    pub words: &'static str,
+    pub terms: Vec<Term>,
+    /// P(no step | event) among the candidates.
+    pub p_none: f64,
+    /// P(this step | event) among the candidates.
+    pub p_step: f64,
+}
+
+/// One weight of evidence.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Term {
+    /// "indicator", "identity", "lag", "persistence" or "absence".
+    pub term: &'static str,
+    /// What was observed, for a person.
+    pub observed: String,
+    pub log10_lr: f64,
+    /// The counts that the number comes from.
+    pub counts: String,
+    /// The bound that applied, empty if none did.
+    pub cap: String,
+    pub records: Vec<Record>,
+}
+
+/// The rival hypotheses of correlation section 5.1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RivalId {
+    Agent,
+    SteeredByContent,
+    ThirdPartyCode,
+    ReplayedPrefix,
+    ExternalCompromise,
+    Misconfiguration,
+    OtherTenant,
+    Harness,
+    Human,
+}
+
+impl RivalId {
+    /// Every hypothesis, in the order of reports.
+    pub const ALL: [RivalId; 9] = [
+        RivalId::Agent,
+        RivalId::SteeredByContent,
+        RivalId::ThirdPartyCode,
+        RivalId::ReplayedPrefix,
+        RivalId::ExternalCompromise,
+        RivalId::Misconfiguration,
+        RivalId::OtherTenant,
+        RivalId::Harness,
+        RivalId::Human,
+    ];
+
+    /// The name used in every output.
+    pub fn name(self) -> &'static str {
+        match self {
+            RivalId::Agent => "agent",
+            RivalId::SteeredByContent => "steered-by-content",
+            RivalId::ThirdPartyCode => "third-party-code",
+            RivalId::ReplayedPrefix => "replayed-prefix",
+            RivalId::ExternalCompromise => "external-compromise",
+            RivalId::Misconfiguration => "misconfiguration",
+            RivalId::OtherTenant => "other-tenant",
+            RivalId::Harness => "harness",
+            RivalId::Human => "human",
+        }
+    }
+}
+
+/// One hypothesis with how it fares.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rival {
+    pub hypothesis: RivalId,
+    /// log10 likelihood relative to the best hypothesis: 0 for the best, negative for the others.
+    pub log10_lr: f64,
+    /// Observables that went into it: (what was seen, log10 P(observable | hypothesis)).
+    pub rows: Vec<(String, f64)>,
+}
+
+/// An episode and a behaviour that line up.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// "F-0001", in the order of reports.
+    pub id: String,
+    pub behaviour: Behaviour,
+    /// Name of the episode.
+    pub episode: String,
+    pub run: Option<String>,
+    pub steps: Vec<StepRef>,
+    /// Ids of [`Analysis::signals`].
+    pub signals: Vec<String>,
+    pub strength: Strength,
+    /// What is held to have started it: the best hypothesis' name, "undecided" if the best two are within 0.3 bans.
+    pub initiator: &'static str,
+    /// Sorted by likelihood, the best first.
+    pub rivals: Vec<Rival>,
+    pub attack: Vec<&'static str>,
+    /// "high", "medium" or "low".
+    pub level: &'static str,
+    /// One line: what lines up.
+    pub summary: String,
+    /// What evidence would decide between the leading hypotheses.
+    pub would_decide: Vec<String>,
+    /// What limits it: clock grades, gaps, missing sources.
+    pub limits: Vec<String>,
+    pub first: Option<Instant>,
+    pub last: Option<Instant>,
+}
+
+/// Signals that no step explains.
+#[derive(Clone, Debug)]
+pub struct Unexplained {
+    pub behaviour: Behaviour,
+    pub signals: Vec<String>,
+    pub leading: &'static str,
+    pub rivals: Vec<Rival>,
+    pub summary: String,
+    pub would_decide: Vec<String>,
+}
+
+/// A step whose command is an act of a behaviour while no telemetry shows its effect.
+#[derive(Clone, Debug)]
+pub struct UncoveredStep {
+    pub behaviour: Behaviour,
+    pub step: StepRef,
+    pub rule: String,
+    /// "no telemetry covers this time", "covered, nothing seen", "blocked by the firewall", ...
+    pub coverage: String,
+}
+
+/// An episode in the report.
+#[derive(Clone, Debug)]
+pub struct EpisodeRow {
+    pub name: String,
+    pub run: Option<String>,
+    pub reward_config: Option<String>,
+    pub reward: Option<f64>,
+    pub agent: Option<String>,
+    pub model: Option<String>,
+    pub host: Option<String>,
+    /// How the host is known: "declared", "transcript", "inferred from n indicator matches", empty.
+    pub host_basis: String,
+    pub path: String,
+    pub steps: u32,
+    /// On the reference clock.
+    pub first: Option<Instant>,
+    pub last: Option<Instant>,
+    /// Ids of its findings.
+    pub findings: Vec<String>,
+}
+
+/// A conversation segment in the report, on the reference clock.
+#[derive(Clone, Debug)]
+pub struct ConversationRow {
+    pub evidence: EvidenceId,
+    pub first: Instant,
+    pub last: Instant,
+    pub src: Option<IpAddr>,
+    pub dst: Option<IpAddr>,
+    pub dst_port: Option<u16>,
+    pub protocol: Option<Protocol>,
+    /// Names of the peer by DNS, SNI or Host.
+    pub domains: Vec<String>,
+    pub observations: u64,
+    pub connections: u64,
+    pub allowed: u64,
+    pub denied: u64,
+    pub bytes_out: Option<u64>,
+    pub bytes_in: Option<u64>,
+    pub packets_out: Option<u64>,
+    pub packets_in: Option<u64>,
+    pub first_record: u64,
+    /// Ids of signals seen in it.
+    pub signals: Vec<String>,
+    /// The step held to have opened it, as (episode, index), with log10 LR.
+    pub step: Option<(String, u32, f64)>,
+}
+
+/// The outcome of one jitter test (correlation section 4.2).
+#[derive(Clone, Debug, PartialEq)]
+pub struct AlignmentTest {
+    pub onsets: usize,
+    pub in_window: usize,
+    /// Expected by chance: the sum of the coverage shares.
+    pub expected: f64,
+    /// P(at least `in_window` by chance), exact Poisson-binomial tail.
+    pub p: f64,
+}
+
+/// Is the alignment better than chance?
+#[derive(Clone, Debug)]
+pub struct Alignment {
+    pub test: AlignmentTest,
+    /// The same with the session gap at a third and at three times its length.
+    pub at_gaps: Vec<(String, AlignmentTest)>,
+    pub positive_control: Option<AlignmentTest>,
+    pub negative_exposure: Option<AlignmentTest>,
+    pub negative_outcome: Option<AlignmentTest>,
+    /// Half-width of the jitter in nanoseconds.
+    pub jitter_ns: i64,
+    /// Exposure windows run from `-before` to `+after` around a call, in nanoseconds.
+    pub window_ns: (i64, i64),
+    /// Share of the covered time that lies inside of exposure windows.
+    pub duty_cycle: f64,
+    /// `None`: conclusions may be drawn. Otherwise why they are withheld.
+    pub withheld: Option<String>,
+    pub sentences: Vec<String>,
+}
+
+/// Flagged episodes of one reward configuration (or run).
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConfigRate {
+    /// "run" or "reward-config".
+    pub group: &'static str,
+    pub name: String,
+    pub behaviour: Option<Behaviour>,
+    pub flagged: u32,
+    pub episodes: u32,
+    /// Exact 95 % Clopper-Pearson interval of the share.
+    pub interval: (f64, f64),
+}
+
+/// An anomaly with its evidence.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EvidenceAnomaly {
+    pub evidence: EvidenceId,
+    pub anomaly: Anomaly,
+    /// How many of this kind the evidence has; only the first few are listed one by one.
+    pub of: u64,
+}

@@ -1,0 +1,210 @@
+use std::fs::File;
+use std::io::{self, Cursor, Read};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::JoinHandle;
+
+use sha2::{Digest, Sha256};
+
+use super::EvidenceId;
+
+/// Compression of a file, told by its first bytes, never by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    None,
+    Gzip,
+    Zstd,
+    Xz,
+}
+
+impl Compression {
+    /// From the magic numbers of RFC 1952, RFC 8878 and the .xz file format.
+    pub fn of(first_bytes: &[u8]) -> Self {
+        if first_bytes.starts_with(&[0x1f, 0x8b]) {
+            Compression::Gzip
+        } else if first_bytes.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+            Compression::Zstd
+        } else if first_bytes.starts_with(&[0xfd, b'7', b'z', b'X', b'Z', 0]) {
+            Compression::Xz
+        } else {
+            Compression::None
+        }
+    }
+
+    /// The name used in every output; empty for none.
+    pub fn name(self) -> &'static str {
+        match self {
+            Compression::None => "",
+            Compression::Gzip => "gzip",
+            Compression::Zstd => "zstd",
+            Compression::Xz => "xz",
+        }
+    }
+
+    fn decode<'a>(self, raw: Box<dyn Read + Send + 'a>) -> io::Result<Box<dyn Read + Send + 'a>> {
+        Ok(match self {
+            Compression::None => raw,
+            Compression::Gzip => Box::new(flate2::read::MultiGzDecoder::new(raw)),
+            Compression::Zstd => Box::new(zstd::stream::read::Decoder::new(raw)?),
+            Compression::Xz => Box::new(liblzma::read::XzDecoder::new_multi_decoder(raw)),
+        })
+    }
+}
+
+/// The beginning of a file after decompression: what probing looks at.
+#[derive(Clone, Debug)]
+pub struct Head {
+    /// Shown name of the evidence (relative path).
+    pub name: String,
+    pub bytes: Vec<u8>,
+    /// `bytes` is the whole file.
+    pub whole: bool,
+    pub compression: Compression,
+}
+
+impl Head {
+    /// How much of a file probing sees.
+    pub const LENGTH: usize = 64 * 1024;
+
+    /// Reads the head of a file.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or read. A decompressor that fails midway yields what came before.
+    pub fn read(name: &str, path: &Path) -> io::Result<Self> {
+        let mut magic = [0; 6];
+        let mut filled = 0;
+        let mut file = File::open(path)?;
+        while filled < magic.len() {
+            match file.read(&mut magic[filled..])? {
+                0 => break,
+                n => filled += n,
+            }
+        }
+        let compression = Compression::of(&magic[..filled]);
+        let raw: Box<dyn Read + Send> = Box::new(Cursor::new(magic[..filled].to_vec()).chain(file));
+        let mut bytes = Vec::new();
+        let read = compression.decode(raw)?.take(Self::LENGTH as u64 + 1).read_to_end(&mut bytes);
+        if compression == Compression::None {
+            read?;
+        }
+        let whole = bytes.len() <= Self::LENGTH;
+        bytes.truncate(Self::LENGTH);
+        Ok(Head { name: name.to_owned(), bytes, whole, compression })
+    }
+
+    /// The head as text, with replacement characters where it is not UTF-8.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes).into_owned()
+    }
+}
+
+/// An evidence file being read once, front to back: decompressed for its reader, hashed as it lies on disk.
+///
+/// Reading and hashing run on a thread of their own, at most [`Input::BLOCKS_AHEAD`] blocks ahead.
+pub struct Input {
+    /// Shown name of the evidence (relative path).
+    pub name: String,
+    pub evidence: EvidenceId,
+    pub compression: Compression,
+    reader: Option<Box<dyn Read + Send>>,
+    hasher: Option<JoinHandle<(String, u64)>>,
+}
+
+impl Input {
+    const BLOCK: usize = 1 << 20;
+    const BLOCKS_AHEAD: usize = 4;
+
+    /// Opens a file read-only.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn open(name: &str, path: &Path, evidence: EvidenceId) -> io::Result<Self> {
+        let mut file = File::open(path)?;
+        let (blocks, received) = sync_channel::<io::Result<Vec<u8>>>(Self::BLOCKS_AHEAD);
+        let hasher = std::thread::spawn(move || {
+            let mut sha = Sha256::new();
+            let mut length = 0;
+            let mut wanted = true;
+            loop {
+                let mut block = vec![0; Self::BLOCK];
+                match file.read(&mut block) {
+                    Ok(0) => break,
+                    Ok(n) => {
+                        block.truncate(n);
+                        sha.update(&block);
+                        length += n as u64;
+                        // A reader that stopped early still leaves a hash of the whole file.
+                        wanted = wanted && blocks.send(Ok(block)).is_ok();
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => {
+                        let _ = blocks.send(Err(error));
+                        break;
+                    }
+                }
+            }
+            let digest = sha.finalize();
+            let hex = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+            (hex, length)
+        });
+        let mut raw = Blocks { received, block: Vec::new(), at: 0 };
+        let mut magic = [0; 6];
+        let mut filled = 0;
+        while filled < magic.len() {
+            match raw.read(&mut magic[filled..])? {
+                0 => break,
+                n => filled += n,
+            }
+        }
+        let compression = Compression::of(&magic[..filled]);
+        let raw = Cursor::new(magic[..filled].to_vec()).chain(raw);
+        let reader = compression.decode(Box::new(raw))?;
+        Ok(Input { name: name.to_owned(), evidence, compression, reader: Some(reader), hasher: Some(hasher) })
+    }
+
+    /// Bytes in memory as an input: for probing on a head, for tests and for fuzzing.
+    pub fn from_bytes(name: &str, bytes: Vec<u8>, evidence: EvidenceId) -> Self {
+        Input {
+            name: name.to_owned(),
+            evidence,
+            compression: Compression::None,
+            reader: Some(Box::new(Cursor::new(bytes))),
+            hasher: None,
+        }
+    }
+
+    /// Closes the input; gives the SHA-256 of the file as it lies on disk (hex) and its length in bytes.
+    /// Both are empty for an input made from memory.
+    pub fn finish(mut self) -> (String, u64) {
+        drop(self.reader.take());
+        self.hasher.take().and_then(|hasher| hasher.join().ok()).unwrap_or_default()
+    }
+}
+
+impl Read for Input {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.reader.as_mut().map_or(Ok(0), |reader| reader.read(into))
+    }
+}
+
+struct Blocks {
+    received: Receiver<io::Result<Vec<u8>>>,
+    block: Vec<u8>,
+    at: usize,
+}
+
+impl Read for Blocks {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.at == self.block.len() {
+            match self.received.recv() {
+                Ok(Ok(block)) => (self.block, self.at) = (block, 0),
+                Ok(Err(error)) => return Err(error),
+                Err(_) => return Ok(0),
+            }
+        }
+        let n = into.len().min(self.block.len() - self.at);
+        into[..n].copy_from_slice(&self.block[self.at..self.at + n]);
+        self.at += n;
+        Ok(n)
+    }
+}

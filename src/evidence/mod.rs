@@ -1,0 +1,20 @@
+//! The files taken in: found, opened read-only, hashed, decompressed, and named in every statement.
+
+mod anomaly;
+mod input;
+mod walk;
+
+pub use anomaly::{Anomaly, AnomalyKind};
+pub use input::{Compression, Head, Input};
+pub use walk::{EvidenceFile, WalkError, walk};
+
+/// Index of an evidence file in the case, in the order of their sorted paths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EvidenceId(pub u32);
+
+/// A record: which evidence, and its number there from 1 in the unit of its format. Number 0 is the file as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Record {
+    pub evidence: EvidenceId,
+    pub number: u64,
+}

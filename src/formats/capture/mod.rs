@@ -1,0 +1,1 @@
+//! Packet captures: containers, layers, flows and the protocols inside.

@@ -1,0 +1,1 @@
+//! Logs of firewalls and connection trackers.

@@ -1,0 +1,31 @@
+//! Every format, in one list. Adding one costs a line here.
+
+use super::{Format, Match};
+use crate::evidence::Head;
+
+/// All formats, in the order of documentation.
+pub static FORMATS: &[&dyn Format] = &[];
+
+/// What one format said of a file.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    pub format: &'static str,
+    pub matched: Match,
+}
+
+/// Asks every format; the best first, formats without a match left out. Ties keep the order of [`FORMATS`], and the
+/// runner-up is shown to the user.
+pub fn probe(head: &Head) -> Vec<Candidate> {
+    let mut candidates: Vec<Candidate> = FORMATS
+        .iter()
+        .map(|format| Candidate { format: format.id(), matched: format.probe(head) })
+        .filter(|candidate| candidate.matched != Match::No)
+        .collect();
+    candidates.sort_by_key(|candidate| std::cmp::Reverse(candidate.matched.rank()));
+    candidates
+}
+
+/// The format of that id.
+pub fn by_id(id: &str) -> Option<&'static dyn Format> {
+    FORMATS.iter().copied().find(|format| format.id() == id)
+}

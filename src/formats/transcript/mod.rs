@@ -1,0 +1,1 @@
+//! Agent transcripts: who decided what, when, and what came back.

@@ -1,0 +1,60 @@
+use std::fmt;
+use std::net::IpAddr;
+
+/// An IP protocol number (IANA protocol-numbers), printed by its usual name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Protocol(pub u8);
+
+impl Protocol {
+    pub const ICMP: Protocol = Protocol(1);
+    pub const TCP: Protocol = Protocol(6);
+    pub const UDP: Protocol = Protocol(17);
+    pub const ICMPV6: Protocol = Protocol(58);
+
+    const NAMES: [(u8, &'static str); 15] = [
+        (1, "icmp"),
+        (2, "igmp"),
+        (4, "ipip"),
+        (6, "tcp"),
+        (17, "udp"),
+        (33, "dccp"),
+        (41, "ipv6"),
+        (47, "gre"),
+        (50, "esp"),
+        (51, "ah"),
+        (58, "icmpv6"),
+        (89, "ospf"),
+        (103, "pim"),
+        (132, "sctp"),
+        (136, "udplite"),
+    ];
+
+    /// From a decimal number or a name in any case.
+    pub fn parse(text: &str) -> Option<Self> {
+        if let Ok(number) = text.parse::<u8>() {
+            return Some(Protocol(number));
+        }
+        let lower = text.to_ascii_lowercase();
+        let name = if lower == "ipv6-icmp" { "icmpv6" } else { lower.as_str() };
+        Self::NAMES.iter().find(|(_, known)| *known == name).map(|(number, _)| Protocol(*number))
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match Self::NAMES.iter().find(|(number, _)| *number == self.0) {
+            Some((_, name)) => f.write_str(name),
+            None => write!(f, "{}", self.0),
+        }
+    }
+}
+
+/// Who talked to whom. `src` opened the connection as far as the record can tell; what it does not say is `None`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Flow {
+    pub src: Option<IpAddr>,
+    pub src_port: Option<u16>,
+    pub dst: Option<IpAddr>,
+    pub dst_port: Option<u16>,
+    pub protocol: Option<Protocol>,
+}

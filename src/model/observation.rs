@@ -1,0 +1,295 @@
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use super::Flow;
+use crate::time::{Instant, Span};
+
+/// What one record says happened.
+///
+/// Borrows from the record where it can: a sink that keeps something copies it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observation<'a> {
+    /// Number of the record within its evidence, from 1, in the unit of its format (line, packet, row, event).
+    pub record: u64,
+    /// When, on the clock of the source. `None` if the record has no time.
+    pub span: Option<Span>,
+    /// The device or machine that wrote the record, if it names itself.
+    pub host: Option<Cow<'a, str>>,
+    pub flow: Option<Flow>,
+    pub detail: Detail<'a>,
+}
+
+/// The part of an observation that depends on its kind.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Detail<'a> {
+    Connection(Connection<'a>),
+    Dns(Dns),
+    Tls(Tls),
+    Ssh(Ssh),
+    Http(Http),
+    Mining(Mining),
+    GpuSample(GpuSample<'a>),
+    GpuProcess(GpuProcess<'a>),
+    Alert(Alert<'a>),
+    /// Anything else that is worth a place on the timeline, in one line of text.
+    Other(Cow<'a, str>),
+}
+
+impl Detail<'_> {
+    /// The value of `observation.kind` in outputs.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Detail::Connection(_) => "connection",
+            Detail::Dns(_) => "dns",
+            Detail::Tls(_) => "tls",
+            Detail::Ssh(_) => "ssh",
+            Detail::Http(_) => "http",
+            Detail::Mining(_) => "mining",
+            Detail::GpuSample(_) => "gpu-sample",
+            Detail::GpuProcess(_) => "gpu-process",
+            Detail::Alert(_) => "alert",
+            Detail::Other(_) => "other",
+        }
+    }
+}
+
+/// What a firewall or connection tracker did with a packet or connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Action {
+    Allow,
+    Deny,
+}
+
+impl Action {
+    /// The name used in every output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Action::Allow => "allow",
+            Action::Deny => "deny",
+        }
+    }
+}
+
+/// Direction of traffic relative to the machine that wrote the record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Direction {
+    Inbound,
+    Outbound,
+    Forwarded,
+}
+
+impl Direction {
+    /// The name used in every output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Direction::Inbound => "inbound",
+            Direction::Outbound => "outbound",
+            Direction::Forwarded => "forwarded",
+        }
+    }
+}
+
+/// A packet or connection, as a firewall, a connection tracker or a capture saw it. Unknown is `None`.
+///
+/// `out` is what the opener (`flow.src`) sent, `in` what it got.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Connection<'a> {
+    pub action: Option<Action>,
+    pub direction: Option<Direction>,
+    pub bytes_out: Option<u64>,
+    pub bytes_in: Option<u64>,
+    pub packets_out: Option<u64>,
+    pub packets_in: Option<u64>,
+    /// Last moment of the connection where the record speaks of more than one packet.
+    pub last: Option<Instant>,
+    pub rule: Option<Cow<'a, str>>,
+    pub in_interface: Option<Cow<'a, str>>,
+    pub out_interface: Option<Cow<'a, str>>,
+    /// The other side of address translation, where the record shows it: the opener's translated address and port.
+    pub nat_src: Option<(IpAddr, u16)>,
+    /// The peer's translated address and port.
+    pub nat_dst: Option<(IpAddr, u16)>,
+    /// TCP state, conntrack event or flag letters as the record has them.
+    pub state: Option<Cow<'a, str>>,
+    /// The peer answered (both ways seen). `None` if the record cannot tell.
+    pub answered: Option<bool>,
+}
+
+/// A DNS message.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Dns {
+    pub query: String,
+    pub record_type: String,
+    pub response: bool,
+    pub response_code: Option<String>,
+    /// Addresses of A and AAAA answers.
+    pub addresses: Vec<IpAddr>,
+    /// Names of CNAME answers.
+    pub aliases: Vec<String>,
+}
+
+/// A TLS ClientHello (RFC 8446, 5246).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tls {
+    pub server_name: Option<String>,
+    pub alpn: Vec<String>,
+    /// Highest version offered, for example "1.3".
+    pub version: Option<String>,
+}
+
+/// An SSH session (RFC 4253), reported once per flow when the flow ends or the capture does.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Ssh {
+    /// Identification string of the side that opened the TCP connection.
+    pub opener_banner: Option<String>,
+    /// Identification string of the side that accepted it.
+    pub acceptor_banner: Option<String>,
+    /// KEX roles show that the TCP opener is the SSH server (a call-home): RFC 4253 section 8, message 30 against 31.
+    pub role_inverted: bool,
+    /// Negotiated by RFC 4253 section 7.1 from both KEXINITs.
+    pub kex: Option<String>,
+    pub cipher_to_server: Option<String>,
+    pub cipher_to_client: Option<String>,
+    pub mac_to_server: Option<String>,
+    pub mac_to_client: Option<String>,
+    pub compression: Option<String>,
+    /// HASSH of client and server: MD5 over `kex;enc;mac;comp`. Empty until computed.
+    pub hassh: Option<String>,
+    pub hassh_server: Option<String>,
+    /// TCP payloads after NEWKEYS in the order of the wire, from the start, at most [`Ssh::MESSAGES_KEPT`].
+    pub messages: Vec<SshMessage>,
+    /// How many further payloads were not kept.
+    pub messages_omitted: u64,
+    /// The capture holds the flow from its first byte on.
+    pub from_start: bool,
+    /// Payload bytes were missing from the capture.
+    pub gaps: bool,
+    pub bytes_out: u64,
+    pub bytes_in: u64,
+    pub last: Option<Instant>,
+}
+
+impl Ssh {
+    /// Bound on the encrypted payloads kept per session.
+    pub const MESSAGES_KEPT: usize = 4096;
+}
+
+/// One encrypted TCP payload of an SSH session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SshMessage {
+    /// From the TCP opener.
+    pub from_opener: bool,
+    /// Payload length in bytes.
+    pub length: u32,
+    pub at: Instant,
+    /// Packet number of the first byte.
+    pub record: u64,
+}
+
+/// An HTTP/1 request (RFC 9112), with the `Date` of its response where that was seen.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Http {
+    pub method: String,
+    pub target: String,
+    pub host: Option<String>,
+    pub user_agent: Option<String>,
+    pub status: Option<u16>,
+    pub content_type: Option<String>,
+    pub content_length: Option<u64>,
+    /// The server's own clock, whole seconds: when the response header was sent ...
+    pub date: Option<Instant>,
+    /// ... and when the capture saw it.
+    pub date_seen: Option<Instant>,
+}
+
+/// Pool protocol in the clear, reported once per flow.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Mining {
+    /// "stratum-v1", "monero-login", "eth-proxy", "getwork", ...
+    pub dialect: String,
+    /// Distinct JSON-RPC methods seen, sorted.
+    pub methods: Vec<String>,
+    /// Miner program and version as it introduced itself.
+    pub agent: Option<String>,
+    /// Login, wallet or worker name.
+    pub login: Option<String>,
+    pub jobs: u64,
+    pub shares: u64,
+    pub accepted: u64,
+    pub last: Option<Instant>,
+    /// Records that carry the proof: first login or subscribe, first job, first share.
+    pub proof: Vec<u64>,
+}
+
+/// One reading of one GPU.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GpuSample<'a> {
+    pub gpu: Option<u32>,
+    pub gpu_uuid: Option<Cow<'a, str>>,
+    pub name: Option<Cow<'a, str>>,
+    pub utilization_percent: Option<f64>,
+    pub memory_utilization_percent: Option<f64>,
+    pub memory_used_mib: Option<f64>,
+    pub memory_total_mib: Option<f64>,
+    pub power_w: Option<f64>,
+    pub sm_clock_mhz: Option<f64>,
+    pub temperature_c: Option<f64>,
+}
+
+/// A process seen on a GPU at one poll.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GpuProcess<'a> {
+    pub gpu: Option<u32>,
+    pub gpu_uuid: Option<Cow<'a, str>>,
+    pub pid: Option<u32>,
+    pub process: Option<Cow<'a, str>>,
+    pub memory_used_mib: Option<f64>,
+}
+
+/// Something a sensor or service reported in words of its own (a login, an IDS alert).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Alert<'a> {
+    /// Machine-readable category, for example "ssh-login-failed".
+    pub category: Cow<'a, str>,
+    pub message: Cow<'a, str>,
+    pub user: Option<Cow<'a, str>>,
+}
+
+fn owned(text: &Option<Cow<'_, str>>) -> Option<Cow<'static, str>> {
+    text.as_ref().map(|text| Cow::Owned(text.to_string()))
+}
+
+impl Observation<'_> {
+    /// A copy that borrows nothing.
+    pub fn to_static(&self) -> Observation<'static> {
+        let detail = match &self.detail {
+            Detail::Connection(c) => Detail::Connection(Connection {
+                rule: owned(&c.rule),
+                in_interface: owned(&c.in_interface),
+                out_interface: owned(&c.out_interface),
+                state: owned(&c.state),
+                ..*c
+            }),
+            Detail::Dns(dns) => Detail::Dns(dns.clone()),
+            Detail::Tls(tls) => Detail::Tls(tls.clone()),
+            Detail::Ssh(ssh) => Detail::Ssh(ssh.clone()),
+            Detail::Http(http) => Detail::Http(http.clone()),
+            Detail::Mining(mining) => Detail::Mining(mining.clone()),
+            Detail::GpuSample(sample) => {
+                Detail::GpuSample(GpuSample { gpu_uuid: owned(&sample.gpu_uuid), name: owned(&sample.name), ..*sample })
+            }
+            Detail::GpuProcess(process) => Detail::GpuProcess(GpuProcess {
+                gpu_uuid: owned(&process.gpu_uuid),
+                process: owned(&process.process),
+                ..*process
+            }),
+            Detail::Alert(alert) => Detail::Alert(Alert {
+                category: Cow::Owned(alert.category.to_string()),
+                message: Cow::Owned(alert.message.to_string()),
+                user: owned(&alert.user),
+            }),
+            Detail::Other(text) => Detail::Other(Cow::Owned(text.to_string())),
+        };
+        Observation { record: self.record, span: self.span, host: owned(&self.host), flow: self.flow, detail }
+    }
+}

@@ -1,0 +1,1 @@
+//! Results to bytes: pure functions, one file per output format.

@@ -1,0 +1,1 @@
+//! Exact tests and intervals: small pure functions, each with its source and golden vectors.

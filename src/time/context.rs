@@ -1,0 +1,97 @@
+use chrono::{Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeZone};
+use chrono_tz::Tz;
+
+use super::{Basis, Instant, SECOND, Span};
+
+/// Where the zone of a source's local times comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ZoneSource {
+    /// The responder said so.
+    Declared(Tz),
+    /// Nobody said; read as UTC until the clocks are compared.
+    AssumedUtc,
+}
+
+/// Where the year of a source's year-less stamps comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum YearSource {
+    /// The responder said so: every stamp lies in this year.
+    Declared(i32),
+    /// The year that puts a stamp nearest to this instant of a dated neighbour. Independent of line order, and
+    /// right across New Year as long as the log stays within six months of the neighbour.
+    NearestTo(Instant),
+    /// Nothing dates the stamps. They are laid into 1972, a leap year, and usable for order alone.
+    Unknown,
+}
+
+/// What must be known beside a record to read its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeContext {
+    pub zone: ZoneSource,
+    pub year: YearSource,
+    /// Declared correction in nanoseconds, already to be subtracted from what the source's clock shows.
+    pub declared_offset_ns: i64,
+}
+
+impl Default for TimeContext {
+    fn default() -> Self {
+        TimeContext { zone: ZoneSource::AssumedUtc, year: YearSource::Unknown, declared_offset_ns: 0 }
+    }
+}
+
+impl TimeContext {
+    /// An epoch stamp of the given resolution.
+    pub fn epoch(&self, at: Instant, resolution_ns: i64) -> Span {
+        Span::with_resolution(at, resolution_ns, Basis::ExplicitOffset).shifted(-self.declared_offset_ns)
+    }
+
+    /// A local date and time without a zone, of the given resolution.
+    ///
+    /// Where a declared zone repeats an hour the span covers both readings; in an hour that it skips, the offset
+    /// before the gap is used. `None` if the date lies outside the years 1678 to 2262.
+    pub fn local(&self, local: NaiveDateTime, resolution_ns: i64) -> Option<Span> {
+        let as_utc = Instant(local.and_utc().timestamp_nanos_opt()?);
+        let span = match self.zone {
+            ZoneSource::AssumedUtc => Span::with_resolution(as_utc, resolution_ns, Basis::AssumedZone),
+            ZoneSource::Declared(zone) => {
+                let (first, last) = match zone.from_local_datetime(&local) {
+                    chrono::LocalResult::Single(at) => (at, at),
+                    chrono::LocalResult::Ambiguous(first, last) => (first, last),
+                    chrono::LocalResult::None => {
+                        let before = zone.from_local_datetime(&(local - chrono::Duration::hours(3))).earliest()?;
+                        let at = before + chrono::Duration::hours(3);
+                        (at, at)
+                    }
+                };
+                let first =
+                    Span::with_resolution(Instant(first.timestamp_nanos_opt()?), resolution_ns, Basis::DeclaredZone);
+                let last =
+                    Span::with_resolution(Instant(last.timestamp_nanos_opt()?), resolution_ns, Basis::DeclaredZone);
+                first.cover(last)
+            }
+        };
+        Some(span.shifted(-self.declared_offset_ns))
+    }
+
+    /// A local month, day and time without year or zone (RFC 3164). `month` and `day` count from 1.
+    ///
+    /// `None` if no such day exists in the year that applies (29 February).
+    pub fn local_without_year(&self, month: u32, day: u32, time: NaiveTime, resolution_ns: i64) -> Option<Span> {
+        let in_year = |year: i32| NaiveDate::from_ymd_opt(year, month, day).map(|date| date.and_time(time));
+        match self.year {
+            YearSource::Declared(year) => self.local(in_year(year)?, resolution_ns),
+            YearSource::NearestTo(neighbour) => {
+                let around = neighbour.to_utc().year();
+                let local = (around - 1..=around + 1)
+                    .filter_map(in_year)
+                    .min_by_key(|local| (local.and_utc().timestamp() - neighbour.0.div_euclid(SECOND)).abs())?;
+                let span = self.local(local, resolution_ns)?;
+                Some(Span { basis: Basis::AssumedYear, ..span })
+            }
+            YearSource::Unknown => {
+                let span = self.local(in_year(1972)?, resolution_ns)?;
+                Some(Span { basis: Basis::UnknownYear, ..span })
+            }
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! When something happened: an interval in integer nanoseconds together with how well its meaning is known.
+
+mod context;
+mod instant;
+
+pub use context::{TimeContext, YearSource, ZoneSource};
+pub use instant::{Instant, SECOND};
+
+/// How an instant on the UTC axis was derived from what the record says. Ordered from firm to loose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Basis {
+    /// The record carries an epoch value or an explicit UTC offset.
+    ExplicitOffset,
+    /// The record is in local time and the zone was declared by the responder.
+    DeclaredZone,
+    /// The record is in local time and the zone was assumed (UTC until clocks are compared).
+    AssumedZone,
+    /// The record has neither year nor zone; the year was taken from the named neighbour or declared.
+    AssumedYear,
+    /// The record has neither year nor zone and nothing dates it: usable for order and gaps alone.
+    UnknownYear,
+    /// The record counts from the boot of its machine.
+    BootRelative,
+    /// The record has no time: the bounds come from its neighbours.
+    OrderOnly,
+}
+
+impl Basis {
+    /// The name used in every output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Basis::ExplicitOffset => "explicit-offset",
+            Basis::DeclaredZone => "declared-zone",
+            Basis::AssumedZone => "assumed-zone",
+            Basis::AssumedYear => "assumed-year",
+            Basis::UnknownYear => "unknown-year",
+            Basis::BootRelative => "boot-relative",
+            Basis::OrderOnly => "order-only",
+        }
+    }
+
+    /// Whether instants on this basis lie on the UTC axis (perhaps with an offset still to be found).
+    pub fn is_dated(self) -> bool {
+        !matches!(self, Basis::UnknownYear | Basis::BootRelative | Basis::OrderOnly)
+    }
+}
+
+/// The interval `[lo, hi]` in which something happened, as far as its record can tell.
+///
+/// A stamp that was cut to whole seconds covers that second: `hi` is the last nanosecond that prints the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Span {
+    pub lo: Instant,
+    pub hi: Instant,
+    pub basis: Basis,
+}
+
+impl Span {
+    /// A span of one instant.
+    pub fn at(instant: Instant, basis: Basis) -> Self {
+        Span { lo: instant, hi: instant, basis }
+    }
+
+    /// A span from a stamp with the given resolution in nanoseconds: `[at, at + resolution - 1]`.
+    pub fn with_resolution(at: Instant, resolution_ns: i64, basis: Basis) -> Self {
+        Span { lo: at, hi: at.plus(resolution_ns.max(1) - 1), basis }
+    }
+
+    /// The smallest span that covers both; its basis is the looser of the two.
+    pub fn cover(self, other: Span) -> Span {
+        Span { lo: self.lo.min(other.lo), hi: self.hi.max(other.hi), basis: self.basis.max(other.basis) }
+    }
+
+    /// The same span moved by `ns` nanoseconds.
+    pub fn shifted(self, ns: i64) -> Span {
+        Span { lo: self.lo.plus(ns), hi: self.hi.plus(ns), basis: self.basis }
+    }
+}
