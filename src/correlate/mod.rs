@@ -6,3 +6,15 @@ pub use analysis::{
     Alignment, AlignmentTest, Analysis, Clock, ConfigRate, ConversationRow, EpisodeRow, EvidenceAnomaly, Finding,
     Grade, Rival, RivalId, Source, StepRef, Strength, Term, UncoveredStep, Unexplained, Unread,
 };
+
+use crate::intake::{Intake, Options};
+
+/// The clocks of all sources against one reference.
+pub fn clocks(_intake: &Intake, _options: &Options) -> Vec<Clock> {
+    Vec::new()
+}
+
+/// The main job: what lines up with what, how strongly, against which rivals.
+pub fn analyze(_intake: Intake, _options: &Options) -> Analysis {
+    Analysis::default()
+}

@@ -1,1 +1,3 @@
 //! Packet captures: containers, layers, flows and the protocols inside.
+
+mod app;
