@@ -4,7 +4,7 @@ mod analysis;
 
 pub use analysis::{
     Alignment, AlignmentTest, Analysis, Clock, ConfigRate, ConversationRow, EpisodeRow, EvidenceAnomaly, Finding,
-    Grade, Rival, RivalId, Source, StepRef, Strength, Term, UncoveredStep, Unexplained, Unread,
+    Grade, Rival, RivalId, StepRef, Strength, Term, UncoveredStep, Unexplained,
 };
 
 use crate::intake::{Intake, Options};
