@@ -2,9 +2,10 @@
 
 mod analysis;
 
+pub use crate::intake::EvidenceAnomaly;
 pub use analysis::{
-    Alignment, AlignmentTest, Analysis, Clock, ConfigRate, ConversationRow, EpisodeRow, EvidenceAnomaly, Finding,
-    Grade, Rival, RivalId, StepRef, Strength, Term, UncoveredStep, Unexplained,
+    Alignment, AlignmentTest, Analysis, Clock, ConfigRate, ConversationRow, EpisodeRow, Finding, Grade, Rival, RivalId,
+    StepRef, Strength, Term, UncoveredStep, Unexplained,
 };
 
 use crate::intake::{Intake, Options};

@@ -44,8 +44,8 @@ pub struct Segment {
     pub packets_in: Option<u64>,
     /// Connections by source port: the earliest [`Segment::STARTS_KEPT`] of them.
     pub starts: Vec<Connection>,
-    /// Observations that carried a source port which is not among `starts`.
-    pub starts_omitted: u64,
+    /// There were more connections than [`Segment::STARTS_KEPT`].
+    pub starts_omitted: bool,
     /// Firewall rules or log prefixes, with how often each was named.
     pub rules: BTreeMap<String, u64>,
 }
