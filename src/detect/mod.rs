@@ -1,1 +1,4 @@
 //! What is seen in the observations: rules and detectors, behaviour by behaviour.
+
+pub mod gpu;
+pub mod probing;

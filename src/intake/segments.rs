@@ -31,6 +31,7 @@ pub(super) fn add(segments: &mut Vec<Segment>, span: Span, port: Option<u16>, re
         allowed: 0,
         denied: 0,
         answered: 0,
+        failed: 0,
         bytes_out: None,
         bytes_in: None,
         packets_out: None,
@@ -68,6 +69,7 @@ fn extend(segment: &mut Segment, span: Span, last: Instant, port: Option<u16>, r
         None => {}
     }
     segment.answered += u64::from(seen.answered == Some(true));
+    segment.failed += u64::from(has_failed(seen));
     sum(&mut segment.bytes_out, seen.bytes_out);
     sum(&mut segment.bytes_in, seen.bytes_in);
     sum(&mut segment.packets_out, seen.packets_out);
@@ -92,6 +94,7 @@ fn join(mut one: Segment, other: Segment) -> Segment {
     one.allowed += other.allowed;
     one.denied += other.denied;
     one.answered += other.answered;
+    one.failed += other.failed;
     sum(&mut one.bytes_out, other.bytes_out);
     sum(&mut one.bytes_in, other.bytes_in);
     sum(&mut one.packets_out, other.packets_out);
@@ -121,6 +124,12 @@ fn keep_start(starts: &mut Vec<ConversationStart>, omitted: &mut bool, start: Co
         starts.pop();
         *omitted = true;
     }
+}
+
+/// Denied by a firewall, or by its connection state (the names are Zeek's conn_state) never established.
+fn has_failed(seen: &Connection<'_>) -> bool {
+    let never_established = |state: &str| matches!(state, "S0" | "REJ" | "SH" | "SHR" | "RSTOS0" | "RSTRH");
+    seen.action == Some(Action::Deny) || seen.state.as_deref().is_some_and(never_established)
 }
 
 fn sum(total: &mut Option<u64>, more: Option<u64>) {

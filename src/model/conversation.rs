@@ -37,6 +37,8 @@ pub struct Segment {
     pub allowed: u64,
     pub denied: u64,
     pub answered: u64,
+    /// Connections that were denied, refused or never answered, where the record tells.
+    pub failed: u64,
     /// Sums over the records that state them; `None` if none does.
     pub bytes_out: Option<u64>,
     pub bytes_in: Option<u64>,
