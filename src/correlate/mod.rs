@@ -1,6 +1,11 @@
 //! What lines up: clocks, identity, indicators, strength, alignment, rivals, findings.
 
 mod analysis;
+pub mod attribution;
+pub mod drift;
+pub mod jitter;
+pub mod vote;
+pub mod zone;
 
 pub use crate::intake::EvidenceAnomaly;
 pub use analysis::{
