@@ -1,10 +1,10 @@
 //! Every format, in one list. Adding one costs a line here.
 
-use super::{Format, Match};
+use super::{Format, Match, capture};
 use crate::evidence::Head;
 
 /// All formats, in the order of documentation.
-pub static FORMATS: &[&dyn Format] = &[];
+pub static FORMATS: &[&dyn Format] = &[&capture::pcap::Pcap, &capture::pcapng::PcapNg];
 
 /// What one format said of a file.
 #[derive(Clone, Debug)]
