@@ -1,10 +1,11 @@
 //! Every format, in one list. Adding one costs a line here.
 
+use super::firewall::{conntrack::Conntrack, iptables::Iptables, sshd::Sshd};
 use super::{Format, Match};
 use crate::evidence::Head;
 
 /// All formats, in the order of documentation.
-pub static FORMATS: &[&dyn Format] = &[];
+pub static FORMATS: &[&dyn Format] = &[&Iptables, &Sshd, &Conntrack];
 
 /// What one format said of a file.
 #[derive(Clone, Debug)]
