@@ -1,10 +1,17 @@
 //! Every format, in one list. Adding one costs a line here.
 
-use super::{Format, Match, capture};
+use super::{Format, Match, capture, firewall};
 use crate::evidence::Head;
 
 /// All formats, in the order of documentation.
-pub static FORMATS: &[&dyn Format] = &[&capture::pcap::Pcap, &capture::pcapng::PcapNg];
+#[rustfmt::skip]
+pub static FORMATS: &[&dyn Format] = &[
+    &firewall::iptables::Iptables,
+    &firewall::sshd::Sshd,
+    &firewall::conntrack::Conntrack,
+    &capture::pcap::Pcap,
+    &capture::pcapng::PcapNg,
+];
 
 /// What one format said of a file.
 #[derive(Clone, Debug)]
