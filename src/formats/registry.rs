@@ -1,10 +1,16 @@
 //! Every format, in one list. Adding one costs a line here.
 
+use super::transcript::{ClaudeCode, Codex, OpenHands, SweAgent};
 use super::{Format, Match};
 use crate::evidence::Head;
 
 /// All formats, in the order of documentation.
-pub static FORMATS: &[&dyn Format] = &[];
+pub static FORMATS: &[&dyn Format] = &[
+    &ClaudeCode,
+    &Codex,
+    &OpenHands,
+    &SweAgent,
+];
 
 /// What one format said of a file.
 #[derive(Clone, Debug)]
