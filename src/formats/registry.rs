@@ -1,6 +1,6 @@
 //! Every format, in one list. Adding one costs a line here.
 
-use super::{Format, Match, capture, firewall};
+use super::{Format, Match, capture, firewall, transcript};
 use crate::evidence::Head;
 
 /// All formats, in the order of documentation.
@@ -11,6 +11,10 @@ pub static FORMATS: &[&dyn Format] = &[
     &firewall::conntrack::Conntrack,
     &capture::pcap::Pcap,
     &capture::pcapng::PcapNg,
+    &transcript::ClaudeCode,
+    &transcript::Codex,
+    &transcript::OpenHands,
+    &transcript::SweAgent,
 ];
 
 /// What one format said of a file.
