@@ -2,7 +2,6 @@
 
 mod analysis;
 pub mod attribution;
-pub mod drift;
 pub mod jitter;
 pub mod vote;
 pub mod zone;

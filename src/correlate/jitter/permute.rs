@@ -36,7 +36,7 @@ pub fn permute_step_labels(
     if kind(true) < FEWEST || kind(false) < FEWEST || draws == 0 || episodes.iter().all(|e| e.onsets.is_empty()) {
         return None;
     }
-    let mut tables: Vec<(Vec<bool>, Vec<(usize, usize)>)> = Vec::new();
+    let mut tables = Vec::with_capacity(episodes.len());
     for episode in episodes {
         let mut steps = episode.steps.to_vec();
         steps.sort_unstable();
@@ -45,8 +45,8 @@ pub fn permute_step_labels(
             let (lo, hi) = (at.saturating_sub(after_ns), at.saturating_add(before_ns));
             (steps.partition_point(|s| s.start_ns < lo), steps.partition_point(|s| s.start_ns <= hi))
         };
-        let covered = episode.onsets.iter().map(covering).filter(|(from, to)| from < to).collect();
-        tables.push((steps.iter().map(|s| s.exec).collect(), covered));
+        let covered: Vec<(usize, usize)> = episode.onsets.iter().map(covering).filter(|(from, to)| from < to).collect();
+        tables.push((steps.iter().map(|s| s.exec).collect::<Vec<bool>>(), covered));
     }
     let count = |labels: &[bool], covered: &[(usize, usize)]| {
         let near_exec = |range: &&(usize, usize)| labels.get(range.0..range.1).is_some_and(|l| l.contains(&true));
