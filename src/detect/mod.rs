@@ -1,1 +1,3 @@
 //! What is seen in the observations: rules and detectors, behaviour by behaviour.
+
+pub mod command;
