@@ -1,4 +1,5 @@
 //! What is seen in the observations: rules and detectors, behaviour by behaviour.
 
+pub mod command;
 pub mod gpu;
 pub mod probing;
