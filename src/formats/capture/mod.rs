@@ -27,3 +27,9 @@ const USUAL_MAX_PACKET: u32 = 262_144;
 
 #[cfg(test)]
 mod corpus_tests;
+#[cfg(test)]
+mod flow_tests;
+#[cfg(test)]
+mod sample_tests;
+#[cfg(test)]
+mod stream_tests;

@@ -53,16 +53,16 @@ impl Magic {
 /// Which of the two lengths of a record header comes first: files before version 2.3 have the original length first,
 /// 2.3 was written both ways (libpcap sf-pcap.c).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Lengths {
-    CapturedFirst,
-    OriginalFirst,
-    EitherFirst,
+enum FirstLength {
+    Captured,
+    Original,
+    Either,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct File {
     magic: Magic,
-    lengths: Lengths,
+    first_length: FirstLength,
     link: u32,
 }
 
@@ -82,10 +82,10 @@ impl File {
     fn header(&self, bytes: &[u8]) -> Header {
         let order = self.magic.order;
         let (first, second) = (order.u32(bytes, 8), order.u32(bytes, 12));
-        let swap = match self.lengths {
-            Lengths::CapturedFirst => false,
-            Lengths::OriginalFirst => true,
-            Lengths::EitherFirst => first > second,
+        let swap = match self.first_length {
+            FirstLength::Captured => false,
+            FirstLength::Original => true,
+            FirstLength::Either => first > second,
         };
         let (captured, original) = if swap { (second, first) } else { (first, second) };
         Header { seconds: order.u32(bytes, 0), fraction: order.u32(bytes, 4), captured, original }
@@ -169,15 +169,15 @@ fn read_file(window: &mut Window<'_>, packets: &mut Packets<'_>) {
     if major != 2 {
         packets.tally.note(AnomalyKind::MalformedRecord, 0, "pcap major version is not 2, read as if it were");
     }
-    let lengths = match (major, minor) {
-        (2, 0..=2) => Lengths::OriginalFirst,
-        (2, 3) => Lengths::EitherFirst,
-        _ => Lengths::CapturedFirst,
+    let first_length = match (major, minor) {
+        (2, 0..=2) => FirstLength::Original,
+        (2, 3) => FirstLength::Either,
+        _ => FirstLength::Captured,
     };
     // Above the link type the field carries the FCS length and flags; the class bits of DLT_ stay.
     let link = order.u32(window.bytes(), 20) & 0x03ff_ffff;
     window.consume(FILE_HEADER);
-    let file = File { magic, lengths, link };
+    let file = File { magic, first_length, link };
     packets.interfaces.push(Interface::new(file.link, magic.resolution));
     let mut near = None;
     while read_record(&file, window, packets, &mut near) {}
@@ -250,6 +250,3 @@ fn resynchronise(file: &File, window: &mut Window<'_>, packets: &mut Packets<'_>
     );
     found
 }
-
-#[cfg(test)]
-mod tests;

@@ -353,6 +353,3 @@ fn simple_packet(order: Order, body: &[u8], packets: &mut Packets<'_>) {
     let data = data.get(..original.min(snap_length) as usize).unwrap_or(data);
     packets.packet(0, None, data, original);
 }
-
-#[cfg(test)]
-mod tests;

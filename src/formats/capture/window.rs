@@ -13,7 +13,7 @@ pub(super) struct Window<'a> {
 }
 
 impl<'a> Window<'a> {
-    const AHEAD: usize = 1 << 20;
+    const AHEAD: usize = 128 << 10;
 
     pub(super) fn new(input: &'a mut dyn Read) -> Self {
         Window { input, buffer: vec![0; Self::AHEAD], start: 0, end: 0, ended: false, error: None }
