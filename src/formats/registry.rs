@@ -1,11 +1,12 @@
 //! Every format, in one list. Adding one costs a line here.
 
 use super::firewall::{conntrack::Conntrack, iptables::Iptables, sshd::Sshd};
+use super::gpu::{QueryApps, QueryGpu};
 use super::{Format, Match};
 use crate::evidence::Head;
 
 /// All formats, in the order of documentation.
-pub static FORMATS: &[&dyn Format] = &[&Iptables, &Sshd, &Conntrack];
+pub static FORMATS: &[&dyn Format] = &[&Iptables, &Sshd, &Conntrack, &QueryGpu, &QueryApps];
 
 /// What one format said of a file.
 #[derive(Clone, Debug)]
