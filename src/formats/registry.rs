@@ -1,6 +1,6 @@
 //! Every format, in one list. Adding one costs a line here.
 
-use super::{Format, Match, capture, firewall, transcript};
+use super::{Format, Match, capture, firewall, gpu, transcript};
 use crate::evidence::Head;
 
 /// All formats, in the order of documentation.
@@ -11,6 +11,8 @@ pub static FORMATS: &[&dyn Format] = &[
     &firewall::conntrack::Conntrack,
     &capture::pcap::Pcap,
     &capture::pcapng::PcapNg,
+    &gpu::QueryGpu,
+    &gpu::QueryApps,
     &transcript::ClaudeCode,
     &transcript::Codex,
     &transcript::OpenHands,

@@ -38,7 +38,7 @@ impl Format for Conntrack {
         for line in head.bytes.get(..end).unwrap_or_default().split(|byte| *byte == b'\n') {
             if !trim(line).is_empty() {
                 lines += 1;
-                entries += usize::from(entry(line).is_some_and(|entry| entry.original.flow_known()));
+                entries += usize::from(entry(line).is_some_and(|entry| entry.original.flow_known() && entry.reply.flow_known()));
             }
         }
         let reason = format!("{entries} of its first {lines} lines are conntrack entries (two tuples of src= dst=)");
@@ -198,11 +198,13 @@ fn entry(line: &[u8]) -> Option<Entry<'_>> {
         rest = after_spaces(after);
     }
     let (name, after) = word(rest);
-    if name.is_empty() || !name.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')) {
+    let (protocol, after) = word(after_spaces(after));
+    let protocol = Protocol(u8::try_from(number(protocol)?).ok()?);
+    // The name goes with the number: nothing else begins so.
+    if name != b"unknown" && Protocol::parse(std::str::from_utf8(name).ok()?) != Some(protocol) {
         return None;
     }
-    let (protocol, after) = word(after_spaces(after));
-    entry.protocol = Some(Protocol(u8::try_from(number(protocol)?).ok()?));
+    entry.protocol = Some(protocol);
     rest = after_spaces(after);
     let (timeout, after) = word(rest);
     if number(timeout).is_some() {

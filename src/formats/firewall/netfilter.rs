@@ -98,6 +98,10 @@ fn fields_at(message: &[u8]) -> Option<usize> {
     if let Some(proto) = PROTO.find(message) {
         let starts_word = |at: usize| at == 0 || message.get(at - 1) == Some(&b' ');
         if let Some(source) = SRC.find(message).filter(|at| *at < proto && starts_word(*at)) {
+            // ulogd's NFCT records have two tuples and counters: no packet, and not this format.
+            if message.get(..source).is_some_and(|head| head.ends_with(b"ORIG: ")) {
+                return None;
+            }
             return first_field(source);
         }
         let ports = message.get(proto..)?;

@@ -1,1 +1,8 @@
 //! GPU telemetry.
+
+mod csv;
+mod query;
+#[cfg(test)]
+mod tests;
+
+pub use query::{QueryApps, QueryGpu};
