@@ -515,7 +515,6 @@ mod bounds {
             "::",
             "for i in a b; do ",
         ] {
-            
             all(&wide(piece));
         }
         for text in [

@@ -73,7 +73,9 @@ impl HostLog {
             sink.anomaly(Anomaly {
                 record: number,
                 kind: AnomalyKind::Gap,
-                detail: format!("{count} messages were suppressed by the logger: absence of a line proves nothing here"),
+                detail: format!(
+                    "{count} messages were suppressed by the logger: absence of a line proves nothing here"
+                ),
             });
         } else if sshd::is_sshd(peeled) {
             sink.unread(number, "sshd message without a login or session event", line);

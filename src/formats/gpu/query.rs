@@ -7,7 +7,7 @@ use super::csv::{Unit, cells, column_name, fit, is_column_name, is_status, is_uu
 use crate::evidence::{Anomaly, AnomalyKind, Head, Input};
 use crate::formats::{Format, Kind, Match, Sink};
 use crate::model::{Detail, GpuProcess, GpuSample, Observation};
-use crate::time::{Instant, SECOND, Span, TimeContext};
+use crate::time::{SECOND, Span, TimeContext};
 
 /// `nvidia-smi --query-gpu=... --format=csv[,noheader][,nounits]`, once or in a loop.
 pub struct QueryGpu;
@@ -153,8 +153,17 @@ impl Columns {
         // Other queries share columns with these two: accounted applications and retired pages.
         let other = has(&["max_memory_usage", "gpu_utilization", "mem_utilization", "time"])
             || names.iter().any(|name| name.starts_with("retired_pages."));
-        let families =
-            ["utilization.", "memory.", "power.", "clocks.", "temperature.", "fan.speed", "pstate", "clocks_throttle_reasons.", "clocks_event_reasons."];
+        let families = [
+            "utilization.",
+            "memory.",
+            "power.",
+            "clocks.",
+            "temperature.",
+            "fan.speed",
+            "pstate",
+            "clocks_throttle_reasons.",
+            "clocks_event_reasons.",
+        ];
         let of_gpus = !has(&["pid"]) && names.iter().any(|name| families.iter().any(|family| name.starts_with(family)));
         let matches = match query {
             Query::Apps => processes && !other,
@@ -243,8 +252,11 @@ fn probe(head: &Head, query: Query) -> Match {
         };
     }
     let Some(columns) = Columns::of_row(first, query) else { return Match::No };
-    let like_first =
-        complete.iter().take(100).filter(|line| Columns::of_row(line, query).is_some_and(|other| other == columns)).count();
+    let like_first = complete
+        .iter()
+        .take(100)
+        .filter(|line| Columns::of_row(line, query).is_some_and(|other| other == columns))
+        .count();
     if like_first * 10 < complete.len().min(100) * 9 {
         return Match::No;
     }
@@ -411,7 +423,11 @@ impl<'s> Reader<'s> {
             return;
         };
         let Some(row) = fit(line, columns.columns.len(), columns.free) else {
-            let reason = if cells(line).len() < columns.columns.len() { "fewer cells than columns" } else { "more cells than columns" };
+            let reason = if cells(line).len() < columns.columns.len() {
+                "fewer cells than columns"
+            } else {
+                "more cells than columns"
+            };
             self.sink.unread(number, reason, line.as_bytes());
             return;
         };
@@ -427,7 +443,12 @@ impl<'s> Reader<'s> {
         self.sink.record();
         let span = self.span(columns, row, number);
         let cell = |wanted: Column| {
-            columns.columns.iter().zip(row).find(|(column, cell)| **column == wanted && !is_status(cell)).map(|(_, cell)| *cell)
+            columns
+                .columns
+                .iter()
+                .zip(row)
+                .find(|(column, cell)| **column == wanted && !is_status(cell))
+                .map(|(_, cell)| *cell)
         };
         let mut unreadable = Vec::new();
         let mut measured = |wanted: Column, unit: Option<Unit>| {

@@ -13,7 +13,9 @@ fn dump() {
             for value in testing::all_as_json(&read).iter().rev().take(3) {
                 println!("{value}");
             }
-            for anomaly in &read.anomalies { println!("{anomaly:?}"); }
+            for anomaly in &read.anomalies {
+                println!("{anomaly:?}");
+            }
         }
     }
 }

@@ -36,7 +36,8 @@ fn measure() {
     let table = fs::read_to_string(corpus.join("transcripts/SOURCES.tsv")).unwrap();
     for row in table.lines().skip(1) {
         let cells: Vec<&str> = row.split('\t').collect();
-        let Some(id) = ["claude-", "codex", "openhands", "swe-agent"].iter().find(|id| cells[0].starts_with(**id)) else {
+        let Some(id) = ["claude-", "codex", "openhands", "swe-agent"].iter().find(|id| cells[0].starts_with(**id))
+        else {
             continue;
         };
         let path = corpus.join("transcripts").join(cells[0]);

@@ -212,8 +212,27 @@ fn monotonic<'a>(text: &'a [u8], peeled: &mut Peeled<'a>) {
 }
 
 const FACILITIES: [&[u8]; 21] = [
-    b"kern", b"user", b"mail", b"daemon", b"auth", b"syslog", b"lpr", b"news", b"uucp", b"cron", b"authpriv", b"ftp",
-    b"local0", b"local1", b"local2", b"local3", b"local4", b"local5", b"local6", b"local7", b"security",
+    b"kern",
+    b"user",
+    b"mail",
+    b"daemon",
+    b"auth",
+    b"syslog",
+    b"lpr",
+    b"news",
+    b"uucp",
+    b"cron",
+    b"authpriv",
+    b"ftp",
+    b"local0",
+    b"local1",
+    b"local2",
+    b"local3",
+    b"local4",
+    b"local5",
+    b"local6",
+    b"local7",
+    b"security",
 ];
 
 /// Takes the host, if there is one, and gives what follows.

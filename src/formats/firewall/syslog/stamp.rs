@@ -96,7 +96,8 @@ pub(crate) fn month_day(text: &[u8]) -> Option<(Stamp, usize)> {
     at += spaces(text.get(at..)?)?;
     let mut year = None;
     if text.get(at + 2) != Some(&b':') {
-        let (value, length) = leading_number(text.get(at..)?, 4).filter(|(value, length)| *length == 4 && *value > 1969)?;
+        let (value, length) =
+            leading_number(text.get(at..)?, 4).filter(|(value, length)| *length == 4 && *value > 1969)?;
         year = Some(value);
         at += length;
         at += spaces(text.get(at..)?)?;
@@ -157,7 +158,9 @@ pub(crate) fn iso(text: &[u8]) -> Option<(Stamp, usize)> {
     let local = date.and_time(time);
     let rest = text.get(at..)?;
     let (rest, skipped) = match rest {
-        [b' ', sign @ (b'+' | b'-'), digit, ..] if digit.is_ascii_digit() && matches!(sign, b'+' | b'-') => (&rest[1..], 1),
+        [b' ', sign @ (b'+' | b'-'), digit, ..] if digit.is_ascii_digit() && matches!(sign, b'+' | b'-') => {
+            (&rest[1..], 1)
+        }
         _ => (rest, 0),
     };
     match offset(rest) {

@@ -108,8 +108,7 @@ impl Format for ClaudeCode {
 
     fn read(&self, input: &mut Input, time: &TimeContext, sink: &mut dyn Sink) -> io::Result<()> {
         let mut reader = Reader::new(input, time);
-        let outcome =
-            json::lines(input, sink, &mut |number, line, raw, sink| reader.line(number, line, raw, sink));
+        let outcome = json::lines(input, sink, &mut |number, line, raw, sink| reader.line(number, line, raw, sink));
         reader.finish(sink);
         outcome
     }
@@ -383,9 +382,10 @@ impl<'a> Reader<'a> {
                 return self.typed_output(line, call_id, trimmed, sink);
             }
         }
-        let from_program = ["<local-command-", "<bash-", "<system-reminder>", "<task-notification>", "[Request interrupted"]
-            .iter()
-            .any(|start| trimmed.starts_with(start));
+        let from_program =
+            ["<local-command-", "<bash-", "<system-reminder>", "<task-notification>", "[Request interrupted"]
+                .iter()
+                .any(|start| trimmed.starts_with(start));
         let origin = if meta || from_program { TextOrigin::Environment } else { TextOrigin::Prompt };
         self.say(line, index, origin, said, sink);
     }

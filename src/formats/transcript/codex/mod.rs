@@ -72,13 +72,16 @@ impl Format for Codex {
                 _ => {}
             }
         }
-        if bare_meta { Match::Likely(50, "session data with id, timestamp and instructions".to_owned()) } else { Match::No }
+        if bare_meta {
+            Match::Likely(50, "session data with id, timestamp and instructions".to_owned())
+        } else {
+            Match::No
+        }
     }
 
     fn read(&self, input: &mut Input, time: &TimeContext, sink: &mut dyn Sink) -> io::Result<()> {
         let mut reader = Reader::new(input, time);
-        let outcome =
-            json::lines(input, sink, &mut |number, line, raw, sink| reader.line(number, line, raw, sink));
+        let outcome = json::lines(input, sink, &mut |number, line, raw, sink| reader.line(number, line, raw, sink));
         reader.finish(sink);
         outcome
     }
@@ -214,7 +217,8 @@ impl<'a> Reader<'a> {
         let version = json::text(meta, "cli_version");
         self.episode.agent = Some(version.map_or("Codex".to_owned(), |version| format!("Codex {version}")));
         self.fill(json::text(meta, "model"), json::text(meta, "cwd"));
-        let spawned = meta.pointer("/source/subagent").is_some() || json::text(meta, "thread_source") == Some("subagent");
+        let spawned =
+            meta.pointer("/source/subagent").is_some() || json::text(meta, "thread_source") == Some("subagent");
         if spawned {
             self.actor = Actor::SubAgent;
         }

@@ -58,7 +58,11 @@ impl Reader<'_> {
         });
         let tool = match kind {
             "mcp_tool_call" => {
-                format!("{}__{}", json::text(item, "server").unwrap_or("mcp"), json::text(item, "tool").unwrap_or_default())
+                format!(
+                    "{}__{}",
+                    json::text(item, "server").unwrap_or("mcp"),
+                    json::text(item, "tool").unwrap_or_default()
+                )
             }
             kind => kind.to_owned(),
         };

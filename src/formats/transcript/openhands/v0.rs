@@ -78,7 +78,9 @@ impl Reader<'_> {
                 step.command = match tool {
                     "run" => json::text(args, "command").map(str::to_owned),
                     "run_ipython" => json::text(args, "code").and_then(shell::of_ipython),
-                    tool => shell::command(json::text(args, "name").unwrap_or(tool), args.get("arguments").unwrap_or(args)),
+                    tool => {
+                        shell::command(json::text(args, "name").unwrap_or(tool), args.get("arguments").unwrap_or(args))
+                    }
                 };
                 step.background = json::flag(args, "background");
                 let confirmed = json::text(args, "confirmation_state").or_else(|| json::text(args, "is_confirmed"));
