@@ -41,7 +41,7 @@ pub(crate) struct Observables {
     pub(crate) literal_in_agent_text: Seen,
     /// That literal stood in content from outside before the agent wrote it.
     pub(crate) literal_in_environment: Seen,
-    /// A login, a row of failures, or another way in from outside before the event.
+    /// A row of failed or short logins from outside before the event.
     pub(crate) inbound_precursor: Seen,
     /// The same peer is reached when no step runs.
     pub(crate) outside_of_steps: Seen,
@@ -90,9 +90,10 @@ fn rows(o: &Observables) -> [Row; 9] {
         Row {
             group: 3,
             seen: o.inbound_precursor,
-            yes: "someone came in from outside before it",
-            no: "no way in from outside is seen before it",
-            likelihood: [M, M, M, M, PP, M, O, M, P],
+            // A row of failures, then a way in: a person with access of their own seldom fails in a row.
+            yes: "a row of failed or short logins from outside came before it",
+            no: "no row of logins from outside is seen before it",
+            likelihood: [M, M, M, M, PP, M, O, M, M],
             decided_by: "the host's authentication log and the Ray and dashboard logs",
         },
         Row {
@@ -245,7 +246,6 @@ mod tests {
         let rivals = judge(&Observables {
             literal_in_agent_text: Seen::No,
             inbound_precursor: Seen::Yes,
-            periodic: Seen::No,
             ..Observables::default()
         });
         assert_eq!(rivals[0].hypothesis, RivalId::ExternalCompromise);

@@ -283,11 +283,10 @@ fn join_process(fact: &mut GpuProcessFact, other: GpuProcessFact) {
 
 fn join_alert(fact: &mut AlertFact, other: AlertFact) {
     fact.count += other.count;
-    let last = |a: Option<Span>, b: Option<Span>| match (a, b) {
+    fact.last = match (fact.last, other.last) {
         (Some(a), Some(b)) => Some(if b.hi > a.hi { b } else { a }),
         (a, b) => a.or(b),
     };
-    fact.last = last(fact.last, other.last);
     if other.record < fact.record {
         (fact.first, fact.record, fact.message, fact.host) = (other.first, other.record, other.message, other.host);
     }
