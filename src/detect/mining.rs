@@ -1,4 +1,0 @@
-use super::Seen;
-pub fn judge(_m: &crate::model::Mining) -> Option<Seen> {
-    None
-}
