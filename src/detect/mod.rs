@@ -2,16 +2,14 @@
 
 pub mod beacon;
 pub mod command;
+#[cfg(test)]
+mod corpus_tests;
 pub mod gpu;
 pub mod mining;
 pub mod network;
 pub mod probing;
 pub mod rules;
+mod seen;
 pub mod ssh;
 
-pub struct Seen {
-    pub kind: String,
-    pub confidence: crate::model::Confidence,
-    pub summary: String,
-    pub records: Vec<u64>,
-}
+pub use seen::Seen;

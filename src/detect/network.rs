@@ -18,7 +18,7 @@ pub fn protocols(facts: &Facts) -> Vec<Signal> {
     let mut all = Vec::new();
     for fact in &facts.mining {
         let span = fact.span.map(|span| Span { hi: fact.mining.last.unwrap_or(span.hi).max(span.hi), ..span });
-        for seen in mining::judge(&fact.mining) {
+        if let Some(seen) = mining::judge(&fact.mining) {
             all.push(signal(Behaviour::Mining, seen, fact.flow, span, fact.record));
         }
     }
