@@ -19,6 +19,6 @@ pub use openhands::OpenHands;
 pub use swe_agent::SweAgent;
 
 #[cfg(test)]
-mod samples;
-#[cfg(test)]
 mod corpus;
+#[cfg(test)]
+mod samples;

@@ -49,7 +49,11 @@ pub(super) fn of_words(words: &[&str]) -> String {
 
 fn quoted(word: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:=@%+,~".contains(&byte) || byte >= 0x80;
-    if !word.is_empty() && word.bytes().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    if !word.is_empty() && word.bytes().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 /// Splits a line into words as a POSIX shell does (quotes and backslashes, no expansion). `None` if a quote is open.
@@ -178,7 +182,10 @@ mod tests {
     #[test]
     fn words_as_a_shell_splits_them() {
         // python3: shlex.split(line)
-        assert_eq!(words("/bin/bash -lc 'echo '\"'\"'x'\"'\"''"), Some(vec!["/bin/bash".into(), "-lc".into(), "echo 'x'".into()]));
+        assert_eq!(
+            words("/bin/bash -lc 'echo '\"'\"'x'\"'\"''"),
+            Some(vec!["/bin/bash".into(), "-lc".into(), "echo 'x'".into()])
+        );
         assert_eq!(words(r#"a\ b "c \"d\" \n" ''"#), Some(vec!["a b".into(), r#"c "d" \n"#.into(), String::new()]));
         assert_eq!(words("open 'quote"), None);
     }
@@ -186,7 +193,10 @@ mod tests {
     #[test]
     fn shell_lines_of_ipython() {
         assert_eq!(of_ipython("%%bash\ncurl x | sh\n").as_deref(), Some("curl x | sh\n"));
-        assert_eq!(of_ipython("import os\n!nohup ./x &\nfiles = !ls\nif a != b:\n    pass").as_deref(), Some("nohup ./x &\nls"));
+        assert_eq!(
+            of_ipython("import os\n!nohup ./x &\nfiles = !ls\nif a != b:\n    pass").as_deref(),
+            Some("nohup ./x &\nls")
+        );
         assert_eq!(of_ipython("print('!')"), None);
     }
 

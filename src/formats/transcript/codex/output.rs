@@ -27,7 +27,8 @@ impl Outcome {
     pub(super) fn of(output: &Value) -> Self {
         let said = json::content(output);
         let parsed = said.starts_with('{').then(|| serde_json::from_str::<Value>(&said).ok()).flatten();
-        if let Some(parsed) = parsed.filter(|parsed| parsed.get("metadata").is_some() && parsed.get("output").is_some()) {
+        if let Some(parsed) = parsed.filter(|parsed| parsed.get("metadata").is_some() && parsed.get("output").is_some())
+        {
             let metadata = parsed.get("metadata").unwrap_or(&Value::Null);
             let seconds = metadata.get("duration_seconds").filter(|seconds| seconds.is_number());
             return Outcome {
@@ -45,7 +46,9 @@ impl Outcome {
         let headed = ["Chunk ID: ", "Wall time: ", "Exit code: "].iter().any(|start| said.starts_with(start));
         // The header ends where the output begins; what the command printed must not be taken for it.
         for line in said.lines().take(8).take_while(|line| headed && !line.starts_with("Output:")) {
-            if let Some(code) = line.strip_prefix("Exit code: ").or_else(|| line.strip_prefix("Process exited with code ")) {
+            if let Some(code) =
+                line.strip_prefix("Exit code: ").or_else(|| line.strip_prefix("Process exited with code "))
+            {
                 outcome.exit_code = code.trim().parse().ok();
             } else if let Some(time) = line.strip_prefix("Wall time: ") {
                 let seconds = time.split_ascii_whitespace().next().unwrap_or_default();
@@ -56,7 +59,8 @@ impl Outcome {
         }
         // "failed in sandbox ...: sandbox denied exec error, exit code: N, stdout: ...": it ran, inside the sandbox.
         let denied = ["failed in sandbox ", "execution error: "].iter().any(|start| said.starts_with(start));
-        if let Some((_, rest)) = said.lines().next().filter(|_| denied).and_then(|line| line.split_once("exit code: ")) {
+        if let Some((_, rest)) = said.lines().next().filter(|_| denied).and_then(|line| line.split_once("exit code: "))
+        {
             outcome.exit_code = rest.split(',').next().and_then(|code| code.trim().parse().ok());
         }
         outcome.output = Some(said);
@@ -115,7 +119,7 @@ fn never_ran(said: &str) -> bool {
 
 impl Reader<'_> {
     /// An event. Most repeat what the items say; those about commands add exit codes and durations.
-    pub(super) fn event(&mut self, line: &Line, event: &Value, sink: &mut dyn Sink) -> bool {
+    pub(super) fn event(&mut self, line: &Line<'_>, event: &Value, sink: &mut dyn Sink) -> bool {
         let Some(kind) = json::text(event, "type") else { return false };
         match kind {
             "exec_command_begin" => self.person_ran(line, event, "call_id", sink),
@@ -147,7 +151,7 @@ impl Reader<'_> {
     }
 
     /// A command that a person typed into the program: no item of the conversation stands for it.
-    fn person_ran(&mut self, line: &Line, event: &Value, id: &str, sink: &mut dyn Sink) {
+    fn person_ran(&mut self, line: &Line<'_>, event: &Value, id: &str, sink: &mut dyn Sink) {
         let source = json::text(event, "source").unwrap_or_default().to_ascii_lowercase();
         let Some(call_id) = json::text(event, id) else { return };
         if !matches!(source.as_str(), "user_shell" | "usershell") || !self.calls.insert(call_id.to_owned()) {

@@ -61,11 +61,8 @@ impl<'a> File<'a> {
         let known_row = |key: &str| value.get(key).is_some();
         match (value, value.get("history")) {
             (Value::Array(events), _) => {
-                let episode = Episode {
-                    id: self.name.clone(),
-                    name: json::stem(&self.name).to_owned(),
-                    ..Episode::default()
-                };
+                let episode =
+                    Episode { id: self.name.clone(), name: json::stem(&self.name).to_owned(), ..Episode::default() };
                 self.history(events, raw, episode, sink);
             }
             (_, Some(history)) if known_row("instance_id") || known_row("issue") || known_row("instruction") => {
@@ -164,7 +161,9 @@ impl<'a> File<'a> {
                 Some(pair) => {
                     let raw = scan::elements(raw);
                     events.extend(
-                        pair.iter().enumerate().map(|(index, event)| (event, raw.get(index).copied().unwrap_or_default())),
+                        pair.iter()
+                            .enumerate()
+                            .map(|(index, event)| (event, raw.get(index).copied().unwrap_or_default())),
                     );
                 }
                 None => events.push((element, raw)),

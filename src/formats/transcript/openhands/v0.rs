@@ -78,7 +78,9 @@ impl Reader<'_> {
                 step.command = match tool {
                     "run" => json::text(args, "command").map(str::to_owned),
                     "run_ipython" => json::text(args, "code").and_then(shell::of_ipython),
-                    tool => shell::command(json::text(args, "name").unwrap_or(tool), args.get("arguments").unwrap_or(args)),
+                    tool => {
+                        shell::command(json::text(args, "name").unwrap_or(tool), args.get("arguments").unwrap_or(args))
+                    }
                 };
                 step.background = json::flag(args, "background");
                 let confirmed = json::text(args, "confirmation_state").or_else(|| json::text(args, "is_confirmed"));
@@ -100,13 +102,14 @@ impl Reader<'_> {
         let output = event.get("content").map(json::content).unwrap_or_default();
         let metadata = extras.get("metadata").filter(|metadata| metadata.is_object()).unwrap_or(extras);
         self.about(None, json::text(metadata, "hostname"), json::text(metadata, "working_dir"));
+        let rejected = observation == "user_rejected";
+        // An error answers the call that it names, or one still open; a call that could not be read has no action.
+        let answers = RESULTS.contains(&observation) || rejected || observation == "error";
+        let open = if answers { self.last_call.take() } else { None };
         let cause = match event.get("cause") {
             Some(cause) if cause.is_number() || cause.is_string() => Some(plain(cause)),
-            _ => self.last_call.take(),
+            _ => open,
         };
-        let rejected = observation == "user_rejected";
-        // An error answers a call if it names one; a call that could not even be read has no action.
-        let answers = RESULTS.contains(&observation) || rejected || observation == "error";
         let think = matches!(
             event.pointer("/tool_call_metadata/function_name").and_then(Value::as_str),
             Some("think" | "finish")

@@ -58,9 +58,11 @@ pub(super) fn of_event(event: &Value) -> Zone {
 }
 
 fn of(least_ns: i64, within_ns: i64) -> Zone {
-    let offset = IN_USE.iter().rev().map(|minutes| minutes * 60).find(|offset| {
-        i64::from(*offset) * SECOND <= least_ns.saturating_add(AHEAD_NS)
-    });
+    let offset = IN_USE
+        .iter()
+        .rev()
+        .map(|minutes| minutes * 60)
+        .find(|offset| i64::from(*offset) * SECOND <= least_ns.saturating_add(AHEAD_NS));
     match offset {
         Some(offset) if least_ns.saturating_sub(i64::from(offset) * SECOND) <= within_ns => Zone::Proven(offset),
         _ => Zone::Unfit { least_ns },

@@ -5,9 +5,6 @@
 //! The elements are read one by one, so a file that was cut gives the steps before the cut. A demonstration may hold
 //! `history` alone; its actions are then the steps.
 
-#[cfg(test)]
-mod tests;
-
 use std::fmt;
 use std::io;
 
@@ -99,7 +96,8 @@ impl Reader<'_> {
             return self.sink.unread(number, "step without an action", step.to_string().as_bytes());
         };
         self.sink.record();
-        let thought = ["thought", "response"].iter().filter_map(|key| json::text(step, key)).find(|text| !text.is_empty());
+        let thought =
+            ["thought", "response"].iter().filter_map(|key| json::text(step, key)).find(|text| !text.is_empty());
         self.say(number, TextOrigin::Agent, thought.unwrap_or_default());
         if self.episode.cwd.is_none() {
             self.episode.cwd = working_dir(step.get("state")).filter(|cwd| cwd != "n/a");
