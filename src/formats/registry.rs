@@ -5,12 +5,7 @@ use super::{Format, Match};
 use crate::evidence::Head;
 
 /// All formats, in the order of documentation.
-pub static FORMATS: &[&dyn Format] = &[
-    &ClaudeCode,
-    &Codex,
-    &OpenHands,
-    &SweAgent,
-];
+pub static FORMATS: &[&dyn Format] = &[&ClaudeCode, &Codex, &OpenHands, &SweAgent];
 
 /// What one format said of a file.
 #[derive(Clone, Debug)]

@@ -378,10 +378,10 @@ impl<'a> Reader<'a> {
         if let Some(command) = between(trimmed, "<bash-input>", "</bash-input>") {
             return self.typed_command(line, index, command, sink);
         }
-        if trimmed.starts_with("<bash-stdout>") {
-            if let Some(call_id) = self.typed.take() {
-                return self.typed_output(line, call_id, trimmed, sink);
-            }
+        if trimmed.starts_with("<bash-stdout>")
+            && let Some(call_id) = self.typed.take()
+        {
+            return self.typed_output(line, call_id, trimmed, sink);
         }
         let from_program =
             ["<local-command-", "<bash-", "<system-reminder>", "<task-notification>", "[Request interrupted"]

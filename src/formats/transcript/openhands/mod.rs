@@ -12,6 +12,8 @@
 //! zone that was declared by the responder goes before. V1 has no such anchor.
 
 mod rows;
+#[cfg(test)]
+mod tests;
 mod v0;
 mod v1;
 mod zone;
