@@ -14,16 +14,15 @@ pub(super) const LONGEST_LINE: usize = 64 << 20;
 /// Bound on a file that is one JSON text, in bytes.
 pub(super) const LARGEST_FILE: u64 = 1 << 30;
 
+/// Takes a line: its number, its value, its text.
+pub(super) type EachLine<'a> = dyn FnMut(u64, &Value, &[u8], &mut dyn Sink) + 'a;
+
 /// Feeds every line that is JSON to `each`, with its number from 1 and its text. Empty lines are passed over.
 /// Lines that are no JSON or longer than 64 MiB are reported and passed over.
 ///
 /// # Errors
 /// When the input fails; the lines before the failure have been read.
-pub(super) fn lines(
-    input: &mut dyn Read,
-    sink: &mut dyn Sink,
-    each: &mut dyn FnMut(u64, &Value, &[u8], &mut dyn Sink),
-) -> io::Result<()> {
+pub(super) fn lines(input: &mut dyn Read, sink: &mut dyn Sink, each: &mut EachLine<'_>) -> io::Result<()> {
     let mut reader = BufReader::with_capacity(1 << 16, input);
     let mut line = Vec::new();
     let mut number = 0;
@@ -87,7 +86,7 @@ pub(super) fn whole(input: &mut dyn Read, sink: &mut dyn Sink) -> io::Result<Vec
     Ok(text)
 }
 
-/// Reports a text that is no JSON.
+/// Reports a text that is no JSON. A text that is cut and does not end in a line break was the last of its file.
 pub(super) fn unparsed(record: u64, error: &serde_json::Error, ended: bool, text: &[u8], sink: &mut dyn Sink) {
     if error.is_eof() && !ended {
         sink.unread(record, "JSON cut off before its end", text);

@@ -27,9 +27,10 @@ pub(super) fn members(json: &[u8]) -> Vec<(&str, &[u8])> {
     }
 }
 
-/// The raw value of a member of the object that `json` begins with.
+/// The raw value of a member of the object that `json` begins with; of a name that comes twice the last, as parsers
+/// have it.
 pub(super) fn member<'a>(json: &'a [u8], name: &str) -> Option<&'a [u8]> {
-    members(json).into_iter().find(|(found, _)| *found == name).map(|(_, value)| value)
+    members(json).into_iter().rfind(|(found, _)| *found == name).map(|(_, value)| value)
 }
 
 /// Raw elements of the array that `json` begins with. The last may be cut.
@@ -134,6 +135,7 @@ mod tests {
         assert_eq!(elements(br#"[1, {"a":[]}, "x" ,null]"#), [&b"1"[..], br#"{"a":[]}"#, br#""x""#, b"null"]);
         assert_eq!(member(json, "n"), Some(&b"-1.50e3"[..]));
         assert_eq!(member(json, "nothing"), None);
+        assert_eq!(member(br#"{"a":1,"a":2}"#, "a"), Some(&b"2"[..]));
     }
 
     #[test]

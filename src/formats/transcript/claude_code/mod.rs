@@ -7,8 +7,6 @@
 //! command. Printed streams have no stamp on what the model said, there the lower end is the latest stamp above.
 
 mod result;
-#[cfg(test)]
-mod tests;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -75,9 +73,12 @@ impl Format for ClaudeCode {
                 return Match::No;
             }
             let message = get("message").map(scan::members).unwrap_or_default();
-            let spoken = message.iter().any(|(name, _)| *name == "role")
-                && message.iter().any(|(name, _)| *name == "content")
-                && !message.iter().any(|(name, _)| *name == "parts");
+            // Qwen Code writes nearly the same envelope around the parts of another interface.
+            if message.iter().any(|(name, _)| *name == "parts") {
+                return Match::No;
+            }
+            let spoken =
+                message.iter().any(|(name, _)| *name == "role") && message.iter().any(|(name, _)| *name == "content");
             match word("type") {
                 Some("user" | "assistant" | "summary") if spoken && get("uuid").is_some() => {
                     if word("sessionId").is_some() && get("parentUuid").is_some() {
@@ -377,10 +378,10 @@ impl<'a> Reader<'a> {
         if let Some(command) = between(trimmed, "<bash-input>", "</bash-input>") {
             return self.typed_command(line, index, command, sink);
         }
-        if trimmed.starts_with("<bash-stdout>") {
-            if let Some(call_id) = self.typed.take() {
-                return self.typed_output(line, call_id, trimmed, sink);
-            }
+        if trimmed.starts_with("<bash-stdout>")
+            && let Some(call_id) = self.typed.take()
+        {
+            return self.typed_output(line, call_id, trimmed, sink);
         }
         let from_program =
             ["<local-command-", "<bash-", "<system-reminder>", "<task-notification>", "[Request interrupted"]

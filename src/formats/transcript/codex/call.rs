@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::super::{json, shell};
+use super::super::{json, scan, shell};
 use super::output::Outcome;
 use super::{Line, Reader};
 use crate::formats::Sink;
@@ -21,7 +21,7 @@ pub(super) struct Open {
 }
 
 impl Reader<'_> {
-    pub(super) fn call(&mut self, line: &Line, kind: &str, item: &Value, sink: &mut dyn Sink) {
+    pub(super) fn call(&mut self, line: &Line<'_>, kind: &str, item: &Value, sink: &mut dyn Sink) {
         let call_id = ["call_id", "id"].iter().find_map(|key| json::text(item, key)).filter(|id| !id.is_empty());
         if call_id.is_some_and(|id| !self.calls.insert(id.to_owned())) {
             return self.count_repeated(line.number);
@@ -31,7 +31,7 @@ impl Reader<'_> {
         let (tool, arguments, command) = match kind {
             "local_shell_call" => {
                 let command = shell::command("shell", action);
-                ("local_shell".to_owned(), action.to_string(), command)
+                ("local_shell".to_owned(), written(line.raw, "action"), command)
             }
             "custom_tool_call" => {
                 let tool = json::text(item, "name").unwrap_or(kind);
@@ -45,7 +45,7 @@ impl Reader<'_> {
                 };
                 let arguments = match item.get("arguments") {
                     Some(Value::String(text)) => text.clone(),
-                    Some(other) => other.to_string(),
+                    Some(_) => written(line.raw, "arguments"),
                     None => String::new(),
                 };
                 let command = serde_json::from_str(&arguments).ok().and_then(|arguments| command(&tool, &arguments));
@@ -53,8 +53,9 @@ impl Reader<'_> {
             }
             // web_search_call, image_generation_call, tool_search_call: run by the provider or the program.
             other => {
-                let arguments = if action.is_null() { item } else { action };
-                (other.trim_end_matches("_call").to_owned(), arguments.to_string(), None)
+                let whole = || String::from_utf8_lossy(line.raw).into_owned();
+                let arguments = if action.is_null() { whole() } else { written(line.raw, "action") };
+                (other.trim_end_matches("_call").to_owned(), arguments, None)
             }
         };
         let replayed = line.actor == Actor::Replayed;
@@ -95,7 +96,7 @@ impl Reader<'_> {
     }
 
     /// The output of a call, as the model saw it.
-    pub(super) fn output(&mut self, line: &Line, item: &Value, sink: &mut dyn Sink) {
+    pub(super) fn output(&mut self, line: &Line<'_>, item: &Value, sink: &mut dyn Sink) {
         let Some(call_id) = json::text(item, "call_id").map(str::to_owned) else { return };
         if !self.answered.insert(call_id.clone()) {
             return self.count_repeated(line.number);
@@ -116,7 +117,7 @@ impl Reader<'_> {
         self.emit(line, call_id, outcome, sink);
     }
 
-    fn emit(&self, line: &Line, call_id: String, outcome: Outcome, sink: &mut dyn Sink) {
+    fn emit(&self, line: &Line<'_>, call_id: String, outcome: Outcome, sink: &mut dyn Sink) {
         let kind = if line.actor == Actor::Replayed { EndpointKind::TurnFlushed } else { EndpointKind::ResultRecorded };
         let end = outcome.end.or_else(|| line.at.map(|span| Endpoint { span, kind }));
         let (output, output_omitted_bytes) = json::kept(outcome.output.unwrap_or_default());
@@ -139,7 +140,7 @@ impl Reader<'_> {
     }
 
     /// Reports a held call together with its outcome.
-    pub(super) fn settle(&mut self, line: &Line, call_id: &str, outcome: Outcome, sink: &mut dyn Sink) {
+    pub(super) fn settle(&mut self, line: &Line<'_>, call_id: &str, outcome: Outcome, sink: &mut dyn Sink) {
         if !self.answered.insert(call_id.to_owned()) {
             return self.count_repeated(line.number);
         }
@@ -149,17 +150,70 @@ impl Reader<'_> {
         self.emit(line, call_id.to_owned(), outcome, sink);
     }
 
-    /// What an event said of a command: kept for its output, or reported where the output never came.
-    pub(super) fn told(&mut self, line: &Line, call_id: &str, outcome: Outcome, sink: &mut dyn Sink) {
-        match self.open.get_mut(call_id) {
-            Some(open) => {
-                let end = line.at.map(|span| Endpoint { span, kind: EndpointKind::ToolEnded });
-                let told = Outcome { told_at: Some((line.number, end)), ..outcome };
-                open.told.fill_from(told);
-            }
-            // A command without an item of its own: typed by a person, or its call lies above the cut of the file.
-            None if self.answered.insert(call_id.to_owned()) => self.emit(line, call_id.to_owned(), outcome, sink),
-            None => {}
+    /// What an event said of a command: kept for the output of its call. A command that no call stands for was begun
+    /// from within one (a script of the model that calls tools): it is a step of its own.
+    pub(super) fn told(
+        &mut self,
+        line: &Line<'_>,
+        call_id: &str,
+        event: &Value,
+        outcome: Outcome,
+        sink: &mut dyn Sink,
+    ) {
+        let end = line.at.map(|span| Endpoint { span, kind: EndpointKind::ToolEnded });
+        let command = shell::command("shell", event);
+        let same = |open: &Open| command.is_some() && open.step.command == command && open.told.told_at.is_none();
+        let call = if self.open.contains_key(call_id) {
+            Some(call_id.to_owned())
+        } else {
+            self.open.iter().find(|(_, open)| same(open)).map(|(id, _)| id.clone())
+        };
+        if let Some(open) = call.and_then(|call| self.open.get_mut(&call)) {
+            return open.told.fill_from(Outcome { told_at: Some((line.number, end)), ..outcome });
+        }
+        if self.calls.insert(call_id.to_owned()) {
+            sink.step(self.within(line, call_id, event, command, &outcome));
+        }
+        if self.answered.insert(call_id.to_owned()) {
+            self.emit(line, call_id.to_owned(), Outcome { end, ..outcome }, sink);
+        }
+    }
+
+    /// A command that was begun from within the call made last: not before that call was recorded.
+    fn within(
+        &self,
+        line: &Line<'_>,
+        call_id: &str,
+        event: &Value,
+        command: Option<String>,
+        outcome: &Outcome,
+    ) -> Step {
+        let outer = self.open.values().filter(|open| open.at.is_some()).max_by_key(|open| open.step.order);
+        let begun = outer.and_then(|outer| outer.at).map(|span| Endpoint { span, kind: EndpointKind::CallRecorded });
+        let reckoned = line.at.zip(outcome.duration).map(|(at, (duration, digit))| {
+            let lo = at.lo.plus(duration.saturating_add(digit).saturating_neg());
+            Endpoint { span: Span { lo, hi: at.hi.max(lo), basis: at.basis }, kind: EndpointKind::ToolStarted }
+        });
+        let words = event.get("command").filter(|words| words.is_array() || words.is_string());
+        Step {
+            episode: self.episode.id.clone(),
+            order: (line.number, 0),
+            index: 0,
+            call_id: Some(call_id.to_owned()),
+            actor: line.actor,
+            record: self.record(line.number),
+            result_record: None,
+            start: begun.or(reckoned),
+            end: None,
+            duration_ns: None,
+            tool: "exec_command".to_owned(),
+            arguments: words.map(Value::to_string).unwrap_or_default(),
+            command,
+            output: None,
+            output_omitted_bytes: 0,
+            exit_code: None,
+            background: false,
+            not_executed: false,
         }
     }
 
@@ -168,7 +222,7 @@ impl Reader<'_> {
         for (call_id, open) in std::mem::take(&mut self.open) {
             sink.step(open.step);
             if let Some((number, end)) = open.told.told_at {
-                let line = Line { number, at: None, actor: Actor::Policy };
+                let line = Line { number, raw: b"", at: None, actor: Actor::Policy };
                 self.emit(&line, call_id, Outcome { end, ..open.told }, sink);
             }
         }
@@ -197,4 +251,9 @@ fn command(tool: &str, arguments: &Value) -> Option<String> {
         return json::text(arguments, "chars").filter(|chars| !chars.trim().is_empty()).map(str::to_owned);
     }
     shell::command(tool, arguments)
+}
+
+/// A value of an item as it was written.
+fn written(item: &[u8], key: &str) -> String {
+    String::from_utf8_lossy(scan::member(item, key).unwrap_or_default()).into_owned()
 }

@@ -10,8 +10,6 @@
 mod call;
 mod output;
 mod printed;
-#[cfg(test)]
-mod tests;
 
 use std::collections::{BTreeMap, HashSet};
 use std::io;
@@ -110,8 +108,10 @@ struct Reader<'a> {
 }
 
 /// What an item needs to know of its line.
-struct Line {
+struct Line<'a> {
     number: u64,
+    /// The text of the item.
+    raw: &'a [u8],
     at: Option<Span>,
     actor: Actor,
 }
@@ -156,7 +156,8 @@ impl<'a> Reader<'a> {
             return sink.unread(number, "line without a type", raw);
         };
         let at = self.dated(number, value, sink);
-        let line = Line { number, at, actor: self.actor_at(at) };
+        let item = scan::member(raw, "payload").unwrap_or(raw);
+        let line = Line { number, raw: item, at, actor: self.actor_at(at) };
         let understood = match (kind, value.get("payload")) {
             ("session_meta", Some(meta)) => {
                 self.session(meta);
@@ -246,7 +247,7 @@ impl<'a> Reader<'a> {
         Actor::Replayed
     }
 
-    fn say(&self, line: &Line, origin: TextOrigin, said: String, sink: &mut dyn Sink) {
+    fn say(&self, line: &Line<'_>, origin: TextOrigin, said: String, sink: &mut dyn Sink) {
         if said.trim().is_empty() {
             return;
         }
@@ -261,7 +262,7 @@ impl<'a> Reader<'a> {
     }
 
     /// An item of the conversation. False if its type is not known.
-    fn item(&mut self, line: &Line, item: &Value, sink: &mut dyn Sink) -> bool {
+    fn item(&mut self, line: &Line<'_>, item: &Value, sink: &mut dyn Sink) -> bool {
         match json::text(item, "type").unwrap_or_default() {
             "message" => {
                 let said = item.get("content").map(json::content).unwrap_or_default();

@@ -119,13 +119,13 @@ fn never_ran(said: &str) -> bool {
 
 impl Reader<'_> {
     /// An event. Most repeat what the items say; those about commands add exit codes and durations.
-    pub(super) fn event(&mut self, line: &Line, event: &Value, sink: &mut dyn Sink) -> bool {
+    pub(super) fn event(&mut self, line: &Line<'_>, event: &Value, sink: &mut dyn Sink) -> bool {
         let Some(kind) = json::text(event, "type") else { return false };
         match kind {
             "exec_command_begin" => self.person_ran(line, event, "call_id", sink),
             "exec_command_end" => {
                 if let Some(call_id) = json::text(event, "call_id") {
-                    self.told(line, call_id, Outcome::of_event(event), sink);
+                    self.told(line, call_id, event, Outcome::of_event(event), sink);
                 }
             }
             "item_completed" | "item_started" => {
@@ -133,7 +133,7 @@ impl Reader<'_> {
                 if json::text(item, "type") == Some("CommandExecution") {
                     self.person_ran(line, item, "id", sink);
                     if let Some(call_id) = json::text(item, "id").filter(|_| kind == "item_completed") {
-                        self.told(line, call_id, Outcome::of_event(item), sink);
+                        self.told(line, call_id, item, Outcome::of_event(item), sink);
                     }
                 }
             }
@@ -151,7 +151,7 @@ impl Reader<'_> {
     }
 
     /// A command that a person typed into the program: no item of the conversation stands for it.
-    fn person_ran(&mut self, line: &Line, event: &Value, id: &str, sink: &mut dyn Sink) {
+    fn person_ran(&mut self, line: &Line<'_>, event: &Value, id: &str, sink: &mut dyn Sink) {
         let source = json::text(event, "source").unwrap_or_default().to_ascii_lowercase();
         let Some(call_id) = json::text(event, id) else { return };
         if !matches!(source.as_str(), "user_shell" | "usershell") || !self.calls.insert(call_id.to_owned()) {

@@ -10,7 +10,7 @@ use crate::model::{Step, TextOrigin};
 
 impl Reader<'_> {
     /// A printed line. False if its type is not known.
-    pub(super) fn printed(&mut self, line: &Line, kind: &str, value: &Value, sink: &mut dyn Sink) -> bool {
+    pub(super) fn printed(&mut self, line: &Line<'_>, kind: &str, value: &Value, sink: &mut dyn Sink) -> bool {
         match (kind, value.get("item")) {
             ("item.completed", Some(item)) => self.printed_item(line, item, true, sink),
             ("item.started", Some(item)) => self.printed_item(line, item, false, sink),
@@ -24,7 +24,7 @@ impl Reader<'_> {
         true
     }
 
-    fn printed_item(&mut self, line: &Line, item: &Value, completed: bool, sink: &mut dyn Sink) {
+    fn printed_item(&mut self, line: &Line<'_>, item: &Value, completed: bool, sink: &mut dyn Sink) {
         let said = || ["text", "message"].iter().find_map(|key| json::text(item, key)).unwrap_or_default().to_owned();
         // Ids count from 0 in every run, and a file may hold what several runs printed.
         let id = json::text(item, "id").unwrap_or_default();
@@ -47,7 +47,7 @@ impl Reader<'_> {
         }
     }
 
-    fn printed_begin(&mut self, line: &Line, kind: &str, id: &str, item: &Value) {
+    fn printed_begin(&mut self, line: &Line<'_>, kind: &str, id: &str, item: &Value) {
         let command = json::text(item, "command").filter(|_| kind == "command_execution").map(|text| {
             // The argument vector is printed joined, as "/bin/bash -lc '...'".
             let words = shell::words(text).unwrap_or_default();
@@ -95,7 +95,7 @@ impl Reader<'_> {
         self.hold(id, step);
     }
 
-    fn printed_end(&mut self, line: &Line, id: &str, item: &Value, sink: &mut dyn Sink) {
+    fn printed_end(&mut self, line: &Line<'_>, id: &str, item: &Value, sink: &mut dyn Sink) {
         let output = match (json::text(item, "aggregated_output"), item.get("result"), item.pointer("/error/message")) {
             (Some(output), _, _) => Value::String(output.to_owned()),
             (None, Some(result), _) if !result.is_null() => Value::String(json::content(result)),

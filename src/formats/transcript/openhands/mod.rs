@@ -57,7 +57,8 @@ impl Format for OpenHands {
         let get = |name: &str| members.iter().find(|(found, _)| *found == name).map(|(_, value)| *value);
         let word = |name: &str| get(name).and_then(scan::plain_string);
         let by_party = matches!(word("source"), Some("agent" | "user" | "environment" | "hook"));
-        if word("kind").is_some_and(|kind| kind.ends_with("Event") || kind == "Condensation") && by_party {
+        let of_sdk = |kind: &str| kind.ends_with("Event") || kind == "Condensation" || kind == "UserRejectObservation";
+        if word("kind").is_some_and(of_sdk) && by_party && get("id").is_some() && get("timestamp").is_some() {
             return Match::Certain("an event of the V1 SDK with kind and source".to_owned());
         }
         let acts = word("action").is_some() || word("observation").is_some();

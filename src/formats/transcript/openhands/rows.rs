@@ -31,7 +31,7 @@ pub(super) fn read(input: &mut Input, time: &TimeContext, sink: &mut dyn Sink) -
         let text = json::whole(&mut Cursor::new(start).chain(rest), sink)?;
         match serde_json::from_slice::<Value>(&text) {
             Ok(value) => file.value(&value, &text, sink),
-            Err(error) => json::unparsed(1, &error, false, text.get(..160).unwrap_or(&text), sink),
+            Err(error) => file.torn(&error, &text, sink),
         }
         Ok(())
     } else {
@@ -63,7 +63,7 @@ impl<'a> File<'a> {
             (Value::Array(events), _) => {
                 let episode =
                     Episode { id: self.name.clone(), name: json::stem(&self.name).to_owned(), ..Episode::default() };
-                self.history(events, raw, episode, sink);
+                self.history(with_text(events, raw), episode, sink);
             }
             (_, Some(history)) if known_row("instance_id") || known_row("issue") || known_row("instruction") => {
                 self.row(value, history, raw, sink);
@@ -148,24 +148,43 @@ impl<'a> File<'a> {
         };
         let none = Vec::new();
         let events = history.as_array().unwrap_or(&none);
-        self.history(events, scan::member(raw, "history").unwrap_or_default(), episode, sink);
+        self.history(with_text(events, scan::member(raw, "history").unwrap_or_default()), episode, sink);
     }
 
-    /// The events of one episode, in order: a list, or a list of pairs.
-    fn history(&mut self, history: &[Value], raw: &[u8], episode: Episode, sink: &mut dyn Sink) {
-        let raw = scan::elements(raw);
-        let mut events: Vec<(&Value, &[u8])> = Vec::with_capacity(history.len());
-        for (index, element) in history.iter().enumerate() {
-            let raw = raw.get(index).copied().unwrap_or_default();
-            match element.as_array() {
-                Some(pair) => {
-                    let raw = scan::elements(raw);
-                    events.extend(
-                        pair.iter()
-                            .enumerate()
-                            .map(|(index, event)| (event, raw.get(index).copied().unwrap_or_default())),
-                    );
+    /// A list of events that is cut or ill: what is whole of it is read.
+    fn torn(&mut self, error: &serde_json::Error, text: &[u8], sink: &mut dyn Sink) {
+        let mut events: Vec<(Value, &[u8])> = Vec::new();
+        let mut bad = 0;
+        for raw in scan::elements(text) {
+            match serde_json::from_slice(raw) {
+                Ok(event) => events.push((event, raw)),
+                Err(error) => {
+                    bad += 1;
+                    json::unparsed(events.len() as u64 + 1, &error, false, raw, sink);
                 }
+            }
+        }
+        if bad == 0 {
+            json::unparsed(events.len() as u64 + 1, error, false, text.get(..160).unwrap_or(text), sink);
+        }
+        if !events.is_empty() {
+            let episode =
+                Episode { id: self.name.clone(), name: json::stem(&self.name).to_owned(), ..Episode::default() };
+            self.history(events.iter().map(|(event, raw)| (event, *raw)), episode, sink);
+        }
+    }
+
+    /// The events of one episode, in order, each with its text: single, or in pairs of action and observation.
+    fn history<'e>(
+        &mut self,
+        history: impl Iterator<Item = (&'e Value, &'e [u8])>,
+        episode: Episode,
+        sink: &mut dyn Sink,
+    ) {
+        let mut events: Vec<(&Value, &[u8])> = Vec::new();
+        for (element, raw) in history {
+            match element.as_array() {
+                Some(pair) => events.extend(with_text(pair, raw)),
                 None => events.push((element, raw)),
             }
         }
@@ -195,6 +214,12 @@ impl<'a> File<'a> {
             sink.anomaly(Anomaly { record: number, kind: AnomalyKind::UndatedTimes, detail });
         }
     }
+}
+
+/// Elements of a list, each with its text where that can be told.
+fn with_text<'e>(list: &'e [Value], raw: &'e [u8]) -> impl Iterator<Item = (&'e Value, &'e [u8])> {
+    let raw = scan::elements(raw);
+    list.iter().enumerate().map(move |(index, element)| (element, raw.get(index).copied().unwrap_or_default()))
 }
 
 /// The episode of an event file, and the event's place where its name says so: the directory above `events`, else its

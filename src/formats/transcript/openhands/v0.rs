@@ -102,13 +102,14 @@ impl Reader<'_> {
         let output = event.get("content").map(json::content).unwrap_or_default();
         let metadata = extras.get("metadata").filter(|metadata| metadata.is_object()).unwrap_or(extras);
         self.about(None, json::text(metadata, "hostname"), json::text(metadata, "working_dir"));
+        let rejected = observation == "user_rejected";
+        // An error answers the call that it names, or one still open; a call that could not be read has no action.
+        let answers = RESULTS.contains(&observation) || rejected || observation == "error";
+        let open = if answers { self.last_call.take() } else { None };
         let cause = match event.get("cause") {
             Some(cause) if cause.is_number() || cause.is_string() => Some(plain(cause)),
-            _ => self.last_call.take(),
+            _ => open,
         };
-        let rejected = observation == "user_rejected";
-        // An error answers a call if it names one; a call that could not even be read has no action.
-        let answers = RESULTS.contains(&observation) || rejected || observation == "error";
         let think = matches!(
             event.pointer("/tool_call_metadata/function_name").and_then(Value::as_str),
             Some("think" | "finish")

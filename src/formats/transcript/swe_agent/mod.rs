@@ -5,13 +5,9 @@
 //! The elements are read one by one, so a file that was cut gives the steps before the cut. A demonstration may hold
 //! `history` alone; its actions are then the steps.
 
-#[cfg(test)]
-mod tests;
-
-use std::fmt;
 use std::io;
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::{json, scan, shell, stamps};
@@ -71,9 +67,22 @@ impl Format for SweAgent {
             acted: false,
             sink,
         };
-        let mut parser = serde_json::Deserializer::from_slice(&text);
-        let parsed = Top(&mut reader).deserialize(&mut parser).and_then(|()| parser.end());
-        reader.finish(parsed.err(), &text);
+        // What is whole is read, also where the file around it is cut or ill.
+        let mut torn = false;
+        for (key, value) in scan::members(&text) {
+            torn |= match key {
+                "trajectory" => reader.each(value, Reader::step),
+                "history" => reader.each(value, Reader::message),
+                "info" | "replay_config" => {
+                    if let Ok(value) = serde_json::from_slice(value) {
+                        reader.other(key, &value);
+                    }
+                    false
+                }
+                _ => false,
+            };
+        }
+        reader.finish(torn, &text);
         Ok(())
     }
 }
@@ -91,6 +100,21 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// Elements of a list, one at a time. True if one of them could not be read.
+    fn each(&mut self, list: &[u8], each: fn(&mut Self, &Value)) -> bool {
+        let mut torn = false;
+        for element in scan::elements(list) {
+            match serde_json::from_slice(element) {
+                Ok(element) => each(self, &element),
+                Err(error) => {
+                    torn = true;
+                    json::unparsed(self.steps.max(self.messages) + 1, &error, false, element, self.sink);
+                }
+            }
+        }
+        torn
+    }
+
     /// An element of `trajectory`.
     fn step(&mut self, step: &Value) {
         self.steps += 1;
@@ -223,7 +247,7 @@ impl Reader<'_> {
         }
     }
 
-    fn finish(mut self, error: Option<serde_json::Error>, text: &[u8]) {
+    fn finish(mut self, torn: bool, text: &[u8]) {
         if self.steps == 0 {
             for step in std::mem::take(&mut self.history) {
                 self.sink.record();
@@ -231,13 +255,17 @@ impl Reader<'_> {
             }
             self.steps = self.messages;
         }
+        match serde_json::from_slice::<IgnoredAny>(text) {
+            Ok(_) if self.steps == 0 => self.sink.unread(1, "neither a trajectory nor a history", text),
+            Err(error) if !torn => {
+                let at = text.len().saturating_sub(160);
+                json::unparsed(self.steps + 1, &error, false, text.get(at..).unwrap_or_default(), self.sink);
+            }
+            _ => {}
+        }
         if self.steps > 0 {
             self.episode.agent.get_or_insert_with(|| "SWE-agent".to_owned());
             self.sink.episode(self.episode);
-        }
-        if let Some(error) = error {
-            let at = text.len().saturating_sub(160);
-            json::unparsed(self.steps + 1, &error, false, text.get(at..).unwrap_or_default(), self.sink);
         }
     }
 }
@@ -298,68 +326,4 @@ fn working_dir(state: Option<&Value>) -> Option<String> {
     let state = state?;
     let parsed = state.as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());
     parsed.as_ref().unwrap_or(state).get("working_dir")?.as_str().map(str::to_owned)
-}
-
-/// The top level of the file.
-struct Top<'r, 'a>(&'r mut Reader<'a>);
-
-impl<'de> DeserializeSeed<'de> for Top<'_, '_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
-        from.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Top<'_, '_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object with a trajectory or a history")
-    }
-
-    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
-        while let Some(key) = map.next_key::<String>()? {
-            match key.as_str() {
-                "trajectory" => map.next_value_seed(Each { reader: self.0, each: Reader::step })?,
-                "history" => map.next_value_seed(Each { reader: self.0, each: Reader::message })?,
-                "info" | "replay_config" => self.0.other(&key, &map.next_value()?),
-                _ => drop(map.next_value::<IgnoredAny>()?),
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Elements of a list, one at a time.
-struct Each<'r, 'a> {
-    reader: &'r mut Reader<'a>,
-    each: fn(&mut Reader<'a>, &Value),
-}
-
-impl<'de> DeserializeSeed<'de> for Each<'_, '_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
-        from.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Each<'_, '_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of steps or messages")
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_seq<S: SeqAccess<'de>>(self, mut list: S) -> Result<(), S::Error> {
-        while let Some(element) = list.next_element::<Value>()? {
-            (self.each)(self.reader, &element);
-        }
-        Ok(())
-    }
 }
