@@ -213,8 +213,23 @@ t.send(False, icmp(129, 0))
 t = Talk(c, 1, "10.20.0.5", "10.20.0.11", state="echo-reply")
 t.send(False, icmp(0, 0))
 t = Talk(c, 47, "10.20.0.5", "10.20.0.10", answered="false")
-t.send(True, bytes.fromhex("00000800") + ipv4("1.1.1.1", "2.2.2.2", 17, udp(1, 2, b"inner")))
+t.send(True, bytes.fromhex("00000000") + b"not IP")
 pcap("icmp.pcap", c)
+
+# Tunnels: the carrier and what it carries are a conversation each.
+c = Capture()
+for number, (protocol, sport, dport, head) in enumerate((
+        (41, None, None, b""), (47, None, None, bytes.fromhex("2000080000000007")),
+        (17, 49152, 4789, bytes.fromhex("0800000000000900") + ether(b"\x45")[:14]),
+        (17, 49153, 6081, bytes.fromhex("0000655800000900") + ether(b"\x45")[:14]))):
+    t = Talk(c, protocol, "10.20.0.5", "10.20.0.12", sport, dport, answered="false")
+    addresses = ("2001:db8::5", "2001:db8::6") if protocol == 41 else ("172.16.0.1", "172.16.0.2")
+    u = Talk(c, 17, *addresses, 5001 + number, 3333, answered="false")
+    data = udp(5001 + number, 3333, b"inner")
+    u.account(True, len(data))
+    inner = head + (ipv6 if protocol == 41 else ipv4)(*addresses, 17, data)
+    t.send(True, inner if sport is None else udp(sport, dport, inner))
+pcap("tunnels.pcap", c)
 
 # The length of the third record is overwritten: reading goes on with the fourth. The segment is gone.
 c = Capture()

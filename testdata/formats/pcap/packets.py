@@ -73,7 +73,7 @@ def link_layer(link, packet, big=False):
     return packet
 
 
-NAMES = {1: "icmp", 6: "tcp", 17: "udp", 47: "gre", 58: "icmpv6"}
+NAMES = {1: "icmp", 6: "tcp", 17: "udp", 41: "ipv6", 47: "gre", 58: "icmpv6"}
 
 
 class Talk:
