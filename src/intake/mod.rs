@@ -7,8 +7,9 @@ use std::path::PathBuf;
 
 use crate::evidence::EvidenceFile;
 use crate::formats::Sink;
+use crate::model::{Episode, Step};
 
-pub use case::CaseFile;
+pub use case::{CaseError, CaseFile, EgressRule, GpuFacts, Host, Pattern, Run, SourceDeclaration, TimeParts};
 pub use source::{Source, Unread};
 
 /// How evidence is to be read.
@@ -26,6 +27,9 @@ pub struct Intake {
     pub sources: Vec<Source>,
     /// Paths that could not be listed, as messages.
     pub walk_errors: Vec<String>,
+    pub episodes: Vec<Episode>,
+    /// Calls joined with their results, `index` set.
+    pub steps: Vec<Step>,
 }
 
 /// Finds and reads all evidence below `paths`.
