@@ -222,14 +222,14 @@ fn benign(steps: &Steps<'_>, events: &[Event]) -> BTreeMap<Flow, Vec<Instant>> {
 
 /// Connections that no agent can have opened: from hosts without agents.
 fn not_theirs(steps: &Steps<'_>, events: &[Event]) -> BTreeMap<Flow, Vec<Instant>> {
-    let agents = steps.identity.agents();
+    let identity = steps.identity;
     let mut found: BTreeMap<Flow, Vec<Instant>> = BTreeMap::new();
-    if agents.is_empty() {
+    if !identity.knows_agents() {
         return found;
     }
     for event in events.iter().filter(|event| event.timed) {
-        let theirs = event.src.is_some_and(|src| agents.contains(&src));
-        if !theirs && event.src.is_some_and(is_private) && event.dst.is_some_and(|dst| !agents.contains(&dst)) {
+        let theirs = event.src.is_some_and(|src| identity.is_agent(src));
+        if !theirs && event.src.is_some_and(is_private) && event.dst.is_some_and(|dst| !identity.is_agent(dst)) {
             found.entry(event.peers()).or_default().push(event.at);
         }
     }

@@ -8,11 +8,13 @@ use super::names::Names;
 use super::tokens;
 use crate::intake::{CaseFile, Intake};
 
+use ipnet::IpNet;
+
 /// Where an episode ran, and how that is known.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Place {
     pub(crate) host: Option<String>,
-    pub(crate) addresses: BTreeSet<IpAddr>,
+    pub(crate) addresses: Vec<IpNet>,
     pub(crate) basis: String,
 }
 
@@ -20,7 +22,8 @@ pub(crate) struct Place {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Identity {
     places: BTreeMap<String, Place>,
-    agents: BTreeSet<IpAddr>,
+    /// Addresses on which agents are known to run.
+    agents: BTreeSet<IpNet>,
 }
 
 impl Identity {
@@ -29,18 +32,17 @@ impl Identity {
     pub(crate) fn new(intake: &Intake, case: &CaseFile, acts: &[Act], names: &Names) -> Self {
         let mut identity = Identity::default();
         for episode in &intake.episodes {
-            let declared = case.run_of(episode.path()).and_then(|run| run.host.clone());
-            let named = declared.clone().or_else(|| episode.host.clone());
-            let addresses = named.as_deref().map(|host| case.addresses_of(host)).unwrap_or_default();
-            let basis = match (&declared, &named) {
+            let declared = case.run_of(episode.path()).and_then(|run| run.host.as_deref());
+            let host = episode.host.clone();
+            let addresses = host.as_deref().and_then(|host| case.host(host)).map(|host| host.addresses.clone());
+            let basis = match (declared, &host) {
                 (Some(_), _) => "declared",
                 (None, Some(_)) => "named in the transcript",
                 (None, None) => "",
             };
-            let place = Place { host: named, addresses, basis: basis.to_owned() };
+            let place = Place { host, addresses: addresses.unwrap_or_default(), basis: basis.to_owned() };
             identity.places.insert(episode.id.clone(), place);
         }
-        let declared_agents = case.agent_addresses();
         let borne_out = borne_out(intake, acts, names);
         for (episode, place) in &mut identity.places {
             if !place.addresses.is_empty() {
@@ -52,13 +54,14 @@ impl Identity {
             let Some((best, src)) = ranked.first().copied() else { continue };
             let second = ranked.get(1).map_or(0, |(steps, _)| *steps);
             if best > second {
-                place.addresses = BTreeSet::from([src]);
-                place.host = place.host.take().or_else(|| case.host_of_address(src));
+                place.addresses = vec![IpNet::from(src)];
+                place.host = place.host.take().or_else(|| case.host_of_address(src).map(|host| host.name.clone()));
                 place.basis = format!("inferred: {best} commands borne out by {src}, {second} by the next address");
             }
         }
         identity.agents = identity.places.values().flat_map(|place| place.addresses.iter().copied()).collect();
-        identity.agents.extend(declared_agents);
+        let declared = case.hosts.iter().filter(|host| host.agent == Some(true));
+        identity.agents.extend(declared.flat_map(|host| host.addresses.iter().copied()));
         identity
     }
 
@@ -67,9 +70,14 @@ impl Identity {
         self.places.get(episode)
     }
 
-    /// Addresses on which agents are known to run.
-    pub(crate) fn agents(&self) -> &BTreeSet<IpAddr> {
-        &self.agents
+    /// Whether it is known at all on which addresses agents run.
+    pub(crate) fn knows_agents(&self) -> bool {
+        !self.agents.is_empty()
+    }
+
+    /// Whether an agent is known to run on that address.
+    pub(crate) fn is_agent(&self, address: IpAddr) -> bool {
+        self.agents.iter().any(|network| network.contains(&address))
     }
 
     /// Whether a connection from `src` may come from the episode: `Some(true)` if its host has that address,
@@ -79,7 +87,8 @@ impl Identity {
         if place.addresses.is_empty() {
             return None;
         }
-        Some(place.addresses.contains(&src?))
+        let src = src?;
+        Some(place.addresses.iter().any(|network| network.contains(&src)))
     }
 }
 

@@ -31,7 +31,6 @@ use crate::detect;
 use crate::detect::rules::RuleSet;
 use crate::formats::Kind;
 use crate::intake::{Intake, Options};
-use acts::Act;
 use attribute::{Steps, Yardstick};
 use clocks::Clocks;
 use identity::Identity;
@@ -56,15 +55,14 @@ pub fn analyze(intake: &Intake, options: &Options, rules: &RuleSet) -> Analysis 
     steptime::bound_by_order(&mut times, intake, &acts, &everywhere);
     let steps = Steps { intake, acts: &acts, times: &times, identity: &identity };
     // Where the agents' hosts are known, nothing that other hosts opened can be a step's doing.
-    let agents = identity.agents();
     let theirs: Vec<_> = everywhere
         .iter()
-        .filter(|event| agents.is_empty() || event.src.is_some_and(|src| agents.contains(&src)))
+        .filter(|event| !identity.knows_agents() || event.src.is_some_and(|src| identity.is_agent(src)))
         .cloned()
         .collect();
     let yardstick = Yardstick::new(&steps, &theirs, timing_holds(intake, &clocks));
     let seen =
-        detected(intake, options, rules, &acts).into_iter().map(|signal| signals::align(signal, &clocks)).collect();
+        detected(intake, options, rules).into_iter().map(|signal| signals::align(signal, &clocks)).collect();
     let (mut traced, attributions) = signals::trace(seen, &theirs, &steps, &yardstick, &clocks, &names);
     let named = signals::named_by_command(&theirs, &attributions, &traced, &steps, &names);
     traced.extend(named);
@@ -113,13 +111,13 @@ fn timing_holds(intake: &Intake, clocks: &Clocks) -> bool {
 }
 
 /// All signals of detectors and rules in the telemetry, on the clocks of their sources.
-fn detected(intake: &Intake, options: &Options, rules: &RuleSet, acts: &[Act]) -> Vec<crate::model::Signal> {
+fn detected(intake: &Intake, options: &Options, rules: &RuleSet) -> Vec<crate::model::Signal> {
     let mut all = detect::network::protocols(&intake.facts);
     all.extend(detect::network::names(&intake.facts, rules));
     all.extend(detect::probing::sweeps(&intake.conversations));
-    all.extend(detect::gpu::foreign_processes(&intake.facts.gpu_processes, options.case.allocated_gpu_processes()));
+    let allocated = |process: &str| options.case.is_allocated(process);
+    all.extend(detect::gpu::foreign_processes(&intake.facts.gpu_processes, &allocated));
     all.extend(detect::gpu::footprint_steps(&intake.facts.gpu));
     all.extend(detect::network::denied(&intake.conversations, &all));
-    let _ = acts;
     all
 }

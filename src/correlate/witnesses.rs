@@ -217,15 +217,15 @@ impl Witnesses<'_> {
     }
 
     fn other_hosts(&self, peers: &BTreeSet<Flow>) -> Seen {
-        let agents = self.steps.identity.agents();
-        if agents.is_empty() {
+        let identity = self.steps.identity;
+        if !identity.knows_agents() {
             return Seen::Unknown;
         }
         let others: BTreeSet<IpAddr> = self
             .events
             .iter()
             .filter_map(|event| event.src)
-            .filter(|src| is_private(*src) && !agents.contains(src))
+            .filter(|src| is_private(*src) && !identity.is_agent(*src))
             .collect();
         let targets: BTreeSet<_> = peers.iter().map(|flow| (flow.dst, flow.dst_port)).collect();
         let same = self.events.iter().any(|event| {

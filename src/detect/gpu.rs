@@ -19,17 +19,14 @@ const PLATEAU_NS: i64 = 10 * SECOND;
 
 /// Processes on GPUs outside of the allocation. With a declared allocation such a process is a strong signal; without
 /// one, a process that appears on a GPU where others were at work from the first poll is a weak one.
-pub fn foreign_processes(processes: &[GpuProcessFact], allocated: &[String]) -> Vec<Signal> {
+///
+/// `allocated` tells whether a process belongs; `None` if nothing is declared.
+pub fn foreign_processes(processes: &[GpuProcessFact], allocated: &dyn Fn(&str) -> Option<bool>) -> Vec<Signal> {
     let mut signals = Vec::new();
     for fact in processes {
         let Some(name) = fact.process.as_deref().filter(|name| !name.is_empty()) else { continue };
-        let declared = !allocated.is_empty();
-        let belongs = if declared {
-            allocated.iter().any(|known| known == name || basename(known) == name)
-        } else {
-            !appeared_late(fact, processes)
-        };
-        if belongs {
+        let declared = allocated(name);
+        if declared.unwrap_or_else(|| !appeared_late(fact, processes)) {
             continue;
         }
         let pid = fact.pid.map_or_else(String::new, |pid| format!(" pid {pid}"));
@@ -38,7 +35,7 @@ pub fn foreign_processes(processes: &[GpuProcessFact], allocated: &[String]) -> 
             (Some(first), Some(last)) => format!(" over {:.0} s", last.lo.since(first.lo) as f64 / SECOND as f64),
             _ => String::new(),
         };
-        let (kind, confidence, what) = if declared {
+        let (kind, confidence, what) = if declared.is_some() {
             ("gpu-unallocated-process", Confidence::Strong, "not in the declared allocation")
         } else {
             ("gpu-process-appeared", Confidence::Weak, "appeared beside the processes of the first poll")
@@ -56,10 +53,6 @@ pub fn foreign_processes(processes: &[GpuProcessFact], allocated: &[String]) -> 
         ));
     }
     signals
-}
-
-fn basename(path: &str) -> &str {
-    path.rsplit(['/', '\\']).next().unwrap_or(path)
 }
 
 fn appeared_late(fact: &GpuProcessFact, all: &[GpuProcessFact]) -> bool {
@@ -157,7 +150,7 @@ mod tests {
     #[test]
     fn a_process_outside_of_the_declared_allocation_is_strong_and_the_trainer_is_not_named() {
         let processes = [process("/opt/conda/bin/python3", 0, 100), process("./helper", 40, 80)];
-        let signals = foreign_processes(&processes, &["/opt/conda/bin/python3".to_owned()]);
+        let signals = foreign_processes(&processes, &|name| Some(name == "/opt/conda/bin/python3"));
         assert_eq!(signals.len(), 1);
         assert_eq!((signals[0].kind.as_str(), signals[0].confidence), ("gpu-unallocated-process", Confidence::Strong));
         assert!(signals[0].summary.contains("./helper"));
@@ -166,7 +159,7 @@ mod tests {
     #[test]
     fn without_an_allocation_only_a_latecomer_is_named_and_weakly() {
         let processes = [process("python3", 0, 100), process("./helper", 40, 80)];
-        let signals = foreign_processes(&processes, &[]);
+        let signals = foreign_processes(&processes, &|_| None);
         assert_eq!(signals.len(), 1);
         assert_eq!(signals[0].confidence, Confidence::Weak);
     }

@@ -4,10 +4,6 @@ use super::{Format, Match, capture, firewall, gpu, transcript};
 use crate::evidence::Head;
 
 /// All formats, in the order of documentation.
-use super::{Format, Match, capture, firewall, gpu, transcript};
-use crate::evidence::Head;
-
-/// All formats, in the order of documentation.
 #[rustfmt::skip]
 pub static FORMATS: &[&dyn Format] = &[
     &firewall::iptables::Iptables,

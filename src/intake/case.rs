@@ -1,31 +1,576 @@
-use std::collections::BTreeSet;
+//! `case.toml`: what the responder knows. Everything works without it; what it declares wins over what is inferred.
+
+use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 
-/// What the responder knows (`case.toml`). Everything works without it.
-#[derive(Clone, Debug, Default)]
-pub struct CaseFile {}
+use chrono_tz::Tz;
+use globset::{GlobBuilder, GlobMatcher};
+use ipnet::IpNet;
+use serde::Deserialize;
+use thiserror::Error;
+use toml::Spanned;
 
-#[derive(Clone, Debug, Default)]
+use crate::time::{SECOND, TimeContext, YearSource, ZoneSource};
+
+/// What is wrong with a case file or a declaration.
+#[derive(Debug, Error)]
+pub enum CaseError {
+    #[error("{path}: {source}; check that the case file exists and may be read")]
+    Read { path: String, source: std::io::Error },
+    /// Not TOML, or not the shape of a case file. The message names what is allowed.
+    #[error("{path}:{line}:{column}: {message}")]
+    Syntax { path: String, line: usize, column: usize, message: String },
+    #[error("{path}:{line}: {what}: {message}")]
+    Value { path: String, line: usize, what: String, message: String },
+    /// A declaration on the command line.
+    #[error("{option} {given}: {message}")]
+    Option { option: &'static str, given: String, message: String },
+}
+
+/// A glob over shown names of evidence. Without a slash it is held against the file name, wherever the file lies;
+/// with one against the whole name, where `*` stays within a directory and `**` does not.
+#[derive(Clone, Debug)]
+pub struct Pattern {
+    text: String,
+    matcher: GlobMatcher,
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Pattern {
+    /// Parses a glob.
+    ///
+    /// # Errors
+    /// The text says what a glob may hold.
+    pub fn new(text: &str) -> Result<Self, String> {
+        let glob = GlobBuilder::new(text).literal_separator(true).build().map_err(|error| error.to_string())?;
+        Ok(Pattern { text: text.to_owned(), matcher: glob.compile_matcher() })
+    }
+
+    /// The glob as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether an evidence of that shown name is meant.
+    pub fn matches(&self, name: &str) -> bool {
+        self.matcher.is_match(name)
+            || !self.text.contains('/') && name.rsplit('/').next().is_some_and(|file| self.matcher.is_match(file))
+    }
+}
+
+/// A machine.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Host {
+    pub name: String,
+    /// Single addresses are networks of one.
+    pub addresses: Vec<IpNet>,
+    /// Agents run on it. `None` if nothing is said.
+    pub agent: Option<bool>,
+}
+
+/// What is declared of the sources that a pattern matches.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SourceDeclaration {
+    pub pattern: Pattern,
+    pub zone: Option<Tz>,
+    pub year: Option<i32>,
+    /// What the source's clock shows minus the true time, in nanoseconds.
+    pub offset_ns: Option<i64>,
+    pub host: Option<String>,
+}
+
+/// A training or evaluation run.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Run {
-    pub name: Option<String>,
+    /// As declared, or the pattern of its transcripts.
+    pub name: String,
+    pub transcripts: Pattern,
     pub host: Option<String>,
     pub reward_config: Option<String>,
 }
 
-impl CaseFile {
-    pub fn run_of(&self, _path: &str) -> Option<&Run> {
-        None
-    }
-    pub fn addresses_of(&self, _host: &str) -> BTreeSet<IpAddr> {
-        BTreeSet::new()
-    }
-    pub fn agent_addresses(&self) -> BTreeSet<IpAddr> {
-        BTreeSet::new()
-    }
-    pub fn host_of_address(&self, _address: IpAddr) -> Option<String> {
-        None
-    }
-    pub fn allocated_gpu_processes(&self) -> &[String] {
-        &[]
+/// What traffic may leave.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EgressRule {
+    peer: Peer,
+    port: Option<u16>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Peer {
+    Network(IpNet),
+    /// This name.
+    Domain(String),
+    /// Every name below this one, not the name itself.
+    Below(String),
+}
+
+/// What is known of GPUs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GpuFacts {
+    /// Processes that belong on the GPUs. `None` if nothing is said, which is not the same as none.
+    pub allocated: Option<Vec<Pattern>>,
+    pub price_per_gpu_hour: Option<f64>,
+    pub host: Option<String>,
+}
+
+/// What is declared of the time of one source, part by part.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TimeParts {
+    pub zone: Option<Tz>,
+    pub year: Option<i32>,
+    pub offset_ns: Option<i64>,
+    pub host: Option<String>,
+}
+
+impl TimeParts {
+    /// The context to read the source's times in; `year` is used where none is declared.
+    pub fn context(&self, year: YearSource) -> TimeContext {
+        TimeContext {
+            zone: self.zone.map_or(ZoneSource::AssumedUtc, ZoneSource::Declared),
+            year: self.year.map_or(year, YearSource::Declared),
+            declared_offset_ns: self.offset_ns.unwrap_or(0),
+        }
     }
 }
+
+/// What the responder knows (`case.toml` and options). Everything works without it.
+#[derive(Clone, Debug, Default)]
+pub struct CaseFile {
+    /// Where it was read from; not evidence. `None` without a file.
+    pub path: Option<PathBuf>,
+    /// The bytes of the file, for the manifest.
+    pub bytes: Vec<u8>,
+    pub hosts: Vec<Host>,
+    /// Options first, then the file, each in the order given. The first that states a part wins.
+    pub sources: Vec<SourceDeclaration>,
+    pub runs: Vec<Run>,
+    /// `None` if nothing is said of egress, which is not the same as nothing being allowed.
+    pub egress: Option<Vec<EgressRule>>,
+    pub gpu: GpuFacts,
+}
+
+mod raw {
+    //! The file as serde reads it: strings where a value has a grammar of its own, with their places.
+    use super::*;
+
+    #[derive(Deserialize, Default)]
+    #[serde(default, deny_unknown_fields)]
+    pub(super) struct Case {
+        pub(super) host: Vec<Host>,
+        pub(super) source: Vec<Source>,
+        pub(super) run: Vec<Run>,
+        pub(super) egress: Option<Egress>,
+        pub(super) gpu: Option<Gpu>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub(super) struct Host {
+        pub(super) name: Spanned<String>,
+        #[serde(default)]
+        pub(super) addresses: Vec<Spanned<String>>,
+        pub(super) agent: Option<bool>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub(super) struct Source {
+        pub(super) path: Spanned<String>,
+        pub(super) zone: Option<Spanned<String>>,
+        pub(super) year: Option<Spanned<i64>>,
+        pub(super) offset: Option<Spanned<String>>,
+        pub(super) host: Option<String>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub(super) struct Run {
+        pub(super) name: Option<String>,
+        pub(super) transcripts: Spanned<String>,
+        pub(super) host: Option<String>,
+        pub(super) reward_config: Option<String>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub(super) struct Egress {
+        pub(super) allow: Vec<Spanned<String>>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub(super) struct Gpu {
+        pub(super) allocated: Option<Vec<Spanned<String>>>,
+        pub(super) price_per_gpu_hour: Option<Spanned<f64>>,
+        pub(super) host: Option<String>,
+    }
+}
+
+impl CaseFile {
+    /// The name of the file that is used when it lies in a directory given as evidence.
+    pub const NAME: &'static str = "case.toml";
+
+    /// Reads a case file.
+    ///
+    /// # Errors
+    /// With file and line: unreadable, not TOML, an unknown field (with those allowed), a value that does not parse.
+    pub fn load(path: &Path) -> Result<Self, CaseError> {
+        let shown = path.display().to_string();
+        let bytes = std::fs::read(path).map_err(|source| CaseError::Read { path: shown.clone(), source })?;
+        let text = std::str::from_utf8(&bytes).map_err(|error| {
+            let (line, column) = place(&bytes, error.valid_up_to());
+            CaseError::Syntax { path: shown.clone(), line, column, message: "not UTF-8".to_owned() }
+        })?;
+        let case = Self::parse(text, &shown)?;
+        Ok(CaseFile { path: Some(path.to_path_buf()), bytes, ..case })
+    }
+
+    /// Reads the text of a case file; `name` stands in errors.
+    ///
+    /// # Errors
+    /// As [`CaseFile::load`].
+    pub fn parse(text: &str, name: &str) -> Result<Self, CaseError> {
+        let raw: raw::Case = toml::from_str(text).map_err(|error| {
+            let (line, column) = place(text.as_bytes(), error.span().map_or(0, |span| span.start));
+            CaseError::Syntax { path: name.to_owned(), line, column, message: error.message().to_owned() }
+        })?;
+        let reader = Reader { text, name };
+        let mut hosts: Vec<Host> = Vec::new();
+        let mut owners: BTreeMap<IpNet, String> = BTreeMap::new();
+        for host in raw.host {
+            let host_name = host.name.get_ref().clone();
+            if hosts.iter().any(|other| other.name == host_name) {
+                return Err(reader.wrong(
+                    "name",
+                    &host.name,
+                    format!("{host_name:?} is declared twice; list all addresses in one [[host]]"),
+                ));
+            }
+            let mut addresses = Vec::new();
+            for address in &host.addresses {
+                let network = reader.value("addresses", address, network)?;
+                if let Some(other) = owners.insert(network, host_name.clone()).filter(|other| *other != host_name) {
+                    return Err(reader.wrong("addresses", address, format!("{network} belongs to {other:?} already")));
+                }
+                addresses.push(network);
+            }
+            hosts.push(Host { name: host_name, addresses, agent: host.agent });
+        }
+        let mut sources = Vec::new();
+        for source in raw.source {
+            sources.push(SourceDeclaration {
+                pattern: reader.value("path", &source.path, Pattern::new)?,
+                zone: reader.optional("zone", source.zone.as_ref(), zone)?,
+                year: source.year.map(|year| reader.year(&year)).transpose()?,
+                offset_ns: reader.optional("offset", source.offset.as_ref(), offset)?,
+                host: source.host,
+            });
+        }
+        let mut runs = Vec::new();
+        for run in raw.run {
+            let transcripts = reader.value("transcripts", &run.transcripts, Pattern::new)?;
+            runs.push(Run {
+                name: run.name.unwrap_or_else(|| transcripts.as_str().to_owned()),
+                transcripts,
+                host: run.host,
+                reward_config: run.reward_config,
+            });
+        }
+        let egress = match raw.egress {
+            Some(egress) => {
+                let rules = egress.allow.iter().map(|rule| reader.value("allow", rule, EgressRule::new));
+                Some(rules.collect::<Result<Vec<_>, _>>()?)
+            }
+            None => None,
+        };
+        let gpu = match raw.gpu {
+            Some(gpu) => reader.gpu(gpu)?,
+            None => GpuFacts::default(),
+        };
+        Ok(CaseFile { path: None, bytes: Vec::new(), hosts, sources, runs, egress, gpu })
+    }
+
+    /// Puts what was declared on the command line before what the file declares: each `PATTERN=VALUE`.
+    ///
+    /// # Errors
+    /// Names the option and what it takes.
+    pub fn declare(&mut self, zones: &[String], years: &[String], offsets: &[String]) -> Result<(), CaseError> {
+        let mut declared = Vec::new();
+        for given in zones {
+            let (pattern, value) = declaration("--tz", given, "PATTERN=ZONE")?;
+            let zone = Some(zone(value).map_err(|message| option("--tz", given, message))?);
+            declared.push(SourceDeclaration { pattern, zone, year: None, offset_ns: None, host: None });
+        }
+        for given in years {
+            let (pattern, value) = declaration("--year", given, "PATTERN=YYYY")?;
+            let year = value.parse().ok().filter(|year| YEARS.contains(year));
+            let year = Some(year.ok_or_else(|| option("--year", given, year_message()))?);
+            declared.push(SourceDeclaration { pattern, zone: None, year, offset_ns: None, host: None });
+        }
+        for given in offsets {
+            let (pattern, value) = declaration("--offset", given, "PATTERN=+1.5s")?;
+            let offset_ns = Some(offset(value).map_err(|message| option("--offset", given, message))?);
+            declared.push(SourceDeclaration { pattern, zone: None, year: None, offset_ns, host: None });
+        }
+        declared.append(&mut self.sources);
+        self.sources = declared;
+        Ok(())
+    }
+
+    /// What is declared of the time and host of the source of that shown name.
+    pub fn time_context_for(&self, name: &str) -> TimeParts {
+        let mut parts = TimeParts::default();
+        for source in self.sources.iter().filter(|source| source.pattern.matches(name)) {
+            parts.zone = parts.zone.or(source.zone);
+            parts.year = parts.year.or(source.year);
+            parts.offset_ns = parts.offset_ns.or(source.offset_ns);
+            parts.host = parts.host.or_else(|| source.host.clone());
+        }
+        parts
+    }
+
+    /// The host that has an address; the one with the narrowest network if several have.
+    pub fn host_of_address(&self, ip: IpAddr) -> Option<&Host> {
+        let with =
+            |host: &Host| host.addresses.iter().filter(|network| network.contains(&ip)).map(IpNet::prefix_len).max();
+        // Of equals the first: max_by_key would give the last.
+        self.hosts
+            .iter()
+            .rev()
+            .filter_map(|host| Some((with(host)?, host)))
+            .max_by_key(|(length, _)| *length)
+            .map(|(_, host)| host)
+    }
+
+    /// The host of that name.
+    pub fn host(&self, name: &str) -> Option<&Host> {
+        self.hosts.iter().find(|host| host.name == name)
+    }
+
+    /// The first run whose transcripts include the source of that shown name.
+    pub fn run_of(&self, name: &str) -> Option<&Run> {
+        self.runs.iter().find(|run| run.transcripts.matches(name))
+    }
+
+    /// Whether traffic to a peer is allowed out. `None` if the case says nothing of egress. A rule with a port needs
+    /// a known port, a rule with a name a known name.
+    pub fn is_allowed_egress(&self, ip: Option<IpAddr>, domain: Option<&str>, port: Option<u16>) -> Option<bool> {
+        let rules = self.egress.as_ref()?;
+        Some(rules.iter().any(|rule| rule.allows(ip, domain, port)))
+    }
+
+    /// Whether a process belongs on the GPUs. `None` if the case does not say which do.
+    pub fn is_allocated(&self, process: &str) -> Option<bool> {
+        let allocated = self.gpu.allocated.as_ref()?;
+        Some(allocated.iter().any(|pattern| pattern.as_str() == process || pattern.matches(process)))
+    }
+
+    /// Whether a path is the case file itself, which is not evidence.
+    pub fn is_case_file(&self, path: &Path) -> bool {
+        let Some(own) = &self.path else { return false };
+        own == path || matches!((own.canonicalize(), path.canonicalize()), (Ok(own), Ok(path)) if own == path)
+    }
+}
+
+impl EgressRule {
+    fn new(text: &str) -> Result<Self, String> {
+        const ALLOWED: &str =
+            "give an address, a network, a name or *.name, each with :PORT or without, IPv6 with a port in brackets";
+        let wrong = || format!("{text:?} is no peer; {ALLOWED}");
+        if let Ok(peer) = network(text) {
+            return Ok(EgressRule { peer: Peer::Network(peer), port: None });
+        }
+        let (peer, port) = match text.rsplit_once(':') {
+            Some((peer, port)) => (peer, Some(port.parse::<u16>().map_err(|_| wrong())?)),
+            None => (text, None),
+        };
+        let bare = peer.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(peer);
+        if let Ok(peer) = network(bare) {
+            return Ok(EgressRule { peer: Peer::Network(peer), port });
+        }
+        let name = peer.trim_end_matches('.').to_ascii_lowercase();
+        let (below, name) = match name.strip_prefix("*.") {
+            Some(rest) => (true, rest.to_owned()),
+            None => (false, name),
+        };
+        let is_label =
+            |label: &str| !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_');
+        // A last label of digits alone is a mistyped address, not a name (RFC 3696 section 2).
+        let numeric = name.rsplit('.').next().is_some_and(|last| last.chars().all(|c| c.is_ascii_digit()));
+        if numeric || !name.split('.').all(is_label) {
+            return Err(wrong());
+        }
+        Ok(EgressRule { peer: if below { Peer::Below(name) } else { Peer::Domain(name) }, port })
+    }
+
+    fn allows(&self, ip: Option<IpAddr>, domain: Option<&str>, port: Option<u16>) -> bool {
+        if self.port.is_some() && self.port != port {
+            return false;
+        }
+        let domain = domain.map(|domain| domain.trim_end_matches('.').to_ascii_lowercase());
+        match &self.peer {
+            Peer::Network(network) => ip.is_some_and(|ip| network.contains(&ip)),
+            Peer::Domain(name) => domain.as_ref() == Some(name),
+            Peer::Below(name) => domain
+                .and_then(|domain| domain.strip_suffix(name.as_str()).map(|rest| rest.len() > 1 && rest.ends_with('.')))
+                .unwrap_or(false),
+        }
+    }
+}
+
+const YEARS: std::ops::RangeInclusive<i32> = 1970..=2261;
+
+fn year_message() -> String {
+    format!("a year has four digits, from {} to {}", YEARS.start(), YEARS.end())
+}
+
+/// Line and column, from 1, of a byte.
+fn place(text: &[u8], at: usize) -> (usize, usize) {
+    let before = text.get(..at).unwrap_or(text);
+    let line = memchr::memchr_iter(b'\n', before).count() + 1;
+    let start = memchr::memrchr(b'\n', before).map_or(0, |end| end + 1);
+    (line, String::from_utf8_lossy(before.get(start..).unwrap_or_default()).chars().count() + 1)
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    name: &'a str,
+}
+
+impl Reader<'_> {
+    fn wrong<T>(&self, what: &str, at: &Spanned<T>, message: String) -> CaseError {
+        let (line, _) = place(self.text.as_bytes(), at.span().start);
+        CaseError::Value { path: self.name.to_owned(), line, what: what.to_owned(), message }
+    }
+
+    fn value<T>(&self, what: &str, at: &Spanned<String>, parse: fn(&str) -> Result<T, String>) -> Result<T, CaseError> {
+        parse(at.get_ref()).map_err(|message| self.wrong(what, at, message))
+    }
+
+    fn optional<T>(
+        &self,
+        what: &str,
+        at: Option<&Spanned<String>>,
+        parse: fn(&str) -> Result<T, String>,
+    ) -> Result<Option<T>, CaseError> {
+        at.map(|at| self.value(what, at, parse)).transpose()
+    }
+
+    fn year(&self, at: &Spanned<i64>) -> Result<i32, CaseError> {
+        let year = i32::try_from(*at.get_ref()).ok().filter(|year| YEARS.contains(year));
+        year.ok_or_else(|| self.wrong("year", at, year_message()))
+    }
+
+    fn gpu(&self, gpu: raw::Gpu) -> Result<GpuFacts, CaseError> {
+        let allocated = match &gpu.allocated {
+            Some(list) => {
+                let patterns = list.iter().map(|pattern| self.value("allocated", pattern, Pattern::new));
+                Some(patterns.collect::<Result<Vec<_>, _>>()?)
+            }
+            None => None,
+        };
+        let price_per_gpu_hour = match &gpu.price_per_gpu_hour {
+            Some(price) if !price.get_ref().is_finite() || *price.get_ref() < 0.0 => {
+                return Err(self.wrong("price_per_gpu_hour", price, "a price is a number from 0 on".to_owned()));
+            }
+            price => price.as_ref().map(|price| *price.get_ref()),
+        };
+        Ok(GpuFacts { allocated, price_per_gpu_hour, host: gpu.host })
+    }
+}
+
+fn option(option: &'static str, given: &str, message: String) -> CaseError {
+    CaseError::Option { option, given: given.to_owned(), message }
+}
+
+fn declaration<'a>(name: &'static str, given: &'a str, shape: &str) -> Result<(Pattern, &'a str), CaseError> {
+    // A path may hold an equals sign; a zone, year or offset does not.
+    let (pattern, value) = given.rsplit_once('=').ok_or_else(|| option(name, given, format!("give {shape}")))?;
+    let pattern = Pattern::new(pattern).map_err(|message| option(name, given, message))?;
+    Ok((pattern, value))
+}
+
+fn network(text: &str) -> Result<IpNet, String> {
+    if let Ok(ip) = text.parse::<IpAddr>() {
+        return Ok(IpNet::from(ip));
+    }
+    let network: IpNet =
+        text.parse().map_err(|_| format!("{text:?} is neither an address nor a network such as 10.0.0.0/8"))?;
+    Ok(network.trunc())
+}
+
+/// An IANA zone name, or a fixed offset of whole hours.
+fn zone(text: &str) -> Result<Tz, String> {
+    if let Ok(zone) = text.parse::<Tz>() {
+        return Ok(zone);
+    }
+    const ALLOWED: &str = "give an IANA name such as Asia/Shanghai or UTC, or an offset of whole hours such as +08:00";
+    let wrong = || format!("{text:?} is no zone; {ALLOWED}");
+    let (sign, rest) = text.split_at_checked(1).ok_or_else(wrong)?;
+    let (hours, minutes) = match rest.split_once(':') {
+        Some(parts) => parts,
+        None if rest.len() == 4 => rest.split_at_checked(2).ok_or_else(wrong)?,
+        None => (rest, "00"),
+    };
+    let hours: u8 = hours.parse().map_err(|_| wrong())?;
+    if minutes != "00" {
+        return Err(format!("{text:?}: offsets of broken hours have names (Asia/Kolkata is +05:30); {ALLOWED}"));
+    }
+    // POSIX signs: Etc/GMT-8 is eight hours ahead of UTC.
+    let name = match (sign, hours) {
+        ("+" | "-", 0) => "UTC".to_owned(),
+        ("+", hours) => format!("Etc/GMT-{hours}"),
+        ("-", hours) => format!("Etc/GMT+{hours}"),
+        _ => return Err(wrong()),
+    };
+    name.parse().map_err(|_| wrong())
+}
+
+/// "+0.5s", "-8h", "8h2.5s", "250ms": nanoseconds.
+fn offset(text: &str) -> Result<i64, String> {
+    let wrong =
+        || format!("{text:?} is no offset; give numbers with h, m, s, ms, us or ns and a sign: +0.5s, -8h, 8h2.5s");
+    let (negative, mut rest) = match text.strip_prefix(['-', '−']) {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    if rest.is_empty() {
+        return Err(wrong());
+    }
+    let mut sum: i128 = 0;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(wrong)?;
+        let (number, after) = rest.split_at_checked(digits).ok_or_else(wrong)?;
+        let letters = after.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(after.len());
+        let (unit, after) = after.split_at_checked(letters).ok_or_else(wrong)?;
+        let unit: i128 = match unit {
+            "h" => 3600 * i128::from(SECOND),
+            "m" | "min" => 60 * i128::from(SECOND),
+            "s" => i128::from(SECOND),
+            "ms" => 1_000_000,
+            "us" | "µs" => 1_000,
+            "ns" => 1,
+            _ => return Err(wrong()),
+        };
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+        if whole.len() > 18 || fraction.len() > 18 || (whole.is_empty() && fraction.is_empty()) {
+            return Err(wrong());
+        }
+        let parse = |digits: &str| if digits.is_empty() { Ok(0) } else { digits.parse::<i128>().map_err(|_| wrong()) };
+        let scale = 10_i128.pow(u32::try_from(fraction.len()).map_err(|_| wrong())?);
+        sum += parse(whole)? * unit + parse(fraction)? * unit / scale;
+        rest = after;
+    }
+    let signed = if negative { -sum } else { sum };
+    i64::try_from(signed).map_err(|_| format!("{text:?} is more than 292 years"))
+}
+
+#[cfg(test)]
+mod tests;

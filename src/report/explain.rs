@@ -1,0 +1,391 @@
+//! `explain`: one finding from the lines of `findings.jsonl` alone.
+
+use super::escape;
+use super::layout::{Align, Paint, Table, Tone};
+use super::lines::{FindingLine, Line, RecordLine, RivalLine, SignalLine, SourceLine, SummaryLine};
+use super::table::{hypothesis, times_less};
+
+/// The verbal scale: lower bound in bans, words.
+pub const SCALE: [(&str, &str); 7] = [
+    ("0 to 0.3", "no support"),
+    ("0.3 to 1", "weak"),
+    ("1 to 2", "moderate"),
+    ("2 to 3", "moderately strong"),
+    ("3 to 4", "strong"),
+    ("4 to 6", "very strong"),
+    ("above 6", "extremely strong; not given out unless two independent kinds of evidence agree, and capped at 6"),
+];
+
+/// The finding of that id as a report, or `None` if the lines hold no such finding.
+pub fn render(lines: &[Line], id: &str, paint: Paint) -> Option<String> {
+    let finding = lines.iter().find_map(|line| match line {
+        Line::Finding(finding) if finding.id.eq_ignore_ascii_case(id) => Some(finding.as_ref()),
+        _ => None,
+    })?;
+    let signals: Vec<&SignalLine> = lines
+        .iter()
+        .filter_map(|line| match line {
+            Line::Signal(signal) if finding.signals.contains(&signal.id) => Some(signal),
+            _ => None,
+        })
+        .collect();
+    let mut report = Report { out: String::new(), paint };
+    report.head(finding);
+    report.side_by_side(finding, &signals);
+    report.terms(finding);
+    report.statement(finding);
+    report.rivals(finding);
+    report.clocks(lines, finding, &signals);
+    report.limits(finding, lines);
+    Some(report.out)
+}
+
+/// Ids of the findings that the lines hold.
+pub fn ids(lines: &[Line]) -> Vec<&str> {
+    lines
+        .iter()
+        .filter_map(|line| match line {
+            Line::Finding(finding) => Some(finding.id.as_str()),
+            _ => None,
+        })
+        .collect()
+}
+
+struct Report {
+    out: String,
+    paint: Paint,
+}
+
+fn bans(number: Option<f64>) -> String {
+    number.map_or_else(|| "unbounded".to_owned(), |bans| format!("{bans:+.1}"))
+}
+
+fn places(records: &[RecordLine]) -> String {
+    records.iter().map(|record| format!("{} {}", record.path, record.locator)).collect::<Vec<_>>().join(", ")
+}
+
+impl Report {
+    fn line(&mut self, text: &str) {
+        self.out.push(' ');
+        self.out.push_str(&escape::terminal(text));
+        self.out.push('\n');
+    }
+
+    fn section(&mut self, title: &str) {
+        self.out.push_str(&format!("\n{}\n", self.paint.tone(Tone::Header, title)));
+    }
+
+    fn head(&mut self, finding: &FindingLine) {
+        let title = format!("{}  {} in {}", finding.id, finding.behaviour, finding.episode);
+        self.out.push_str(&format!("{}\n", self.paint.tone(Tone::Header, &escape::terminal(&title))));
+        if let Some(run) = &finding.run {
+            self.line(&format!("run {run}"));
+        }
+        self.line(&finding.summary);
+        let strength = &finding.strength;
+        self.line(&format!(
+            "level {}, strength {} ({} bans), consistent with ATT&CK {}",
+            finding.level,
+            strength.words,
+            bans(strength.log10_lr),
+            finding.attack.join(", ")
+        ));
+    }
+
+    fn side_by_side(&mut self, finding: &FindingLine, signals: &[&SignalLine]) {
+        self.section("STEPS AND EVENTS, on the reference clock");
+        let mut table =
+            Table::new(&[("TIME", Align::Left), ("STEP", Align::Left), ("EVENT", Align::Left), ("WHERE", Align::Left)]);
+        let mut rows: Vec<(Option<&str>, u8, [String; 4])> = Vec::new();
+        for step in &finding.steps {
+            let until = step.time_hi.as_ref().map(|hi| format!(" … {}", clock_part(hi))).unwrap_or_default();
+            let time =
+                step.time.as_ref().map_or_else(|| "undated".to_owned(), |time| format!("{}{until}", readable(time)));
+            let what = step.command.as_deref().unwrap_or(&step.tool);
+            let shown = format!("{} {}: {}", step.index, step.tool, escape::shorten(what, 100));
+            let place = format!("{} {}", step.path, step.locator);
+            rows.push((step.time.as_deref(), 0, [time, shown, String::new(), place]));
+        }
+        for signal in signals {
+            let until = signal.time_hi.as_ref().map(|hi| format!(" … {}", clock_part(hi))).unwrap_or_default();
+            let time =
+                signal.time.as_ref().map_or_else(|| "undated".to_owned(), |time| format!("{}{until}", readable(time)));
+            let shown = format!("{} {} ({}): {}", signal.id, signal.kind, signal.confidence, signal.summary);
+            rows.push((signal.time.as_deref(), 1, [time, String::new(), shown, places(&signal.records)]));
+        }
+        // Nine digits in UTC sort as text; undated rows come last.
+        rows.sort_by(|a, b| (a.0.is_none(), a.0, a.1, &a.2).cmp(&(b.0.is_none(), b.0, b.1, &b.2)));
+        for (_, _, cells) in &rows {
+            table.row(cells);
+        }
+        self.out.push_str(&table.render(self.paint, "(none)"));
+    }
+
+    fn terms(&mut self, finding: &FindingLine) {
+        self.section("STRENGTH, term by term (log10 of the likelihood ratio: this step against no step)");
+        let mut table = Table::new(&[
+            ("TERM", Align::Left),
+            ("OBSERVED", Align::Left),
+            ("COUNTS", Align::Left),
+            ("LOG10", Align::Right),
+            ("CAP", Align::Left),
+            ("RECORDS", Align::Left),
+        ]);
+        for term in &finding.strength.terms {
+            let cap = if term.cap.is_empty() { "-" } else { term.cap.as_str() };
+            table.row([&term.term, &term.observed, &term.counts, &bans(term.log10_lr), cap, &places(&term.records)]);
+        }
+        table.row(["total", "", "", &bans(finding.strength.log10_lr), "", ""]);
+        self.out.push_str(&table.render(self.paint, "(none)"));
+        if let (Some(step), Some(none)) = (finding.strength.p_step, finding.strength.p_none) {
+            self.line(&format!(
+                "Among the candidates: P(this step) {}, P(no step) {}.",
+                super::when::probability(step),
+                super::when::probability(none)
+            ));
+        }
+        self.out.push('\n');
+        let mut scale = Table::new(&[("LOG10", Align::Left), ("WORDS (after ENFSI 2015)", Align::Left)]);
+        for (range, words) in SCALE {
+            scale.row([range, words]);
+        }
+        self.out.push_str(&scale.render(self.paint, ""));
+    }
+
+    fn statement(&mut self, finding: &FindingLine) {
+        self.section("WHAT MAY BE SAID");
+        let steps: Vec<String> = finding.steps.iter().map(|step| step.index.to_string()).collect();
+        let whose = match steps.as_slice() {
+            [one] => format!("tool call {one}"),
+            many => format!("tool calls {}", many.join(", ")),
+        };
+        let factor = match finding.strength.log10_lr {
+            Some(bans) => format!("about 10^{bans:.1} times more probable"),
+            None => "more probable, by a factor that has no bound here,".to_owned(),
+        };
+        self.line(&format!(
+            "The observations are {factor} if {whose} of episode {} led to these events than if no tool call did.",
+            finding.episode
+        ));
+        self.line(&format!("This is \"{}\" on the scale above.", finding.strength.words));
+        self.line("It is not the probability that the agent did it, and it says nothing of purpose.");
+        if let [best, second, ..] = finding.rivals.as_slice() {
+            self.line(&format!(
+                "What was seen is {} less probable under {} than under {}.",
+                times_less(second.log10_lr.unwrap_or(f64::NEG_INFINITY)),
+                hypothesis(&second.hypothesis),
+                hypothesis(&best.hypothesis)
+            ));
+        }
+        let who = match finding.initiator.as_str() {
+            "undecided" => "undecided: the two best hypotheses are too close".to_owned(),
+            name => format!("{} (best supported of the hypotheses below)", hypothesis(name)),
+        };
+        self.line(&format!("Held to have started it: {who}."));
+        match finding.would_decide.as_slice() {
+            [] => self.line("Would decide or overturn it: nothing further is known to be missing."),
+            what => self.line(&format!("Would decide or overturn it: {}.", what.join("; "))),
+        }
+    }
+
+    fn rivals(&mut self, finding: &FindingLine) {
+        self.section("RIVALS (log10 likelihood against the best; rows: log10 P(what was seen | hypothesis))");
+        let names: Vec<String> = finding.rivals.iter().map(|rival| rival.hypothesis.clone()).collect();
+        let mut columns = vec![("WHAT WAS SEEN", Align::Left)];
+        columns.extend(names.iter().map(|name| (name.as_str(), Align::Right)));
+        columns.push(("spread", Align::Right));
+        let mut table = Table::new(&columns);
+        let mut observables: Vec<&str> = Vec::new();
+        for row in finding.rivals.iter().flat_map(|rival| &rival.rows) {
+            if !observables.contains(&row.observable.as_str()) {
+                observables.push(&row.observable);
+            }
+        }
+        let cell = |rival: &RivalLine, observable: &str| {
+            let row = rival.rows.iter().find(|row| row.observable == observable)?;
+            Some(row.log10_p.unwrap_or(f64::NEG_INFINITY))
+        };
+        for observable in observables {
+            let cells: Vec<Option<f64>> = finding.rivals.iter().map(|rival| cell(rival, observable)).collect();
+            let known = cells.iter().flatten().copied();
+            let spread = known.clone().fold(f64::NEG_INFINITY, f64::max) - known.fold(f64::INFINITY, f64::min);
+            // Rows that hardly tell the hypotheses apart are greyed (correlation: diagnosticity below 0.3).
+            let tone = if spread < 0.3 { Tone::Faint } else { Tone::Plain };
+            let mut row = vec![(observable.to_owned(), tone)];
+            row.extend(cells.iter().map(|cell| {
+                (
+                    cell.map_or_else(
+                        || "-".to_owned(),
+                        |p| if p.is_finite() { format!("{p:.2}") } else { "-inf".to_owned() },
+                    ),
+                    tone,
+                )
+            }));
+            row.push((if spread.is_finite() { format!("{spread:.2}") } else { String::new() }, tone));
+            table.toned(row);
+        }
+        let mut total = vec![("against the best".to_owned(), Tone::Header)];
+        total.extend(finding.rivals.iter().map(|rival| (bans(rival.log10_lr), Tone::Header)));
+        table.toned(total);
+        self.out.push_str(&table.render(self.paint, "(none)"));
+    }
+
+    fn clocks(&mut self, lines: &[Line], finding: &FindingLine, signals: &[&SignalLine]) {
+        let mut paths: Vec<&str> = finding.steps.iter().map(|step| step.path.as_str()).collect();
+        paths.extend(signals.iter().flat_map(|signal| &signal.records).map(|record| record.path.as_str()));
+        self.section("EVIDENCE AND ITS CLOCKS");
+        let mut table = Table::new(&[
+            ("SOURCE", Align::Left),
+            ("FORMAT", Align::Left),
+            ("OFFSET s", Align::Right),
+            ("SUPPORT s", Align::Left),
+            ("GRADE", Align::Left),
+            ("FOUND BY", Align::Left),
+            ("SHA-256", Align::Left),
+        ]);
+        for source in lines.iter().filter_map(|line| match line {
+            Line::Source(source) if paths.contains(&source.path.as_str()) => Some(source),
+            _ => None,
+        }) {
+            table.row(source_cells(source));
+        }
+        self.out.push_str(&table.render(self.paint, "(none)"));
+    }
+
+    fn limits(&mut self, finding: &FindingLine, lines: &[Line]) {
+        self.section("LIMITS");
+        let none = SummaryLine::default();
+        let summary = lines.iter().rev().find_map(|line| match line {
+            Line::Summary(summary) => Some(summary.as_ref()),
+            _ => None,
+        });
+        if summary.is_none() {
+            self.line("The summary line is missing: the analysis was cut off.");
+        }
+        let summary = summary.unwrap_or(&none);
+        let unread = summary.not_read.iter().map(|what| format!("Not read: {what}"));
+        let withheld = summary.alignment.as_ref().and_then(|alignment| alignment.withheld.clone());
+        let all: Vec<String> = finding
+            .limits
+            .iter()
+            .chain(&summary.limits)
+            .cloned()
+            .chain(withheld.map(|why| format!("No conclusion from timing over the run: {why}")))
+            .chain(unread)
+            .collect();
+        for limit in &all {
+            self.line(&format!("- {limit}"));
+        }
+        if all.is_empty() {
+            self.line("- none stated");
+        }
+        self.line("- Not addressed: purpose, and what led the agent to its calls beyond the rows above.");
+    }
+}
+
+fn source_cells(source: &SourceLine) -> [String; 7] {
+    let clock = source.clock.clone().unwrap_or_default();
+    let known = source.clock.is_some();
+    let when_known = |text: String| if known { text } else { "-".to_owned() };
+    [
+        source.path.clone(),
+        source.format.clone().unwrap_or_else(|| "unknown".to_owned()),
+        when_known(if clock.reference {
+            "reference".to_owned()
+        } else {
+            clock.offset_s.map_or_else(|| "unknown".to_owned(), |offset| format!("{offset:+.3}"))
+        }),
+        when_known(if clock.reference {
+            String::new()
+        } else {
+            clock.support_s.map(|[low, high]| format!("{low:+.3} … {high:+.3}")).unwrap_or_default()
+        }),
+        when_known(clock.grade),
+        when_known(clock.method),
+        source.evidence.trim_start_matches("sha256:").to_owned(),
+    ]
+}
+
+/// "2026-11-20 14:13:46.500Z" of an RFC 3339 time with nine digits.
+fn readable(time: &str) -> String {
+    match (time.get(..10), time.get(11..23)) {
+        (Some(day), Some(clock)) => format!("{day} {clock}Z"),
+        _ => time.to_owned(),
+    }
+}
+
+fn clock_part(time: &str) -> String {
+    time.get(11..23).map_or_else(|| time.to_owned(), |clock| format!("{clock}Z"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{Reading, fixture, jsonl};
+
+    #[test]
+    fn works_from_the_written_lines_alone() {
+        let written = jsonl::render(&jsonl::lines(&fixture::analysis(), &Reading::default()));
+        let lines: Vec<Line> = written.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(ids(&lines), ["F-0001", "F-0002"]);
+        assert!(render(&lines, "F-9999", Paint::default()).is_none());
+        insta::assert_snapshot!(render(&lines, "f-0002", Paint::default()).unwrap(), @r#"
+        F-0002  mining in ep-001
+         run run-a
+         … -o pool.example:3333 → Monero login, 9 shares, 45 s
+         level high, strength very strong (+6.0 bans), consistent with ATT&CK T1496.001
+
+        STEPS AND EVENTS, on the reference clock
+         TIME                                      STEP                                                EVENT                                            WHERE
+         2026-11-20 14:14:14.000Z … 14:14:18.000Z  5 Bash: =xmrig -o pool\u{202e}.example:3333\x1b[2J                                                   transcripts/ep-001.jsonl line 14
+         2026-11-20 14:14:16.000Z … 14:15:01.000Z                                                      S-0002 monero-login (certain): 9 shares in 45 s  capture.pcap packet 88
+
+        STRENGTH, term by term (log10 of the likelihood ratio: this step against no step)
+         TERM       OBSERVED                COUNTS        LOG10  CAP  RECORDS
+         indicator  203.0.113.66 in step 4  n_v=0 N=8412   +3.9  N+1  transcripts/ep-001.jsonl line 11, capture.pcap packet 88
+         lag        0.9 s (clock ±0.4 s)    anchors 46     +0.8  -    capture.pcap packet 88
+         total                                             +6.0
+         Among the candidates: P(this step) 1 - 1e-6, P(no step) 1e-6.
+
+         LOG10     WORDS (after ENFSI 2015)
+         0 to 0.3  no support
+         0.3 to 1  weak
+         1 to 2    moderate
+         2 to 3    moderately strong
+         3 to 4    strong
+         4 to 6    very strong
+         above 6   extremely strong; not given out unless two independent kinds of evidence agree, and capped at 6
+
+        WHAT MAY BE SAID
+         The observations are about 10^6.0 times more probable if tool call 5 of episode ep-001 led to these events than if no tool call did.
+         This is "very strong" on the scale above.
+         It is not the probability that the agent did it, and it says nothing of purpose.
+         What was seen is 1 300 times less probable under external compromise than under the agent's own calls.
+         Held to have started it: the agent's own calls (best supported of the hypotheses below).
+         Would decide or overturn it: the host's auth log.
+
+        RIVALS (log10 likelihood against the best; rows: log10 P(what was seen | hypothesis))
+         WHAT WAS SEEN                                                        agent  external-compromise  spread
+         the peer's address stands in the agent's own words before the event  -0.02                -3.10    3.08
+         onsets while no step ran                                             -0.10                -0.12    0.02
+         against the best                                                      +0.0                 -3.1
+
+        EVIDENCE AND ITS CLOCKS
+         SOURCE                    FORMAT        OFFSET s  SUPPORT s        GRADE  FOUND BY                               SHA-256
+         capture.pcap              pcap         reference                   A      reference                              b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4
+         transcripts/ep-001.jsonl  claude-code     -0.100  -0.300 … +0.200  A      keyed interval voting on address+port  1616161616161616161616161616161616161616161616161616161616161616
+
+        LIMITS
+         - capture covers 60 % of the episode
+         - the capture covers 60 % of the time of the episodes
+         - Not addressed: purpose, and what led the agent to its calls beyond the rows above.
+        "#);
+    }
+
+    #[test]
+    fn cut_off_lines_are_named() {
+        let mut lines = jsonl::lines(&fixture::analysis(), &Reading::default());
+        lines.pop();
+        assert!(render(&lines, "F-0001", Paint::default()).unwrap().contains("was cut off"));
+    }
+}

@@ -1,0 +1,353 @@
+//! The lines of `analyze --format jsonl` and `findings.jsonl` as types, schema version 1.
+//!
+//! One object per line, `type` first, unknown fields absent. `explain` needs nothing but these lines.
+
+use serde::{Deserialize, Serialize};
+
+/// Version of the JSON lines. Raised when a field changes its meaning or goes; additions do not raise it.
+pub const SCHEMA: u32 = 1;
+
+/// One line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Line {
+    Source(SourceLine),
+    Signal(SignalLine),
+    Finding(Box<FindingLine>),
+    Unexplained(UnexplainedLine),
+    Uncovered(UncoveredLine),
+    Anomaly(AnomalyLine),
+    Summary(Box<SummaryLine>),
+}
+
+/// An evidence file with its clock.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SourceLine {
+    pub schema: u32,
+    /// "sha256:" and the digest of the file as it lies on disk.
+    pub evidence: String,
+    pub path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub compression: String,
+    pub bytes: u64,
+    pub records: u64,
+    pub unread: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unread_reasons: Vec<UnreadLine>,
+    /// On the file's own clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock: Option<ClockLine>,
+    /// Why it could not be read to its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+}
+
+/// Records that were not used, by reason.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct UnreadLine {
+    pub reason: String,
+    pub count: u64,
+    pub first_record: u64,
+}
+
+/// A clock against the reference. Offsets in seconds, source minus reference.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ClockLine {
+    /// Absent where nothing ties the clock to the reference.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offset_s: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub support_s: Option<[f64; 2]>,
+    pub grade: String,
+    pub basis: String,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub reference: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zone_error_h: Option<f64>,
+    pub pairs: usize,
+    pub inliers: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runner_up_s: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peak_ratio: Option<f64>,
+    pub method: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// A record by file and place.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordLine {
+    pub path: String,
+    /// "line 12", "packet 88"; "file" for the file as a whole.
+    pub locator: String,
+}
+
+/// One end of a fan-out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TargetLine {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dst_ip: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dst_port: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<String>,
+}
+
+/// A behaviour seen by a rule or detector.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SignalLine {
+    pub id: String,
+    pub behaviour: String,
+    pub kind: String,
+    pub confidence: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_hi: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub src_ip: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub src_port: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dst_ip: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dst_port: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// "network", "gpu" or "command".
+    pub source: String,
+    pub summary: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub domains: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<TargetLine>,
+    pub records: Vec<RecordLine>,
+}
+
+/// A step that a finding names. Times on the reference clock.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StepLine {
+    pub index: u32,
+    pub path: String,
+    pub locator: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_hi: Option<String>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub tool: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+}
+
+/// Why a step and its events belong together.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StrengthLine {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log10_lr: Option<f64>,
+    pub words: String,
+    pub terms: Vec<TermLine>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p_none: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p_step: Option<f64>,
+}
+
+/// One weight of evidence.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TermLine {
+    pub term: String,
+    pub observed: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log10_lr: Option<f64>,
+    pub counts: String,
+    pub cap: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub records: Vec<RecordLine>,
+}
+
+/// One hypothesis, relative to the best.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RivalLine {
+    pub hypothesis: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log10_lr: Option<f64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rows: Vec<RivalRow>,
+}
+
+/// log10 P(observable | hypothesis).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RivalRow {
+    pub observable: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log10_p: Option<f64>,
+}
+
+/// An episode and a behaviour that line up.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FindingLine {
+    pub id: String,
+    pub behaviour: String,
+    pub episode: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+    pub steps: Vec<StepLine>,
+    pub signals: Vec<String>,
+    pub strength: StrengthLine,
+    pub initiator: String,
+    pub rivals: Vec<RivalLine>,
+    pub attack: Vec<String>,
+    pub level: String,
+    pub summary: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub would_decide: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<String>,
+}
+
+/// Signals that no step explains.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UnexplainedLine {
+    pub behaviour: String,
+    pub signals: Vec<String>,
+    pub leading: String,
+    pub summary: String,
+    pub rivals: Vec<RivalLine>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub would_decide: Vec<String>,
+}
+
+/// An act in a transcript whose effect no telemetry shows.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UncoveredLine {
+    pub behaviour: String,
+    pub episode: String,
+    pub step: StepLine,
+    pub rule: String,
+    pub coverage: String,
+}
+
+/// Something odd in the evidence itself.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AnomalyLine {
+    pub path: String,
+    pub locator: String,
+    pub anomaly: String,
+    pub detail: String,
+    /// How many of this kind the file has.
+    pub of: u64,
+}
+
+/// One jitter test.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TestLine {
+    pub onsets: usize,
+    pub in_window: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p: Option<f64>,
+}
+
+/// Is the alignment better than chance?
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AlignmentLine {
+    #[serde(flatten)]
+    pub test: TestLine,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub positive_control: Option<TestLine>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub negative_exposure: Option<TestLine>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub negative_outcome: Option<TestLine>,
+    pub jitter_s: f64,
+    pub window_s: [f64; 2],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duty_cycle: Option<f64>,
+    pub at_gaps: Vec<GapLine>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub withheld: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sentences: Vec<String>,
+}
+
+/// The test at another session gap.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GapLine {
+    pub gap: String,
+    #[serde(flatten)]
+    pub test: TestLine,
+}
+
+/// Flagged episodes of one run or reward configuration, with the exact 95 % interval of their share.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RateLine {
+    pub group: String,
+    pub name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub behaviour: Option<String>,
+    pub flagged: u32,
+    pub episodes: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interval: Option<[f64; 2]>,
+}
+
+/// The last line. Output without it was cut off.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SummaryLine {
+    pub schema: u32,
+    /// "complete"; "partial" where some evidence could not be read; "error" where there was none.
+    pub status: String,
+    pub episodes: usize,
+    pub flagged: usize,
+    pub findings: usize,
+    pub unexplained: usize,
+    pub uncovered: usize,
+    pub sources: usize,
+    pub unread_records: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alignment: Option<AlignmentLine>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rates: Vec<RateLine>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<String>,
+    /// Paths that could not be listed or opened.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_read: Vec<String>,
+}

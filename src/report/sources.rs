@@ -1,0 +1,283 @@
+//! `probe` and `clocks`: what each file is and why, and how well its clock is known.
+
+use super::jsonl::{is_tied, source_line};
+use super::layout::{Align, Table, Tone};
+use super::when::{duration, rfc3339, signed_duration, thousands};
+use super::{DisplayZone, Paint, source_problem};
+use crate::correlate::{Clock, Grade};
+use crate::intake::Source;
+use crate::time::SECOND;
+
+/// What is said of a clock in one cell: "-0.6 s (-0.9 … -0.2), B; year 2026 from the capture".
+pub fn clock_cell(clock: &Clock) -> String {
+    let mut text = if clock.reference {
+        "reference".to_owned()
+    } else if !is_tied(clock) {
+        match clock.notes.first() {
+            Some(_) => String::new(),
+            None => format!("unknown, {}", clock.grade.name()),
+        }
+    } else {
+        let residual = clock.offset_ns.saturating_sub(clock.zone_error_ns);
+        let zone = match clock.zone_error_ns {
+            0 => String::new(),
+            error => format!("zone off by {}; ", signed_duration(error)),
+        };
+        let (low, high) = clock.support_ns;
+        let (low, high) = (low.saturating_sub(clock.zone_error_ns), high.saturating_sub(clock.zone_error_ns));
+        let declared = if clock.method == "declared" { "declared " } else { "" };
+        let support =
+            if low == high { String::new() } else { format!(" ({} … {})", bare_seconds(low), bare_seconds(high)) };
+        format!("{zone}{declared}{}{support}, {}", signed_duration(residual), clock.grade.name())
+    };
+    for (at, note) in clock.notes.iter().enumerate() {
+        text.push_str(if text.is_empty() { "" } else { "; " });
+        text.push_str(note);
+        if at == 0 && !is_tied(clock) {
+            text.push_str(&format!(", {}", clock.grade.name()));
+        }
+    }
+    text
+}
+
+/// "-0.9": seconds with one digit, as many as needed below 50 ms.
+fn bare_seconds(ns: i64) -> String {
+    let magnitude = ns.unsigned_abs();
+    let sign = if ns < 0 { "-" } else { "" };
+    if magnitude > 0 && magnitude < SECOND as u64 / 20 {
+        return format!("{sign}{}", duration(magnitude));
+    }
+    let tenths = magnitude.saturating_add(SECOND as u64 / 20) / (SECOND as u64 / 10);
+    if tenths == 0 { "0.0".to_owned() } else { format!("{sign}{}.{}", tenths / 10, tenths % 10) }
+}
+
+/// `probe` as a table: every file, then what was not read and why.
+pub fn probe_table(sources: &[Source], zone: DisplayZone, paint: Paint, verbose: bool) -> String {
+    let mut table = Table::new(&[
+        ("PATH", Align::Left),
+        ("FORMAT", Align::Left),
+        ("RECORDS", Align::Right),
+        ("UNREAD", Align::Right),
+        ("FIRST", Align::Left),
+        ("LAST", Align::Left),
+        ("TIME", Align::Left),
+        ("SHA-256", Align::Left),
+        ("WHY", Align::Left),
+    ]);
+    for source in sources {
+        let moment = |at: Option<crate::time::Instant>| at.map(|at| zone.seconds(at)).unwrap_or_default();
+        let dated = source.basis.is_none_or(|basis| basis.is_dated());
+        let why = match &source.runner_up {
+            Some(second) => format!("{}; second: {second}", source.reason),
+            None => source.reason.clone(),
+        };
+        let hash = if verbose { source.sha256.as_str() } else { source.sha256.get(..12).unwrap_or_default() };
+        let format = match (source.format, source.compression) {
+            (None, _) => "unknown".to_owned(),
+            (Some(format), "") => format.to_owned(),
+            (Some(format), compression) => format!("{format}, {compression}"),
+        };
+        let problem = source_problem(source).is_some();
+        let cells = [
+            source.path.clone(),
+            format,
+            thousands(source.records),
+            thousands(source.unread),
+            if dated { moment(source.first) } else { String::new() },
+            if dated { moment(source.last) } else { String::new() },
+            source.basis.map(|basis| basis.name().to_owned()).unwrap_or_default(),
+            hash.to_owned(),
+            why,
+        ];
+        let tone = if problem { Tone::Warning } else { Tone::Plain };
+        table.toned(cells.into_iter().map(|cell| (cell, tone)));
+    }
+    let mut out = table.render(paint, "(no files)");
+    let mut unread = Table::new(&[
+        ("PATH", Align::Left),
+        ("UNREAD", Align::Right),
+        ("FIRST", Align::Left),
+        ("REASON", Align::Left),
+        ("BEGINNING", Align::Left),
+    ]);
+    let mut any = false;
+    for source in sources {
+        for reason in &source.unread_reasons {
+            any = true;
+            unread.row([
+                source.path.as_str(),
+                &thousands(reason.count),
+                &super::jsonl::locator(source.record_unit, reason.first_record),
+                &reason.reason,
+                &super::escape::shorten(&reason.example, 60),
+            ]);
+        }
+    }
+    if any {
+        out.push('\n');
+        out.push_str(&unread.render(paint, ""));
+    }
+    out
+}
+
+/// `probe` as CSV.
+pub fn probe_csv(sources: &[Source]) -> Vec<u8> {
+    let mut out = super::observation::csv_line([
+        "path",
+        "format",
+        "kind",
+        "compression",
+        "bytes",
+        "records",
+        "unread",
+        "first",
+        "last",
+        "time_basis",
+        "sha256",
+        "reason",
+        "runner_up",
+        "failure",
+    ]);
+    for source in sources {
+        let text = |text: &str| super::escape::csv_cell(text).into_owned();
+        let cells = [
+            text(&source.path),
+            source.format.unwrap_or_default().to_owned(),
+            source.kind.map(|kind| kind.name().to_owned()).unwrap_or_default(),
+            source.compression.to_owned(),
+            source.bytes.to_string(),
+            source.records.to_string(),
+            source.unread.to_string(),
+            source.first.map(rfc3339).unwrap_or_default(),
+            source.last.map(rfc3339).unwrap_or_default(),
+            source.basis.map(|basis| basis.name().to_owned()).unwrap_or_default(),
+            source.sha256.clone(),
+            text(&source.reason),
+            text(source.runner_up.as_deref().unwrap_or_default()),
+            text(source.failure.as_deref().unwrap_or_default()),
+        ];
+        out.extend(super::observation::csv_line(cells.iter().map(String::as_str)));
+    }
+    out
+}
+
+/// `probe` as lines of type `source`.
+pub fn probe_jsonl(sources: &[Source]) -> String {
+    sources.iter().map(|source| super::jsonl::to_line(&super::lines::Line::Source(source_line(source, None)))).collect()
+}
+
+/// `clocks` as a table, with what each grade allows.
+pub fn clocks_table(clocks: &[Clock], sources: &[Source], paint: Paint) -> String {
+    let mut table = Table::new(&[
+        ("SOURCE", Align::Left),
+        ("FILES", Align::Right),
+        ("TIME", Align::Left),
+        ("OFFSET (source minus reference)", Align::Left),
+        ("GRADE", Align::Left),
+        ("PAIRS", Align::Right),
+        ("AGREE", Align::Right),
+        ("RUNNER-UP", Align::Left),
+        ("FOUND BY", Align::Left),
+        ("NOTES", Align::Left),
+    ]);
+    for clock in clocks {
+        let offset = if clock.reference { "reference".to_owned() } else { offset_cell(clock) };
+        let runner_up = clock.runner_up_ns.map(|ns| {
+            let support = super::when::probability(clock.peak_ratio);
+            format!("{} ({support} of the best)", signed_duration(ns))
+        });
+        let tone = if clock.grade <= Grade::B { Tone::Plain } else { Tone::Warning };
+        let cells = [
+            clock.name.clone(),
+            clock.sources.len().to_string(),
+            clock.basis.name().to_owned(),
+            offset,
+            clock.grade.name().to_owned(),
+            thousands(clock.pairs as u64),
+            thousands(clock.inliers as u64),
+            runner_up.unwrap_or_default(),
+            clock.method.clone(),
+            clock.notes.join("; "),
+        ];
+        table.toned(cells.into_iter().map(|cell| (cell, tone)));
+    }
+    let mut out = table.render(paint, "(no clocks)");
+    let without: Vec<&str> = sources
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| !clocks.iter().any(|clock| clock.sources.iter().any(|id| id.0 as usize == *at)))
+        .map(|(_, source)| source.path.as_str())
+        .collect();
+    if !without.is_empty() {
+        out.push_str(&format!("\n Without a clock: {}.\n", super::escape::terminal(&without.join(", "))));
+    }
+    out.push_str("\n Conclusions from timing need grade A or B; clocks of grade C and D are not corrected.\n");
+    out
+}
+
+fn offset_cell(clock: &Clock) -> String {
+    if !is_tied(clock) {
+        return "unknown".to_owned();
+    }
+    let (low, high) = clock.support_ns;
+    let zone = match clock.zone_error_ns {
+        0 => String::new(),
+        error => format!("; of it {} of zone", signed_duration(error)),
+    };
+    format!("{} ({} … {}){zone}", signed_duration(clock.offset_ns), signed_duration(low), signed_duration(high))
+}
+
+/// `clocks` as CSV: the table `clocks.csv` of `analyze`.
+///
+/// # Errors
+/// As [`super::csv::findings`].
+pub fn clocks_csv(clocks: Vec<Clock>, sources: Vec<Source>) -> polars::prelude::PolarsResult<Vec<u8>> {
+    super::csv::clocks(&crate::correlate::Analysis { clocks, sources, ..Default::default() })
+}
+
+/// `clocks` as lines of type `source`.
+pub fn clocks_jsonl(clocks: &[Clock], sources: &[Source]) -> String {
+    let clock_of = |at: usize| clocks.iter().find(|clock| clock.sources.iter().any(|id| id.0 as usize == at));
+    sources
+        .iter()
+        .enumerate()
+        .map(|(at, source)| super::jsonl::to_line(&super::lines::Line::Source(source_line(source, clock_of(at)))))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture;
+
+    #[test]
+    fn clock_cells() {
+        let analysis = fixture::analysis();
+        let cells: Vec<String> = analysis.clocks.iter().map(clock_cell).collect();
+        assert_eq!(
+            cells,
+            [
+                "reference",
+                "-0.6 s (-0.9 … -0.2), B; year 2026 from the capture",
+                "zone assumed UTC, D",
+                "-0.1 s (-0.3 … 0.2), A"
+            ]
+        );
+        let mut zoned = analysis.clocks[1].clone();
+        zoned.zone_error_ns = 8 * 3600 * SECOND;
+        zoned.offset_ns += zoned.zone_error_ns;
+        zoned.support_ns = (zoned.support_ns.0 + zoned.zone_error_ns, zoned.support_ns.1 + zoned.zone_error_ns);
+        zoned.notes.clear();
+        assert_eq!(clock_cell(&zoned), "zone off by +8 h; -0.6 s (-0.9 … -0.2), B");
+    }
+
+    #[test]
+    fn probe_says_what_was_not_read() {
+        let mut sources = fixture::analysis().sources;
+        sources.push(Source { reason: String::new(), ..fixture::source("notes.bin", None, None, 3) });
+        let table = probe_table(&sources, DisplayZone::default(), Paint::default(), false);
+        let notes = table.lines().find(|line| line.contains("notes.bin")).unwrap();
+        assert!(notes.contains("unknown"), "{table}");
+        assert!(table.contains("no IPTABLES fields"), "{table}");
+    }
+}

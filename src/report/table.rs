@@ -1,0 +1,449 @@
+//! `analyze` on a terminal: the first screen a responder sees.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::jsonl::flagged;
+use super::layout::{Align, Table, Tone};
+use super::sources::clock_cell;
+use super::when::{duration, probability, thousands};
+use super::{DisplayZone, Paint, Reading, csv, escape};
+use crate::correlate::{Alignment, AlignmentTest, Analysis, Clock, Finding, Rival};
+use crate::evidence::EvidenceId;
+use crate::intake::Source;
+use crate::time::Instant;
+
+/// How the table is shown.
+#[derive(Clone, Debug, Default)]
+pub struct TableOptions {
+    pub zone: DisplayZone,
+    pub paint: Paint,
+    /// Uncovered steps, anomalies and rows in full.
+    pub verbose: bool,
+    /// The output directory, for the last line.
+    pub output: Option<String>,
+}
+
+/// Lists longer than this say how many more there are, unless verbose.
+const LISTED: usize = 10;
+
+/// The report.
+pub fn render(analysis: &Analysis, reading: &Reading, options: &TableOptions) -> String {
+    let mut out = headline(analysis, options.zone);
+    out.push('\n');
+    out.push_str(&sources(analysis, options.paint));
+    not_read(analysis, reading, options, &mut out);
+    out.push('\n');
+    out.push_str(&findings(analysis, options.paint));
+    out.push('\n');
+    chance(analysis, &mut out);
+    rates(analysis, &mut out);
+    unexplained(analysis, options, &mut out);
+    uncovered(analysis, options, &mut out);
+    anomalies(analysis, options, &mut out);
+    rivals(analysis, &mut out);
+    for limit in &analysis.limits {
+        line(&mut out, &format!("Limit: {limit}"));
+    }
+    if let Some(strongest) = strongest(&analysis.findings) {
+        let next = match &options.output {
+            Some(directory) => format!("Next: coincident explain {directory} {}", strongest.id),
+            None => format!("Next: coincident analyze … -o out/, then coincident explain out/ {}", strongest.id),
+        };
+        line(&mut out, &next);
+    }
+    out
+}
+
+fn line(out: &mut String, text: &str) {
+    out.push(' ');
+    out.push_str(&escape::terminal(text));
+    out.push('\n');
+}
+
+fn counted(number: usize, one: &str, many: &str) -> String {
+    format!("{} {}", thousands(number as u64), if number == 1 { one } else { many })
+}
+
+fn headline(analysis: &Analysis, zone: DisplayZone) -> String {
+    let rows = groups(analysis).len();
+    let mut text =
+        format!("{}, {}", counted(rows, "source", "sources"), counted(analysis.sources.len(), "file", "files"));
+    if let Some((first, last)) = extent(analysis) {
+        text.push_str(&format!(", {}", zone.range(first, last)));
+    }
+    text.push('\n');
+    text
+}
+
+/// First and last dated moment of all sources on the reference clock.
+fn extent(analysis: &Analysis) -> Option<(Instant, Instant)> {
+    let mut extent: Option<(Instant, Instant)> = None;
+    for (at, source) in analysis.sources.iter().enumerate() {
+        let (Some(first), Some(last)) = (source.first, source.last) else { continue };
+        if source.basis.is_some_and(|basis| !basis.is_dated()) {
+            continue;
+        }
+        let offset = super::jsonl::clock_of(analysis, at).map_or(0, |clock| clock.offset_ns).saturating_neg();
+        let (first, last) = (first.plus(offset), last.plus(offset));
+        extent = Some(extent.map_or((first, last), |(from, to)| (from.min(first), to.max(last))));
+    }
+    extent
+}
+
+/// The rows of the table of sources: clocks with their files, then files without a clock.
+fn groups(analysis: &Analysis) -> Vec<(&str, Vec<&Source>, Option<&Clock>)> {
+    let at = |id: &EvidenceId| analysis.sources.get(id.0 as usize);
+    let mut rows: Vec<(&str, Vec<&Source>, Option<&Clock>)> = analysis
+        .clocks
+        .iter()
+        .map(|clock| (clock.name.as_str(), clock.sources.iter().filter_map(at).collect(), Some(clock)))
+        .collect();
+    for (at, source) in analysis.sources.iter().enumerate() {
+        if super::jsonl::clock_of(analysis, at).is_none() {
+            rows.push((source.path.as_str(), vec![source], None));
+        }
+    }
+    rows
+}
+
+fn sources(analysis: &Analysis, paint: Paint) -> String {
+    let reference = analysis.clocks.iter().find(|clock| clock.reference);
+    let clock_header = reference.map_or("CLOCK".to_owned(), |clock| format!("CLOCK against {}", clock.name));
+    let mut table = Table::new(&[
+        ("SOURCE", Align::Left),
+        ("FORMAT", Align::Left),
+        ("RECORDS", Align::Right),
+        ("UNREAD", Align::Right),
+        (&clock_header, Align::Left),
+    ]);
+    for (name, files, clock) in groups(analysis) {
+        let mut formats: BTreeMap<String, usize> = BTreeMap::new();
+        for file in &files {
+            let format = match (file.format, file.compression) {
+                (None, _) => "unknown".to_owned(),
+                (Some(format), "") => format.to_owned(),
+                (Some(format), compression) => format!("{format}, {compression}"),
+            };
+            *formats.entry(format).or_default() += 1;
+        }
+        let formats: Vec<String> = formats
+            .into_iter()
+            .map(|(format, files)| if files == 1 { format } else { format!("{format} × {files}") })
+            .collect();
+        let sum = |of: fn(&Source) -> u64| files.iter().fold(0_u64, |sum, file| sum.saturating_add(of(file)));
+        let unread = sum(|file| file.unread);
+        let tone = if unread > 0 { Tone::Warning } else { Tone::Plain };
+        table.toned([
+            (name.to_owned(), Tone::Plain),
+            (formats.join("; "), Tone::Plain),
+            (thousands(sum(|file| file.records)), Tone::Plain),
+            (thousands(unread), tone),
+            (clock.map(clock_cell).unwrap_or_default(), Tone::Plain),
+        ]);
+    }
+    table.render(paint, "(no evidence)")
+}
+
+fn not_read(analysis: &Analysis, reading: &Reading, options: &TableOptions, out: &mut String) {
+    let problems = reading.problems(analysis);
+    if !problems.is_empty() {
+        out.push('\n');
+        for problem in &problems {
+            let text = format!("Not read: {problem}");
+            out.push_str(&format!(" {}\n", options.paint.tone(Tone::Warning, &escape::terminal(&text))));
+        }
+    }
+}
+
+/// "+6.0", "-3.1".
+fn signed(bans: f64) -> String {
+    if bans.is_finite() { format!("{bans:+.1}") } else { "unbounded".to_owned() }
+}
+
+fn findings(analysis: &Analysis, paint: Paint) -> String {
+    let mut table = Table::new(&[
+        ("EPISODE", Align::Left),
+        ("STEP", Align::Right),
+        ("BEHAVIOUR", Align::Left),
+        ("STRENGTH", Align::Left),
+        ("WHAT LINES UP", Align::Left),
+    ]);
+    for finding in &analysis.findings {
+        let tone = match finding.level {
+            "high" => Tone::Alarm,
+            "medium" => Tone::Warning,
+            _ => Tone::Faint,
+        };
+        table.toned([
+            (finding.episode.clone(), Tone::Plain),
+            (steps(finding), Tone::Plain),
+            (finding.behaviour.name().to_owned(), Tone::Plain),
+            (format!("{} ({})", finding.strength.words, signed(finding.strength.log10_lr)), tone),
+            (finding.summary.clone(), Tone::Plain),
+        ]);
+    }
+    table.render(paint, "(no step lines up with any event)")
+}
+
+/// "3", "3-5", "3, 7": the steps of a finding, neighbours as a range.
+fn steps(finding: &Finding) -> String {
+    let indices: BTreeSet<u32> = finding.steps.iter().map(|step| step.index).collect();
+    let mut ranges: Vec<(u32, u32)> = Vec::new();
+    for index in indices {
+        match ranges.last_mut() {
+            Some((_, last)) if last.checked_add(1) == Some(index) => *last = index,
+            _ => ranges.push((index, index)),
+        }
+    }
+    let shown = |(first, last): (u32, u32)| if first == last { first.to_string() } else { format!("{first}-{last}") };
+    ranges.into_iter().map(shown).collect::<Vec<_>>().join(", ")
+}
+
+fn chance(analysis: &Analysis, out: &mut String) {
+    let episodes = analysis.episodes.len();
+    let mut text = format!("{} of {}.", flagged(analysis), counted(episodes, "episode", "episodes"));
+    let Some(alignment) = &analysis.alignment else {
+        text.push_str(" No test against chance: it needs dated tool calls and dated onsets.");
+        return line(out, &text);
+    };
+    match &alignment.withheld {
+        Some(why) => text.push_str(&format!(" No conclusion from timing: {why}.")),
+        None => {
+            let test = &alignment.test;
+            text.push_str(&format!(
+                " By chance {:.1} of {} would fall in a tool call's window; {} {} (P = {}, {}).",
+                test.expected,
+                counted(test.onsets, "onset", "onsets"),
+                test.in_window,
+                if test.in_window == 1 { "does" } else { "do" },
+                probability(test.p),
+                controls(alignment)
+            ));
+        }
+    }
+    line(out, &text);
+    for sentence in &alignment.sentences {
+        line(out, sentence);
+    }
+}
+
+/// Whether the controls hold: what must line up does (P < 0.05), what must not does not.
+fn controls(alignment: &Alignment) -> String {
+    type Judge = fn(&AlignmentTest) -> bool;
+    let aligned: Judge = |test| test.p < 0.05;
+    let not_aligned: Judge = |test| test.p >= 0.05;
+    let controls = [
+        ("positive control", &alignment.positive_control, aligned),
+        ("negative exposure", &alignment.negative_exposure, not_aligned),
+        ("negative outcome", &alignment.negative_outcome, not_aligned),
+    ];
+    let tested: Vec<_> =
+        controls.iter().filter_map(|(name, test, holds)| Some((name, test.as_ref()?, holds))).collect();
+    let failed: Vec<String> = tested
+        .iter()
+        .filter(|(_, test, holds)| !holds(test))
+        .map(|(name, test, _)| format!("{name} fails with P = {}", probability(test.p)))
+        .collect();
+    let missing: Vec<&str> = controls.iter().filter(|(_, test, _)| test.is_none()).map(|(name, _, _)| *name).collect();
+    let mut text = match (tested.is_empty(), failed.is_empty()) {
+        (true, _) => return "no control could be run".to_owned(),
+        (false, true) => "controls hold".to_owned(),
+        (false, false) => failed.join(", "),
+    };
+    if !missing.is_empty() {
+        text.push_str(&format!("; not run: {}", missing.join(", ")));
+    }
+    text
+}
+
+fn rates(analysis: &Analysis, out: &mut String) {
+    let of = |group: &str| -> Vec<_> {
+        analysis.rates.iter().filter(|rate| rate.group == group && rate.behaviour.is_none()).collect()
+    };
+    let (configs, runs) = (of("reward-config"), of("run"));
+    let several = runs.len() > 1;
+    let shown = |rates: &[&crate::correlate::ConfigRate]| {
+        let one = |rate: &&crate::correlate::ConfigRate| {
+            let interval = if several {
+                format!(" (95 % {} … {})", probability(rate.interval.0.max(0.0)), probability(rate.interval.1))
+            } else {
+                String::new()
+            };
+            let episodes = counted(rate.episodes as usize, "episode", "episodes");
+            format!("{} {} of {episodes}{interval}", rate.name, rate.flagged)
+        };
+        let mut parts: Vec<String> = rates.iter().take(1).map(one).collect();
+        parts.extend(rates.iter().skip(1).map(|rate| one(rate).replace(" episodes", "").replace(" episode", "")));
+        parts.join(", ")
+    };
+    if !configs.is_empty() {
+        let inference = if several { "" } else { " One run: no inference over configurations is possible." };
+        line(out, &format!("reward config  {}.{inference}", shown(&configs)));
+    }
+    if several {
+        line(out, &format!("run  {}.", shown(&runs)));
+        if let Ok(frame) = csv::recurrence_frame(analysis) {
+            line(out, &format!("{} with findings; see recurrence.csv for behaviours per run.", recurrent(&frame)));
+        }
+    }
+}
+
+/// "2 of 3 runs": rows of the recurrence by run.
+fn recurrent(frame: &polars::prelude::DataFrame) -> String {
+    let column = |name: &str| frame.column(name).ok();
+    let mut runs: BTreeMap<String, i64> = BTreeMap::new();
+    if let (Some(names), Some(flagged)) = (column("run"), column("flagged")) {
+        if let (Ok(names), Ok(flagged)) = (names.str(), flagged.i64()) {
+            for (name, flagged) in names.iter().zip(flagged.iter()) {
+                *runs.entry(name.unwrap_or_default().to_owned()).or_default() += flagged.unwrap_or_default();
+            }
+        }
+    }
+    let with = runs.values().filter(|flagged| **flagged > 0).count();
+    format!("{with} of {}", counted(runs.len(), "run", "runs"))
+}
+
+fn unexplained(analysis: &Analysis, options: &TableOptions, out: &mut String) {
+    if analysis.unexplained.is_empty() {
+        return line(out, "Not explained by any step: nothing.");
+    }
+    line(out, &format!("Not explained by any step: {}.", analysis.unexplained.len()));
+    let shown = if options.verbose { usize::MAX } else { LISTED };
+    for unexplained in analysis.unexplained.iter().take(shown) {
+        let decide = match unexplained.would_decide.as_slice() {
+            [] => String::new(),
+            what => format!("; would decide: {}", what.join(", ")),
+        };
+        let text = format!(
+            "  {}  {}  leading: {}{decide}",
+            unexplained.behaviour.name(),
+            unexplained.summary,
+            hypothesis(unexplained.leading)
+        );
+        line(out, &text);
+    }
+    more(analysis.unexplained.len(), shown, out);
+}
+
+fn more(all: usize, shown: usize, out: &mut String) {
+    if all > shown {
+        line(out, &format!("  … and {} more with --verbose, or in --format jsonl", all - shown));
+    }
+}
+
+fn uncovered(analysis: &Analysis, options: &TableOptions, out: &mut String) {
+    if analysis.uncovered.is_empty() {
+        return line(out, "Steps without coverage: none.");
+    }
+    line(out, &format!("Steps without coverage: {}.", analysis.uncovered.len()));
+    let shown = if options.verbose { usize::MAX } else { LISTED };
+    for uncovered in analysis.uncovered.iter().take(shown) {
+        let command = uncovered.step.command.as_deref().unwrap_or(&uncovered.step.tool);
+        let text = format!(
+            "  {} step {}  {}  {}: {}",
+            uncovered.step.episode,
+            uncovered.step.index,
+            uncovered.behaviour.name(),
+            uncovered.coverage,
+            escape::shorten(command, 80)
+        );
+        line(out, &text);
+    }
+    more(analysis.uncovered.len(), shown, out);
+}
+
+fn anomalies(analysis: &Analysis, options: &TableOptions, out: &mut String) {
+    if analysis.anomalies.is_empty() {
+        return;
+    }
+    let mut kinds: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    let path = |id: EvidenceId| analysis.sources.get(id.0 as usize).map_or("", |source| source.path.as_str());
+    for anomaly in &analysis.anomalies {
+        let count = kinds.entry((path(anomaly.evidence), anomaly.anomaly.kind.name())).or_default();
+        *count = (*count).max(anomaly.of).max(1);
+    }
+    let list: Vec<String> =
+        kinds.iter().map(|((path, kind), count)| format!("{path} {kind} × {}", thousands(*count))).collect();
+    line(out, &format!("Odd in the evidence: {}.", list.join(", ")));
+    if options.verbose {
+        for anomaly in &analysis.anomalies {
+            let unit = analysis.sources.get(anomaly.evidence.0 as usize).map_or("record", |source| source.record_unit);
+            let place = super::jsonl::locator(unit, anomaly.anomaly.record);
+            let what = format!("{} {place}: {}", path(anomaly.evidence), anomaly.anomaly.detail);
+            line(out, &format!("  {what}"));
+        }
+    }
+}
+
+fn strongest(findings: &[Finding]) -> Option<&Finding> {
+    let stronger = |a: &&Finding, b: &&Finding| a.strength.log10_lr.total_cmp(&b.strength.log10_lr);
+    // Of equals the last in the report would win; the first is meant.
+    findings.iter().rev().max_by(stronger)
+}
+
+/// A hypothesis in words.
+pub fn hypothesis(name: &str) -> &str {
+    match name {
+        "agent" => "the agent's own calls",
+        "steered-by-content" => "an agent steered by content it read",
+        "third-party-code" => "third-party code that a call ran",
+        "replayed-prefix" => "a replayed prefix",
+        "external-compromise" => "external compromise",
+        "misconfiguration" => "misconfiguration or a benign job",
+        "other-tenant" => "another tenant",
+        "harness" => "the harness",
+        "human" => "a human with access",
+        other => other,
+    }
+}
+
+/// How many times less probable the observations are: "1 300 times", with two significant digits.
+pub fn times_less(bans: f64) -> String {
+    if !bans.is_finite() || bans <= -9.0 {
+        return "more than a thousand million times".to_owned();
+    }
+    let ratio = 10f64.powf(-bans);
+    if ratio < 10.0 {
+        return format!("{ratio:.1} times");
+    }
+    let digit = 10f64.powf(ratio.log10().floor() - 1.0);
+    format!("{} times", thousands(((ratio / digit).round() * digit).round() as u64))
+}
+
+fn rivals(analysis: &Analysis, out: &mut String) {
+    // One sentence per pair of leading hypotheses: the closest call among the findings speaks for all.
+    let mut pairs: BTreeMap<(&str, &str), (&Rival, &Finding, usize)> = BTreeMap::new();
+    for finding in &analysis.findings {
+        if let [best, second, ..] = finding.rivals.as_slice() {
+            let entry = pairs.entry((best.hypothesis.name(), second.hypothesis.name())).or_insert((second, finding, 0));
+            entry.2 += 1;
+            if second.log10_lr > entry.0.log10_lr {
+                (entry.0, entry.1) = (second, finding);
+            }
+        }
+    }
+    for ((best, second), (rival, finding, number)) in pairs {
+        let decide = match finding.would_decide.as_slice() {
+            [] => String::new(),
+            what => format!("; would decide: {}", what.join(", ")),
+        };
+        let (whose, least) =
+            if number == 1 { (finding.id.clone(), "") } else { (format!("{number} findings"), "at least ") };
+        let text = format!(
+            "Rivals of {whose}: what was seen is {least}{} less probable under {} than under {}{decide}.",
+            times_less(rival.log10_lr),
+            hypothesis(second),
+            hypothesis(best)
+        );
+        line(out, &text);
+    }
+}
+
+/// The window of the alignment test in words.
+pub fn window(alignment: &Alignment) -> String {
+    let (before, after) = alignment.window_ns;
+    format!("from {} before to {} after a call", duration(before.unsigned_abs()), duration(after.unsigned_abs()))
+}
+
+#[cfg(test)]
+mod tests;

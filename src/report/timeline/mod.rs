@@ -1,0 +1,105 @@
+//! The raw timeline: every observation and step, sorted by (time, source, record), undated ones last.
+//!
+//! Rows are rendered as they are read, kept up to a bound, then written to temporary files as sorted runs, which are
+//! merged at the end: memory does not grow with the evidence.
+
+mod filter;
+mod rows;
+mod sink;
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+pub use filter::Filter;
+pub use rows::Pool;
+pub use sink::TimelineSink;
+
+use super::jsonl::to_line;
+use super::observation::{OffsetNs, Row, csv_line, step_row, step_time};
+use crate::correlate::{Clock, Grade};
+use crate::intake::Source;
+use crate::model::{Episode, Step};
+
+/// How rows are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    Csv,
+    Jsonl,
+}
+
+impl Shape {
+    fn render(self, row: &Row) -> Vec<u8> {
+        match self {
+            Shape::Csv => row.csv(),
+            Shape::Jsonl => to_line(row).into_bytes(),
+        }
+    }
+
+    /// What stands before the first row.
+    pub fn header(self) -> Vec<u8> {
+        match self {
+            Shape::Csv => csv_line(Row::COLUMNS),
+            Shape::Jsonl => Vec::new(),
+        }
+    }
+}
+
+/// The corrections of all sources, in their order: of clocks of grade A or B the offset, of others nothing, since
+/// an offset that is not known well enough would only replace one error by another.
+pub fn offsets(sources: &[Source], clocks: &[Clock]) -> Vec<OffsetNs> {
+    let mut offsets = vec![0; sources.len()];
+    for clock in clocks.iter().filter(|clock| clock.grade <= Grade::B) {
+        for id in &clock.sources {
+            if let Some(offset) = offsets.get_mut(id.0 as usize) {
+                *offset = clock.offset_ns;
+            }
+        }
+    }
+    offsets
+}
+
+/// What all sinks of a timeline share.
+#[derive(Debug)]
+pub struct Plan {
+    pub sources: Vec<Source>,
+    /// In the order of the sources.
+    pub offsets: Vec<OffsetNs>,
+    pub filter: Filter,
+    pub shape: Shape,
+    pub pool: Pool,
+}
+
+impl Plan {
+    /// Adds the steps of all episodes.
+    pub fn add_steps(&self, episodes: &[Episode], steps: &[Step]) {
+        let mut buffer = rows::Buffer::default();
+        let by_id: std::collections::BTreeMap<&str, &Episode> =
+            episodes.iter().map(|episode| (episode.id.as_str(), episode)).collect();
+        for step in steps {
+            let at = step.record.evidence.0 as usize;
+            let (Some(source), Some(offset)) = (self.sources.get(at), self.offsets.get(at)) else { continue };
+            let episode = by_id.get(step.episode.as_str()).copied();
+            let name = episode.map_or(step.episode.as_str(), |episode| episode.name.as_str());
+            let time = step_time(step, *offset);
+            if self.filter.takes_step(time, name, &step.episode, episode) {
+                let row = step_row(step, name, episode, source, *offset);
+                let key = rows::Key::new(time.map(|span| span.lo), step.record.evidence.0, step.record.number);
+                buffer.push(key, &self.shape.render(&row));
+                self.pool.take_if_full(&mut buffer);
+            }
+        }
+        self.pool.take(&mut buffer);
+    }
+
+    /// Writes the header and all rows in order; gives the number of rows.
+    ///
+    /// # Errors
+    /// When a temporary file could not be written or read, at any time before, or `out` fails.
+    pub fn write(self: Arc<Self>, out: &mut dyn Write) -> io::Result<u64> {
+        out.write_all(&self.shape.header())?;
+        self.pool.write(out)
+    }
+}
+
+#[cfg(test)]
+mod tests;
