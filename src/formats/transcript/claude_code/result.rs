@@ -21,7 +21,9 @@ impl Reader<'_> {
             (None, Some(error)) => exit_code(error),
             (code, _) => code,
         };
-        let left_running = mirror.is_some_and(|mirror| mirror.get("backgroundTaskId").is_some_and(Value::is_string));
+        let said_so = ["Command running in background with ID", "Command was manually backgrounded"];
+        let left_running = said_so.iter().any(|start| said.starts_with(start))
+            || mirror.is_some_and(|mirror| mirror.get("backgroundTaskId").is_some_and(Value::is_string));
         if let Some(mut step) = self.pending.remove(&call_id) {
             step.background |= left_running;
             sink.step(step);
@@ -91,7 +93,8 @@ fn exit_code(text: &str) -> Option<i32> {
 }
 
 /// Whether a failed result says that the call never ran: rejected by a person, refused by a permission or hook, or
-/// not understood. A command that was interrupted while it ran is not among them.
+/// not understood. A command that was interrupted while it ran is not among them where its output came back; but an
+/// interruption that leaves no output is recorded in the very words of a rejection, and cannot be told from one.
 fn never_ran(text: &str) -> bool {
     let text = text.trim_start();
     let refusals = [

@@ -150,17 +150,70 @@ impl Reader<'_> {
         self.emit(line, call_id.to_owned(), outcome, sink);
     }
 
-    /// What an event said of a command: kept for its output, or reported where the output never came.
-    pub(super) fn told(&mut self, line: &Line<'_>, call_id: &str, outcome: Outcome, sink: &mut dyn Sink) {
-        match self.open.get_mut(call_id) {
-            Some(open) => {
-                let end = line.at.map(|span| Endpoint { span, kind: EndpointKind::ToolEnded });
-                let told = Outcome { told_at: Some((line.number, end)), ..outcome };
-                open.told.fill_from(told);
-            }
-            // A command without an item of its own: typed by a person, or its call lies above the cut of the file.
-            None if self.answered.insert(call_id.to_owned()) => self.emit(line, call_id.to_owned(), outcome, sink),
-            None => {}
+    /// What an event said of a command: kept for the output of its call. A command that no call stands for was begun
+    /// from within one (a script of the model that calls tools): it is a step of its own.
+    pub(super) fn told(
+        &mut self,
+        line: &Line<'_>,
+        call_id: &str,
+        event: &Value,
+        outcome: Outcome,
+        sink: &mut dyn Sink,
+    ) {
+        let end = line.at.map(|span| Endpoint { span, kind: EndpointKind::ToolEnded });
+        let command = shell::command("shell", event);
+        let same = |open: &Open| command.is_some() && open.step.command == command && open.told.told_at.is_none();
+        let call = if self.open.contains_key(call_id) {
+            Some(call_id.to_owned())
+        } else {
+            self.open.iter().find(|(_, open)| same(open)).map(|(id, _)| id.clone())
+        };
+        if let Some(open) = call.and_then(|call| self.open.get_mut(&call)) {
+            return open.told.fill_from(Outcome { told_at: Some((line.number, end)), ..outcome });
+        }
+        if self.calls.insert(call_id.to_owned()) {
+            sink.step(self.within(line, call_id, event, command, &outcome));
+        }
+        if self.answered.insert(call_id.to_owned()) {
+            self.emit(line, call_id.to_owned(), Outcome { end, ..outcome }, sink);
+        }
+    }
+
+    /// A command that was begun from within the call made last: not before that call was recorded.
+    fn within(
+        &self,
+        line: &Line<'_>,
+        call_id: &str,
+        event: &Value,
+        command: Option<String>,
+        outcome: &Outcome,
+    ) -> Step {
+        let outer = self.open.values().filter(|open| open.at.is_some()).max_by_key(|open| open.step.order);
+        let begun = outer.and_then(|outer| outer.at).map(|span| Endpoint { span, kind: EndpointKind::CallRecorded });
+        let reckoned = line.at.zip(outcome.duration).map(|(at, (duration, digit))| {
+            let lo = at.lo.plus(duration.saturating_add(digit).saturating_neg());
+            Endpoint { span: Span { lo, hi: at.hi.max(lo), basis: at.basis }, kind: EndpointKind::ToolStarted }
+        });
+        let words = event.get("command").filter(|words| words.is_array() || words.is_string());
+        Step {
+            episode: self.episode.id.clone(),
+            order: (line.number, 0),
+            index: 0,
+            call_id: Some(call_id.to_owned()),
+            actor: line.actor,
+            record: self.record(line.number),
+            result_record: None,
+            start: begun.or(reckoned),
+            end: None,
+            duration_ns: None,
+            tool: "exec_command".to_owned(),
+            arguments: words.map(Value::to_string).unwrap_or_default(),
+            command,
+            output: None,
+            output_omitted_bytes: 0,
+            exit_code: None,
+            background: false,
+            not_executed: false,
         }
     }
 

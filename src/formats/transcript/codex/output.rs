@@ -125,7 +125,7 @@ impl Reader<'_> {
             "exec_command_begin" => self.person_ran(line, event, "call_id", sink),
             "exec_command_end" => {
                 if let Some(call_id) = json::text(event, "call_id") {
-                    self.told(line, call_id, Outcome::of_event(event), sink);
+                    self.told(line, call_id, event, Outcome::of_event(event), sink);
                 }
             }
             "item_completed" | "item_started" => {
@@ -133,7 +133,7 @@ impl Reader<'_> {
                 if json::text(item, "type") == Some("CommandExecution") {
                     self.person_ran(line, item, "id", sink);
                     if let Some(call_id) = json::text(item, "id").filter(|_| kind == "item_completed") {
-                        self.told(line, call_id, Outcome::of_event(item), sink);
+                        self.told(line, call_id, item, Outcome::of_event(item), sink);
                     }
                 }
             }
