@@ -1,6 +1,7 @@
 use super::command::CommandLine;
 use crate::model::{Behaviour, Confidence};
 pub struct RuleSet;
+impl RuleSet { pub fn embedded() -> Self { RuleSet } }
 pub struct CommandContext<'a> {
     pub line: &'a CommandLine,
     pub text: &'a str,

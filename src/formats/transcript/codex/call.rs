@@ -88,6 +88,10 @@ impl Reader<'_> {
         match call_id {
             Some(call_id) => {
                 let before = if replayed { None } else { self.other_stamp };
+                if let Some(command) = &step.command {
+                    self.commands.insert(command.clone(), call_id.to_owned());
+                }
+                self.last_call = Some(call_id.to_owned());
                 let open = Open { step, at: line.at.filter(|_| !replayed), before, told: Outcome::default() };
                 self.open.insert(call_id.to_owned(), open);
             }
@@ -162,12 +166,9 @@ impl Reader<'_> {
     ) {
         let end = line.at.map(|span| Endpoint { span, kind: EndpointKind::ToolEnded });
         let command = shell::command("shell", event);
-        let same = |open: &Open| command.is_some() && open.step.command == command && open.told.told_at.is_none();
-        let call = if self.open.contains_key(call_id) {
-            Some(call_id.to_owned())
-        } else {
-            self.open.iter().find(|(_, open)| same(open)).map(|(id, _)| id.clone())
-        };
+        let same = command.as_ref().and_then(|command| self.commands.get(command));
+        let same = same.filter(|id| self.open.get(*id).is_some_and(|open| open.told.told_at.is_none()));
+        let call = if self.open.contains_key(call_id) { Some(call_id.to_owned()) } else { same.cloned() };
         if let Some(open) = call.and_then(|call| self.open.get_mut(&call)) {
             return open.told.fill_from(Outcome { told_at: Some((line.number, end)), ..outcome });
         }
@@ -188,7 +189,7 @@ impl Reader<'_> {
         command: Option<String>,
         outcome: &Outcome,
     ) -> Step {
-        let outer = self.open.values().filter(|open| open.at.is_some()).max_by_key(|open| open.step.order);
+        let outer = self.last_call.as_ref().and_then(|id| self.open.get(id));
         let begun = outer.and_then(|outer| outer.at).map(|span| Endpoint { span, kind: EndpointKind::CallRecorded });
         let reckoned = line.at.zip(outcome.duration).map(|(at, (duration, digit))| {
             let lo = at.lo.plus(duration.saturating_add(digit).saturating_neg());

@@ -11,7 +11,7 @@ mod call;
 mod output;
 mod printed;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 
 use serde_json::Value;
@@ -98,6 +98,9 @@ struct Reader<'a> {
     answered: HashSet<String>,
     /// Calls that wait for their output.
     open: BTreeMap<String, Open>,
+    /// The call that ran a command last, for events that name it by an id of their own.
+    commands: HashMap<String, String>,
+    last_call: Option<String>,
     /// The stamp of the line above, and the latest stamp that differs from it.
     stamp: Option<Span>,
     other_stamp: Option<Span>,
@@ -130,6 +133,8 @@ impl<'a> Reader<'a> {
             calls: HashSet::new(),
             answered: HashSet::new(),
             open: BTreeMap::new(),
+            commands: HashMap::new(),
+            last_call: None,
             stamp: None,
             other_stamp: None,
             threads: 0,
