@@ -11,7 +11,6 @@ No namespace has a route out of the world; the machine itself has no address in 
 """
 import os
 import pathlib
-import pwd
 import shutil
 import signal
 import socket
@@ -90,6 +89,9 @@ class World:
 
     # -- building ---------------------------------------------------------------------------------------------
     def __enter__(self):
+        for space in SPACES:
+            if os.path.exists(f"/run/netns/{PREFIX}{space}"):
+                raise SystemExit(f"namespace {PREFIX}{space} exists: is another recording running?")
         try:
             self.build()
         except BaseException:
@@ -101,9 +103,6 @@ class World:
         self.close()
 
     def build(self):
-        for space in SPACES:
-            if os.path.exists(f"/run/netns/{PREFIX}{space}"):
-                raise SystemExit(f"namespace {PREFIX}{space} exists: is another recording running?")
         os.umask(0o022)
         self.dir.mkdir()
         for path in ("/run/sshd", "/dev/log"):
