@@ -344,6 +344,8 @@ class World:
     # -- acting -----------------------------------------------------------------------------------------------
     def run(self, space, user, directory, command, timeout=60, stdin=None, environment=None):
         """Runs a command of a user on a host to its end (children may stay): (start, end, stdout, stderr, exit code)."""
+        if self.stopping:
+            raise RuntimeError("the world is being taken down")
         files = [self.dir / f"result-{threading.get_ident()}-{n}" for n in (1, 2)]
         with open(files[0], "w") as out, open(files[1], "w") as err:
             start = time.time()
@@ -397,4 +399,9 @@ class World:
                 os.unlink(path) if path == "/dev/log" else os.rmdir(path)
             except OSError:
                 pass
-        shutil.rmtree(self.dir, ignore_errors=True)
+        # A step that was cut off may still be writing its last file.
+        for _ in range(20):
+            shutil.rmtree(self.dir, ignore_errors=True)
+            if not self.dir.exists():
+                break
+            time.sleep(0.2)
