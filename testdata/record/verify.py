@@ -109,7 +109,8 @@ def transcripts(folder, truth):
 
 def machine(folder):
     kernel = subprocess.run(["uname", "-r"], capture_output=True, text=True).stdout.strip()
-    words = [w for w in (kernel, "/var/tmp/", "/work/", "/root/", "co-world", "PRIVATE KEY", "pyenv") if w]
+    here = str(pathlib.Path(__file__).resolve().parents[2])
+    words = [w for w in (kernel, here, "/var/tmp/", "/root/", "co-world", "PRIVATE KEY") if w]
     host = re.compile(rb"(?<![\w.-])" + re.escape(socket.gethostname().encode()) + rb"(?![\w-])")
     for path in sorted(folder.rglob("*")):
         if path.is_file():

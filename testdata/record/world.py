@@ -11,7 +11,6 @@ No namespace has a route out of the world; the machine itself has no address in 
 """
 import os
 import pathlib
-import pwd
 import shutil
 import signal
 import socket
@@ -90,6 +89,9 @@ class World:
 
     # -- building ---------------------------------------------------------------------------------------------
     def __enter__(self):
+        for space in SPACES:
+            if os.path.exists(f"/run/netns/{PREFIX}{space}"):
+                raise SystemExit(f"namespace {PREFIX}{space} exists: is another recording running?")
         try:
             self.build()
         except BaseException:
@@ -101,9 +103,6 @@ class World:
         self.close()
 
     def build(self):
-        for space in SPACES:
-            if os.path.exists(f"/run/netns/{PREFIX}{space}"):
-                raise SystemExit(f"namespace {PREFIX}{space} exists: is another recording running?")
         os.umask(0o022)
         self.dir.mkdir()
         for path in ("/run/sshd", "/dev/log"):
@@ -345,6 +344,8 @@ class World:
     # -- acting -----------------------------------------------------------------------------------------------
     def run(self, space, user, directory, command, timeout=60, stdin=None, environment=None):
         """Runs a command of a user on a host to its end (children may stay): (start, end, stdout, stderr, exit code)."""
+        if self.stopping:
+            raise RuntimeError("the world is being taken down")
         files = [self.dir / f"result-{threading.get_ident()}-{n}" for n in (1, 2)]
         with open(files[0], "w") as out, open(files[1], "w") as err:
             start = time.time()
@@ -398,4 +399,9 @@ class World:
                 os.unlink(path) if path == "/dev/log" else os.rmdir(path)
             except OSError:
                 pass
-        shutil.rmtree(self.dir, ignore_errors=True)
+        # A step that was cut off may still be writing its last file.
+        for _ in range(20):
+            shutil.rmtree(self.dir, ignore_errors=True)
+            if not self.dir.exists():
+                break
+            time.sleep(0.2)
