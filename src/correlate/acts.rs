@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::tokens::Token;
 use crate::detect::command::{
-    self, CommandLine, Launcher, LiteralKind, is_network_capable, literals, name_resolutions,
+    self, CommandLine, Launcher, LiteralKind, SimpleCommand, is_network_capable, literals, name_resolutions,
 };
 use crate::detect::rules::{CommandContext, RuleSet};
 use crate::intake::Intake;
@@ -101,11 +101,12 @@ fn of_text(text: &str, rules: &RuleSet) -> Act {
             confidence: hit.confidence,
         })
         .collect();
-    let delay_s = line.launchers.iter().filter_map(|launcher| match launcher {
-        Launcher::SleepDelay(seconds) => Some(*seconds),
-        _ => None,
-    });
-    let delay_ns = delay_s.max().map_or(0, |seconds| (seconds.min(86_400) as i64) * SECOND);
+    // The first thing that can reach the network decides: what sleeps behind it delays nothing.
+    let reaches = |command: &&SimpleCommand| {
+        is_network_capable(&CommandLine { commands: vec![(*command).clone()], ..CommandLine::default() })
+    };
+    let delay_s = line.commands.iter().filter(reaches).map(|command| command.delay_s.unwrap_or(0)).min();
+    let delay_ns = delay_s.map_or(0, |seconds| (seconds.min(86_400) as i64) * SECOND);
     let stays = line.launchers.iter().filter(|launcher| !matches!(launcher, Launcher::SleepDelay(_)));
     let mut tokens = tokens_of(&line, text);
     let mut ran = BTreeSet::new();

@@ -87,6 +87,17 @@ pub(crate) fn test(
     })
 }
 
+/// Whether onsets follow tool calls; `None` where too few onsets leave it open.
+pub(crate) fn verdict(alignment: &Alignment) -> Option<bool> {
+    let test = &alignment.test;
+    match test.p {
+        p if p <= LEVEL => Some(true),
+        // All there are lie in windows, and still the test cannot tell: that is no evidence against.
+        p if p > 0.2 && test.in_window < test.onsets => Some(false),
+        _ => None,
+    }
+}
+
 /// One stratum per run, from the first call to the last result of its episodes. Episodes without a run are one.
 fn strata(steps: &Steps<'_>) -> Vec<Range> {
     let runs: BTreeMap<&str, Option<&str>> =

@@ -68,7 +68,7 @@ struct Group {
 
 /// Finds all clocks. `acts[i]` belongs to `intake.steps[i]`.
 pub(crate) fn find(intake: &Intake, acts: &[Act], names: &Names) -> Clocks {
-    let groups = groups(&intake.sources);
+    let groups = groups(intake);
     let Some(reference) = reference(&groups, &intake.sources) else { return Clocks::default() };
     let mut clocks = Clocks { rows: Vec::new(), of: vec![usize::MAX; intake.sources.len()] };
     for (row, group) in groups.iter().enumerate() {
@@ -123,14 +123,20 @@ pub(crate) fn find(intake: &Intake, acts: &[Act], names: &Names) -> Clocks {
     clocks
 }
 
-/// Transcripts share a clock per host of their agent program; everything else has one per file, but GPU files one
-/// per directory (two queries of the same tool on the same machine).
-fn groups(sources: &[Source]) -> Vec<Group> {
+/// Transcripts share a clock per host they ran on, or per format where the host is not known; everything else has one
+/// per file, but GPU files one per directory (two queries of the same tool on the same machine).
+fn groups(intake: &Intake) -> Vec<Group> {
+    let sources = &intake.sources;
+    let hosts: BTreeMap<&str, &str> =
+        intake.episodes.iter().filter_map(|episode| Some((episode.path(), episode.host.as_deref()?))).collect();
     let mut groups: BTreeMap<(Kind, String), Vec<EvidenceId>> = BTreeMap::new();
     for (index, source) in sources.iter().enumerate() {
         let Some(kind) = source.kind.filter(|_| source.records > 0) else { continue };
         let key = match kind {
-            Kind::Transcript => source.format.unwrap_or_default().to_owned(),
+            Kind::Transcript => {
+                let host = hosts.get(source.path.as_str()).copied();
+                host.or(source.format).unwrap_or_default().to_owned()
+            }
             Kind::Gpu => source.path.rsplit_once('/').map_or(String::new(), |(folder, _)| folder.to_owned()),
             Kind::Firewall | Kind::Capture => source.path.clone(),
         };

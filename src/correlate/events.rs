@@ -18,7 +18,7 @@ pub(crate) struct Event {
     /// When it began, on the reference clock, and how far off that may be either way, in nanoseconds.
     pub(crate) at: Instant,
     pub(crate) slack_ns: i64,
-    /// Last moment of its conversation segment.
+    /// Last moment of the connection, as far as its first record tells.
     pub(crate) until: Instant,
     pub(crate) src: Option<IpAddr>,
     pub(crate) src_port: Option<u16>,
@@ -58,11 +58,11 @@ pub(crate) fn events(
         }
         let tokens = names.tokens(key.dst, key.dst_port);
         for (part, segment) in conversation.segments.iter().enumerate() {
-            let event = |at, src_port, number| Event {
+            let event = |at, src_port, number, last| Event {
                 evidence: key.evidence,
                 at: clocks.align(key.evidence, at),
                 slack_ns: clocks.slack_ns(key.evidence),
-                until: clocks.align(key.evidence, segment.last),
+                until: clocks.align(key.evidence, last),
                 src: key.src,
                 src_port,
                 dst: key.dst,
@@ -75,10 +75,10 @@ pub(crate) fn events(
                 failed: segment.failed > 0 && segment.allowed == 0 && segment.answered == 0,
             };
             if segment.starts.is_empty() {
-                events.push(event(segment.first, None, segment.first_record));
+                events.push(event(segment.first, None, segment.first_record, segment.last));
             }
             for start in &segment.starts {
-                events.push(event(start.at, Some(start.src_port), start.record));
+                events.push(event(start.at, Some(start.src_port), start.record, start.last));
             }
         }
     }

@@ -69,7 +69,7 @@ pub fn analyze(intake: &Intake, options: &Options, rules: &RuleSet) -> Analysis 
     traced.extend(signals::from_commands(&steps));
     signals::number(&mut traced);
     let alignment = alignment::test(&traced, &theirs, &everywhere, &steps, &clocks);
-    let aligned = alignment.as_ref().filter(|test| test.withheld.is_none()).map(|test| test.test.p <= 0.01);
+    let aligned = alignment.as_ref().filter(|test| test.withheld.is_none()).and_then(alignment::verdict);
     let witnesses =
         Witnesses { steps: &steps, clocks: &clocks, names: &names, case: &options.case, events: &everywhere, aligned };
     let mut assembled = findings::assemble(&traced, &steps, &clocks, &witnesses);

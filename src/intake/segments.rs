@@ -75,7 +75,7 @@ fn extend(segment: &mut Segment, span: Span, last: Instant, port: Option<u16>, r
     sum(&mut segment.packets_out, seen.packets_out);
     sum(&mut segment.packets_in, seen.packets_in);
     if let Some(src_port) = port {
-        let start = ConversationStart { at: span.lo, src_port, record };
+        let start = ConversationStart { at: span.lo, src_port, record, last };
         keep_start(&mut segment.starts, &mut segment.starts_omitted, start);
     }
     if let Some(rule) = seen.rule.as_deref() {

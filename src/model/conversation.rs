@@ -63,4 +63,6 @@ pub struct Connection {
     pub at: Instant,
     pub src_port: u16,
     pub record: u64,
+    /// Its end, as far as the record of its beginning tells (a capture knows, a log line does not).
+    pub last: Instant,
 }
