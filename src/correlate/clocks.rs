@@ -90,7 +90,7 @@ pub(crate) fn find(intake: &Intake, acts: &[Act], names: &Names) -> Clocks {
             }
             let mut pairs = Vec::new();
             let mut method = String::new();
-            for other in tied.iter().copied() {
+            for other in std::iter::once(reference).chain(tied.iter().copied().filter(|row| *row != reference)) {
                 let offset = clocks.rows[other].offset_ns;
                 let (found, how) = match (groups[row].kind, groups[other].kind) {
                     (Kind::Firewall | Kind::Capture, Kind::Firewall | Kind::Capture) => {
@@ -107,7 +107,9 @@ pub(crate) fn find(intake: &Intake, acts: &[Act], names: &Names) -> Clocks {
                     }
                     _ => continue,
                 };
-                if found.len() > pairs.len() {
+                // The reference itself is taken unless another tied source shows far more of the same.
+                let better = if pairs.is_empty() { !found.is_empty() } else { found.len() > 2 * pairs.len() };
+                if better {
                     (pairs, method) = (found, format!("{how} ({})", clocks.rows[other].name));
                 }
             }

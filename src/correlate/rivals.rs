@@ -55,6 +55,10 @@ pub(crate) struct Observables {
     pub(crate) package_install: Seen,
     /// The step is a replayed prefix.
     pub(crate) replayed: Seen,
+    /// It comes from an address that one known host has to itself.
+    pub(crate) own_address: Seen,
+    /// The firewall refused it throughout.
+    pub(crate) refused: Seen,
 }
 
 struct Row {
@@ -68,7 +72,7 @@ struct Row {
     decided_by: &'static str,
 }
 
-fn rows(o: &Observables) -> [Row; 9] {
+fn rows(o: &Observables) -> [Row; 11] {
     // agent, steered, third-party, replayed, external, misconfiguration, other tenant, harness, human
     [
         Row {
@@ -143,6 +147,22 @@ fn rows(o: &Observables) -> [Row; 9] {
             no: "the step was decided in this rollout",
             likelihood: [MM, O, O, PP, O, O, O, O, O],
             decided_by: "the rollout's sampling record",
+        },
+        Row {
+            group: 9,
+            seen: o.own_address,
+            yes: "it comes from an address that one known host has to itself",
+            no: "it comes from an address that several may share",
+            likelihood: [PP, PP, PP, PP, PP, PP, M, P, PP],
+            decided_by: "which container or sandbox owns the socket",
+        },
+        Row {
+            group: 10,
+            seen: o.refused,
+            yes: "the firewall refuses it throughout, and it goes on",
+            no: "the firewall lets it through",
+            likelihood: [O, O, O, O, O, PP, O, M, O],
+            decided_by: "the firewall's verdicts on it",
         },
     ]
 }
@@ -255,6 +275,6 @@ mod tests {
     fn nothing_observed_decides_nothing() {
         let rivals = judge(&Observables::default());
         assert_eq!(leading(&rivals), "undecided");
-        assert_eq!(would_decide(&Observables::default()).len(), 9);
+        assert_eq!(would_decide(&Observables::default()).len(), 11);
     }
 }

@@ -72,6 +72,8 @@ impl Witnesses<'_> {
             replayed: step.map_or(Seen::Unknown, |best| {
                 Seen::of(true, self.steps.intake.steps[best.step].actor == Actor::Replayed)
             }),
+            own_address: self.own_address(&peers),
+            refused: self.refused(&peers),
         }
     }
 
@@ -214,6 +216,36 @@ impl Witnesses<'_> {
             })
             .count();
         Seen::of(true, outside > 0 && outside * 5 >= starts)
+    }
+
+    /// Whether the source is declared to be one host's own. Where nothing is declared it stays open.
+    fn own_address(&self, peers: &BTreeSet<Flow>) -> Seen {
+        let known = |src: IpAddr| {
+            let network = self.case.host_of_address(src)?.addresses.iter().find(|network| network.contains(&src))?;
+            Some(network.prefix_len() == network.max_prefix_len())
+        };
+        let sources: BTreeSet<IpAddr> = peers.iter().filter_map(|flow| flow.src).collect();
+        match sources.iter().map(|src| known(*src)).collect::<Option<Vec<bool>>>() {
+            Some(own) if !own.is_empty() => Seen::of(true, own.into_iter().all(|own| own)),
+            _ => Seen::Unknown,
+        }
+    }
+
+    /// Whether the firewall, where it gives verdicts on these peers, refused them all.
+    fn refused(&self, peers: &BTreeSet<Flow>) -> Seen {
+        let mut verdicts = (0, 0);
+        for conversation in &self.steps.intake.conversations {
+            let key = conversation.key;
+            let flow =
+                Flow { src: key.src, src_port: None, dst: key.dst, dst_port: key.dst_port, protocol: key.protocol };
+            if peers.contains(&flow) {
+                for segment in &conversation.segments {
+                    verdicts.0 += segment.denied;
+                    verdicts.1 += segment.allowed;
+                }
+            }
+        }
+        Seen::of(verdicts != (0, 0), verdicts.1 == 0)
     }
 
     fn other_hosts(&self, peers: &BTreeSet<Flow>) -> Seen {
