@@ -9,7 +9,7 @@ use super::tally::Tally;
 use super::transport::{ACK, SYN, Segment, Transport};
 use crate::evidence::AnomalyKind;
 use crate::formats::Collector;
-use crate::model::Detail;
+use crate::model::{Detail, Observation};
 use crate::time::{Basis, Instant, SECOND, Span};
 
 struct Bench {
@@ -124,4 +124,19 @@ fn bytes_that_wait_are_bounded_over_all_conversations() {
     // Five conversations fill the bound; each of the 15 that follow passes on the oldest.
     assert!(sink.anomalies[1].detail.ends_with("15 times, first here"), "{}", sink.anomalies[1].detail);
     assert!(sink.anomalies[0].detail.contains("20 bytes in all"), "one byte of each: {}", sink.anomalies[0].detail);
+}
+
+/// An application reader knows instants; what it reports gets the resolution of the capture, or no time at all.
+#[test]
+fn observations_of_readers_take_the_resolution_of_packets() {
+    let at = Span::at(Instant(5_000), Basis::ExplicitOffset);
+    let seen = Observation { record: 1, span: Some(at), host: None, flow: None, detail: Detail::Other("x".into()) };
+    let packet = Span::with_resolution(Instant(9_000), 1_000, Basis::ExplicitOffset);
+    for (like, expected) in
+        [(Some(packet), Some(Span { hi: Instant(5_999), ..at })), (Some(at), Some(at)), (None, None)]
+    {
+        let (mut sink, mut tally) = (Collector::default(), Tally::default());
+        Output { sink: &mut sink, tally: &mut tally }.emit(like, |emit| emit(&seen));
+        assert_eq!(sink.observations[0].span, expected);
+    }
 }

@@ -60,15 +60,18 @@ pub(super) struct Output<'a> {
 }
 
 impl Output<'_> {
-    /// Lends the sink to an application reader. Where packets had no time its observations have none either.
-    pub(super) fn emit<R>(&mut self, timed: bool, read: impl FnOnce(&mut Emit<'_>) -> R) -> R {
+    /// Lends the sink to an application reader, which knows instants alone: its observations get the resolution of
+    /// `like`, the span of the packet, and no time where packets had none.
+    pub(super) fn emit<R>(&mut self, like: Option<Span>, read: impl FnOnce(&mut Emit<'_>) -> R) -> R {
         let sink = &mut *self.sink;
-        let mut emit = |observation: &Observation<'_>| {
-            if timed {
-                sink.observation(observation);
-            } else {
-                sink.observation(&Observation { span: None, ..observation.clone() });
+        let width = like.map(|like| like.hi.since(like.lo));
+        let mut emit = |observation: &Observation<'_>| match (width, observation.span) {
+            (Some(width), Some(span)) if width > 0 && span.lo == span.hi => {
+                let span = Some(Span { hi: span.lo.plus(width), ..span });
+                sink.observation(&Observation { span, ..observation.clone() });
             }
+            (None, Some(_)) => sink.observation(&Observation { span: None, ..observation.clone() }),
+            _ => sink.observation(observation),
         };
         read(&mut emit)
     }

@@ -15,6 +15,8 @@ use crate::time::{Instant, TimeContext};
 pub struct Pcap;
 
 const FILE_HEADER: usize = 24;
+/// An Ethernet header; raw IP has more.
+const SHORTEST_FRAME: u32 = 14;
 
 #[derive(Clone, Copy, Debug)]
 struct Magic {
@@ -97,7 +99,7 @@ impl File {
 
     /// Whether a record header that nothing announces can be believed: near in time to the last good one.
     fn is_plausible(&self, header: Header, near: Option<u32>) -> bool {
-        header.captured > 0
+        header.captured >= SHORTEST_FRAME
             && header.captured <= USUAL_MAX_PACKET
             && header.captured <= header.original
             && header.original <= MAX_PACKET
@@ -109,9 +111,10 @@ impl File {
     fn is_chain(&self, window: &mut Window<'_>, at: usize, near: Option<u32>) -> bool {
         let length = self.header_length();
         let mut at = at;
-        for found in 0..3 {
+        for found in 0_usize..3 {
             if !window.has(at + length) {
-                return found > 0 && window.bytes().len() == at;
+                // A single record needs the time of another beside its length to be believed.
+                return found > usize::from(near.is_none()) && window.bytes().len() == at;
             }
             let header = self.header(window.bytes().get(at..).unwrap_or_default());
             if !self.is_plausible(header, near) {
@@ -203,7 +206,8 @@ fn read_record(file: &File, window: &mut Window<'_>, packets: &mut Packets<'_>, 
         }
     }
     if !window.has(whole) {
-        if header.captured > header.original {
+        // Cut, unless whole records follow: then the length is wrong.
+        if (1..window.bytes().len()).any(|at| file.is_chain(window, at, *near)) {
             return resynchronise(file, window, packets, *near);
         }
         if !window.failed() {
@@ -235,8 +239,7 @@ fn resynchronise(file: &File, window: &mut Window<'_>, packets: &mut Packets<'_>
             window.consume(usize::MAX);
             break false;
         }
-        let header = file.header(window.bytes());
-        if file.is_plausible(header, near) && file.is_chain(window, 0, near) {
+        if file.is_chain(window, 0, near) {
             break true;
         }
         window.consume(1);

@@ -85,6 +85,7 @@ fn agrees(format: &str) {
     for (sample, bytes) in samples(format) {
         let name = &sample.name;
         let found = read(format, &bytes, &TimeContext::default());
+        assert_eq!(found, read(format, &bytes, &TimeContext::default()), "{name}: hashes must not show");
         assert_eq!((found.records, found.unread.len()), (sample.packets, sample.unread), "{name}");
         let mut conversations: Vec<(u64, String)> = found
             .observations
@@ -188,6 +189,31 @@ fn every_damaged_byte_is_survived() {
                 let found = read(format, &damaged, &TimeContext::default());
                 assert!(found.records <= bytes.len() as u64 / 16, "{} damaged at {at}", sample.name);
             }
+        }
+    }
+}
+
+/// A compressed capture reads like the plain one; cut, it gives what came before and the failure of the input.
+#[test]
+fn compressed_and_cut() {
+    use std::io::Write;
+    let bytes = std::fs::read(directory("pcap").join("us-le.pcap")).expect("the sample");
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&bytes).expect("memory");
+    let gzip = gzip.finish().expect("memory");
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("a.pcap.gz");
+    let format = registry::by_id("pcap").expect("the format");
+    for (length, whole) in [(gzip.len(), true), (gzip.len() * 2 / 3, false)] {
+        std::fs::write(&path, &gzip[..length]).expect("a file");
+        let mut input = Input::open("a.pcap.gz", &path, EvidenceId(0)).expect("opens");
+        let mut sink = Collector::default();
+        let outcome = format.read(&mut input, &TimeContext::default(), &mut sink);
+        assert_eq!(outcome.is_ok(), whole);
+        if whole {
+            assert_eq!(sink, read("pcap", &bytes, &TimeContext::default()));
+        } else {
+            assert!(sink.records > 0 && sink.records < 10, "{} records", sink.records);
         }
     }
 }

@@ -236,12 +236,22 @@ c = Capture()
 t = Talk(c, 6, "10.20.0.5", "203.0.113.66", 50012, 443, "SF")
 t.handshake()
 t.close()
-lost = c.packets[2]
 t.count[True][0] -= 1
 t.count[True][1] -= 20
 c.anomalies += ["malformed-record"]
 pcap("damaged.pcap", c, packets=5, unread=1, tshark="stops at the damage",
      damage=lambda out, at: out[:at[2] + 8] + b"\xff\xff\xff\x7f" + out[at[2] + 12:])
+
+# The same with a length that runs past the end of the file.
+c = Capture()
+t = Talk(c, 6, "10.20.0.5", "203.0.113.66", 50012, 443, "SF")
+t.handshake()
+t.close()
+t.count[True][0] -= 1
+t.count[True][1] -= 20
+c.anomalies += ["malformed-record"]
+pcap("damaged-end.pcap", c, packets=5, unread=1, tshark="stops at the damage",
+     damage=lambda out, at: out[:at[2] + 8] + b"\0\x10\0\0" * 2 + out[at[2] + 16:])
 
 write_expected(HERE / "expected.toml", samples)
 
