@@ -30,11 +30,30 @@ pub(super) fn action(prefix: &[u8]) -> Option<Action> {
 
 fn of_word(word: &[u8]) -> Option<Action> {
     const DENY: [&[u8]; 12] = [
-        b"drop", b"dropped", b"drops", b"reject", b"rejected", b"block", b"blocked", b"deny", b"denied", b"discard",
-        b"discarded", b"rejects",
+        b"drop",
+        b"dropped",
+        b"drops",
+        b"reject",
+        b"rejected",
+        b"block",
+        b"blocked",
+        b"deny",
+        b"denied",
+        b"discard",
+        b"discarded",
+        b"rejects",
     ];
     const ALLOW: [&[u8]; 10] = [
-        b"accept", b"accepted", b"accepts", b"allow", b"allowed", b"pass", b"passed", b"permit", b"permitted", b"allows",
+        b"accept",
+        b"accepted",
+        b"accepts",
+        b"allow",
+        b"allowed",
+        b"pass",
+        b"passed",
+        b"permit",
+        b"permitted",
+        b"allows",
     ];
     let first = word.first()?.to_ascii_lowercase();
     if !(4..=9).contains(&word.len()) || !matches!(first, b'a' | b'b' | b'd' | b'p' | b'r') {

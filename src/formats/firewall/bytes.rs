@@ -117,9 +117,19 @@ mod tests {
     #[test]
     fn addresses_are_those_of_the_standard_library() {
         // The standard library's parser is the reference for IPv4.
-        for text in
-            ["1.2.3.4", "255.255.255.255", "0.0.0.0", "256.1.1.1", "1.2.3", "1.2.3.4.5", "01.2.3.4", "1..3.4", "", "a.b.c.d", "1.2.3.4 "]
-        {
+        for text in [
+            "1.2.3.4",
+            "255.255.255.255",
+            "0.0.0.0",
+            "256.1.1.1",
+            "1.2.3",
+            "1.2.3.4.5",
+            "01.2.3.4",
+            "1..3.4",
+            "",
+            "a.b.c.d",
+            "1.2.3.4 ",
+        ] {
             assert_eq!(ipv4(text.as_bytes()), text.parse().ok(), "{text}");
         }
         assert_eq!(address(b"fe80::1%eth0"), "fe80::1".parse().ok());

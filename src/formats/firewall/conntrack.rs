@@ -38,7 +38,9 @@ impl Format for Conntrack {
         for line in head.bytes.get(..end).unwrap_or_default().split(|byte| *byte == b'\n') {
             if !trim(line).is_empty() {
                 lines += 1;
-                entries += usize::from(entry(line).is_some_and(|entry| entry.original.flow_known() && entry.reply.flow_known()));
+                entries += usize::from(
+                    entry(line).is_some_and(|entry| entry.original.flow_known() && entry.reply.flow_known()),
+                );
             }
         }
         let reason = format!("{entries} of its first {lines} lines are conntrack entries (two tuples of src= dst=)");

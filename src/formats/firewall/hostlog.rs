@@ -73,7 +73,9 @@ impl HostLog {
             sink.anomaly(Anomaly {
                 record: number,
                 kind: AnomalyKind::Gap,
-                detail: format!("{count} messages were suppressed by the logger: absence of a line proves nothing here"),
+                detail: format!(
+                    "{count} messages were suppressed by the logger: absence of a line proves nothing here"
+                ),
             });
         } else if sshd::is_sshd(peeled) {
             sink.unread(number, "sshd message without a login or session event", line);
@@ -90,7 +92,7 @@ impl HostLog {
         sink.record();
         let span = self.span(packet.stamp.or(peeled.stamp), number, sink);
         let trouble = |kind, detail| Anomaly { record: number, kind, detail };
-        if let Some(field) = packet.impossible {
+        if let Some(field) = packet.impossible.filter(|field| packet.cut != Some(*field)) {
             sink.anomaly(trouble(AnomalyKind::ImpossibleValue, format!("{field} has no readable value; left unknown")));
         }
         if let Some(field) = packet.cut {

@@ -32,7 +32,8 @@ impl Format for Iptables {
         let census = Census::of(head);
         let Census { lines, packets, logins, .. } = census;
         if packets > 0 && packets >= logins {
-            let reason = format!("{packets} of its first {lines} lines are netfilter LOG lines (IN= OUT= SRC= DST= PROTO=)");
+            let reason =
+                format!("{packets} of its first {lines} lines are netfilter LOG lines (IN= OUT= SRC= DST= PROTO=)");
             if (packets + logins) * 2 >= lines {
                 return Match::Certain(reason);
             }

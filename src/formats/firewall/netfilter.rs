@@ -162,7 +162,9 @@ impl<'a> Packet<'a> {
                     }
                     self.cut = self.cut.or(last.then_some("DPT"));
                 }
-                [b'T', b'Y', b'P', b'E', b'=', value @ ..] if self.icmp_type.is_none() => self.icmp_type = number(value),
+                [b'T', b'Y', b'P', b'E', b'=', value @ ..] if self.icmp_type.is_none() => {
+                    self.icmp_type = number(value)
+                }
                 b"SYN" => self.flags |= SYN,
                 b"ACK" => self.flags |= ACK,
                 b"PSH" => self.flags |= PSH,
@@ -181,12 +183,7 @@ impl<'a> Packet<'a> {
         }
     }
 
-    fn set_address(
-        slot: &mut Option<IpAddr>,
-        value: &[u8],
-        name: &'static str,
-        impossible: &mut Option<&'static str>,
-    ) {
+    fn set_address(slot: &mut Option<IpAddr>, value: &[u8], name: &'static str, impossible: &mut Option<&'static str>) {
         if slot.is_none() {
             *slot = address(value);
             if slot.is_none() {
@@ -212,13 +209,7 @@ impl<'a> Packet<'a> {
 
     /// Source and destination as logged. A reply is not turned round: its flags tell.
     pub(super) fn flow(&self) -> Flow {
-        Flow {
-            src: self.src,
-            src_port: self.src_port,
-            dst: self.dst,
-            dst_port: self.dst_port,
-            protocol: self.protocol,
-        }
+        Flow { src: self.src, src_port: self.src_port, dst: self.dst, dst_port: self.dst_port, protocol: self.protocol }
     }
 
     /// Whether anything is left to say who talked to whom.

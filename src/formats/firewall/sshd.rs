@@ -118,11 +118,8 @@ fn end(text: &[u8]) -> Option<End> {
     let (host, rest) = word(text);
     let host = host.strip_suffix(b":").or(host.strip_suffix(b",")).unwrap_or(host);
     let (label, rest) = word(rest);
-    let number = if label == b"port" {
-        leading_number(rest, 5).and_then(|(value, _)| u16::try_from(value).ok())
-    } else {
-        None
-    };
+    let number =
+        if label == b"port" { leading_number(rest, 5).and_then(|(value, _)| u16::try_from(value).ok()) } else { None };
     Some((address(host)?, number))
 }
 

@@ -103,9 +103,9 @@ pub(crate) fn as_json(observation: &Observation<'_>) -> Value {
 pub(crate) fn all_as_json(read: &Collector) -> Vec<Value> {
     let mut all: Vec<Value> = read.observations.iter().map(as_json).collect();
     all.extend(read.unread.iter().map(|(record, reason, _)| json!({"record": record, "unread": reason})));
-    all.extend(
-        read.anomalies.iter().map(|anomaly| json!({"record": anomaly.record, "anomaly": anomaly.kind.name()})),
-    );
+    let mut anomalies: Vec<_> = read.anomalies.iter().collect();
+    anomalies.sort();
+    all.extend(anomalies.iter().map(|anomaly| json!({"record": anomaly.record, "anomaly": anomaly.kind.name()})));
     all
 }
 
@@ -122,8 +122,10 @@ pub(crate) fn check_samples(id: &str) {
         samples += 1;
         let bytes = std::fs::read(&sample).expect("sample");
         let expected = std::fs::read_to_string(format!("{name}.expected.jsonl")).expect("expectation");
-        let expected: Vec<Value> =
-            expected.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{name}: {e}: {line}"))).collect();
+        let expected: Vec<Value> = expected
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{name}: {e}: {line}")))
+            .collect();
         let read_back = read(id, &bytes, &TimeContext::default());
         let got = all_as_json(&read_back);
         for (got, expected) in got.iter().zip(&expected) {

@@ -49,7 +49,7 @@ pub fn peel(line: &[u8]) -> Peeled<'_> {
         let text = octet_count(text).unwrap_or(text);
         let (text, has_priority) = match priority(text) {
             Some(rest) => (after_spaces(rest), true),
-            None => (text, false),
+            None => (decoded_priority(text).unwrap_or(text), false),
         };
         if rfc5424(text, has_priority, &mut peeled) {
             continue;
@@ -58,7 +58,7 @@ pub fn peel(line: &[u8]) -> Peeled<'_> {
             if let Some(rest) = bracketed(text, &mut peeled, &mut since_boot) {
                 peeled.message = rest;
                 peeled.body = rest;
-                if peeled.host.is_none() {
+                if peeled.stamp.is_none() && peeled.host.is_none() && peeled.program.is_none() {
                     monotonic(rest, &mut peeled);
                 }
                 break;
@@ -85,11 +85,12 @@ pub fn peel(line: &[u8]) -> Peeled<'_> {
         break;
     }
     let message = peeled.message;
-    if since_boot.is_none() && message.first() == Some(&b'[') {
-        if let Some((stamp, length)) = stamp::since_boot(message) {
-            since_boot = Some(stamp);
-            peeled.message = after_spaces(message.get(length..).unwrap_or_default());
-        }
+    if since_boot.is_none()
+        && message.first() == Some(&b'[')
+        && let Some((stamp, length)) = stamp::since_boot(message)
+    {
+        since_boot = Some(stamp);
+        peeled.message = after_spaces(message.get(length..).unwrap_or_default());
     }
     peeled.stamp = peeled.stamp.or(since_boot);
     peeled
@@ -108,6 +109,17 @@ fn priority(text: &[u8]) -> Option<&[u8]> {
     let digits = rest.iter().take(4).take_while(|byte| byte.is_ascii_digit()).count();
     let value = number(rest.get(..digits)?)?;
     (value < 192).then(|| rest.get(digits..)?.strip_prefix(b">"))?
+}
+
+/// `kern  :warn  : `, as `dmesg -x` writes it: what follows.
+fn decoded_priority(text: &[u8]) -> Option<&[u8]> {
+    let letters = text.iter().take(9).take_while(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()).count();
+    let facility = text.get(..letters)?;
+    let rest = after_spaces(text.get(letters..)?).strip_prefix(b":")?;
+    let level = rest.iter().take(9).take_while(|byte| byte.is_ascii_lowercase()).count();
+    let rest = after_spaces(rest.get(level..)?).strip_prefix(b":")?;
+    let rest = after_spaces(rest);
+    (level > 0 && rest.first() == Some(&b'[') && FACILITIES.contains(&facility)).then_some(rest)
 }
 
 fn leading_stamp(text: &[u8]) -> Option<(Stamp, usize)> {
@@ -212,8 +224,27 @@ fn monotonic<'a>(text: &'a [u8], peeled: &mut Peeled<'a>) {
 }
 
 const FACILITIES: [&[u8]; 21] = [
-    b"kern", b"user", b"mail", b"daemon", b"auth", b"syslog", b"lpr", b"news", b"uucp", b"cron", b"authpriv", b"ftp",
-    b"local0", b"local1", b"local2", b"local3", b"local4", b"local5", b"local6", b"local7", b"security",
+    b"kern",
+    b"user",
+    b"mail",
+    b"daemon",
+    b"auth",
+    b"syslog",
+    b"lpr",
+    b"news",
+    b"uucp",
+    b"cron",
+    b"authpriv",
+    b"ftp",
+    b"local0",
+    b"local1",
+    b"local2",
+    b"local3",
+    b"local4",
+    b"local5",
+    b"local6",
+    b"local7",
+    b"security",
 ];
 
 /// Takes the host, if there is one, and gives what follows.

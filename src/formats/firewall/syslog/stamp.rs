@@ -96,7 +96,8 @@ pub(crate) fn month_day(text: &[u8]) -> Option<(Stamp, usize)> {
     at += spaces(text.get(at..)?)?;
     let mut year = None;
     if text.get(at + 2) != Some(&b':') {
-        let (value, length) = leading_number(text.get(at..)?, 4).filter(|(value, length)| *length == 4 && *value > 1969)?;
+        let (value, length) =
+            leading_number(text.get(at..)?, 4).filter(|(value, length)| *length == 4 && *value > 1969)?;
         year = Some(value);
         at += length;
         at += spaces(text.get(at..)?)?;
@@ -116,11 +117,9 @@ pub(crate) fn month_day(text: &[u8]) -> Option<(Stamp, usize)> {
             let date = NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, month, day)?;
             Stamp::Local { at: date.and_time(time), resolution_ns }
         }
-        // 1972 was a leap year: a day that it lacks does not exist.
-        None => {
-            NaiveDate::from_ymd_opt(1972, month, day)?;
-            Stamp::WithoutYear { month, day, time, resolution_ns }
-        }
+        // Whether the day exists is seen once the year is known.
+        None if (1..=31).contains(&day) => Stamp::WithoutYear { month, day, time, resolution_ns },
+        None => return None,
     };
     Some((stamp, at))
 }
@@ -157,7 +156,9 @@ pub(crate) fn iso(text: &[u8]) -> Option<(Stamp, usize)> {
     let local = date.and_time(time);
     let rest = text.get(at..)?;
     let (rest, skipped) = match rest {
-        [b' ', sign @ (b'+' | b'-'), digit, ..] if digit.is_ascii_digit() && matches!(sign, b'+' | b'-') => (&rest[1..], 1),
+        [b' ', sign @ (b'+' | b'-'), digit, ..] if digit.is_ascii_digit() && matches!(sign, b'+' | b'-') => {
+            (&rest[1..], 1)
+        }
         _ => (rest, 0),
     };
     match offset(rest) {
