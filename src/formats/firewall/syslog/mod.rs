@@ -23,6 +23,8 @@ pub struct Peeled<'a> {
     pub program: Option<&'a [u8]>,
     /// The tag had a process id: it is a program and not the beginning of a message that has a colon.
     pub has_pid: bool,
+    /// From the host on (RFC 3164), for messages whose first word looks like one; empty for other headers.
+    pub headed: &'a [u8],
     /// From the tag on (RFC 3164), for messages whose beginning looks like a tag.
     pub body: &'a [u8],
     /// After the tag and after the kernel's own time.
@@ -52,7 +54,10 @@ pub fn peel(line: &[u8]) -> Peeled<'_> {
             None => (decoded_priority(text).unwrap_or(text), false),
         };
         if rfc5424(text, has_priority, &mut peeled) {
-            continue;
+            if peeled.program.is_none() {
+                continue;
+            }
+            break;
         }
         if text.first() == Some(&b'[') {
             if let Some(rest) = bracketed(text, &mut peeled, &mut since_boot) {
@@ -69,11 +74,16 @@ pub fn peel(line: &[u8]) -> Peeled<'_> {
             let rest = text.get(length..).unwrap_or_default();
             let rest = after_spaces(rest.strip_prefix(b":").unwrap_or(rest));
             // Only `dmesg --time-format iso` writes a comma there, and it names no host.
+            peeled.headed = rest;
             let rest = if comma { rest } else { host(rest, &mut peeled) };
             peeled.body = rest;
             peeled.message = rest;
             tag(&mut peeled);
-            continue;
+            if peeled.program.is_none() {
+                continue;
+            }
+            // What a program says is its message, even if it begins like a header: relays name no program.
+            break;
         }
         if has_priority {
             peeled.message = text;
