@@ -116,12 +116,16 @@ impl LineReader for Reader {
     }
 }
 
+/// Events reach the program that prints them within this time, in nanoseconds.
+const REPORTED_WITHIN: i64 = 50_000_000;
+
 impl Reader {
     /// When the connection began, as far as the entry tells, and its last moment.
     ///
-    /// `-o timestamp` is the instant of the event. An entry that knows its age in whole seconds (`delta-time`, the
-    /// difference of two times that were each cut to seconds) began that long before, give or take one second; the
-    /// event itself is then its end. Without an event time the kernel's local `start` and `stop` count.
+    /// `-o timestamp` is the instant of the event. The end of a connection of known age (`delta-time`) tells when it
+    /// began: the age is the difference of two times that were each cut to whole seconds, so the beginning lies in one
+    /// certain second, or in the one before where the report of the end may have crossed into a new second. The event is
+    /// then its last moment. Without an event time the kernel's local `start` and `stop` count.
     fn times(&self, entry: &Entry<'_>, header: Option<syslog::Stamp>) -> (Option<Span>, Option<Instant>) {
         let event = match (entry.stamp, header) {
             (Some((at, resolution)), _) => Some(self.time.epoch(at, resolution)),
@@ -133,9 +137,10 @@ impl Reader {
         match (event, entry.age) {
             (Some(event), Some(age)) if entry.event == Some("DESTROY") => {
                 let age = i64::try_from(age).ok().and_then(|age| age.checked_mul(SECOND)).unwrap_or(i64::MAX);
-                let began = event.lo.plus(age.saturating_neg());
-                let lo = began.plus(-SECOND);
-                let hi = began.plus(SECOND).min(event.hi);
+                let fraction = event.lo.0.rem_euclid(SECOND);
+                let second = event.lo.plus(-fraction).plus(age.saturating_neg());
+                let lo = if fraction < REPORTED_WITHIN { second.plus(-SECOND) } else { second };
+                let hi = second.plus(SECOND - 1).min(event.hi);
                 (Some(Span { lo, hi, basis: event.basis }), Some(event.hi))
             }
             (Some(event), _) => (Some(event), None),

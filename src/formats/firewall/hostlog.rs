@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::action::action;
 use super::netfilter::{self, Packet};
 use super::syslog::{self, Peeled};
 use super::{bytes, sshd};
@@ -92,7 +93,7 @@ impl HostLog {
         sink.record();
         let span = self.span(packet.stamp.or(peeled.stamp), number, sink);
         let trouble = |kind, detail| Anomaly { record: number, kind, detail };
-        if let Some(field) = packet.impossible {
+        if let Some(field) = packet.impossible.filter(|field| packet.cut != Some(*field)) {
             sink.anomaly(trouble(AnomalyKind::ImpossibleValue, format!("{field} has no readable value; left unknown")));
         }
         if let Some(field) = packet.cut {
@@ -109,7 +110,7 @@ impl HostLog {
         sink.observation(&Observation {
             record: number,
             span,
-            host: peeled.host.map(bytes::text),
+            host: host_of(peeled).map(bytes::text),
             flow: Some(packet.flow()),
             detail: Detail::Connection(packet.connection()),
         });
@@ -132,10 +133,25 @@ impl HostLog {
     }
 }
 
-/// A tag with a process id, or the kernel's, is no part of the prefix; any other "word:" is.
+/// A tag with a process id, or the kernel's, is no part of the prefix; any other "word:" is. So is the first word after
+/// the time if it names an action: headers may lack both host and tag ("Nov 20 14:34:46 DROP IN=eth0 ...").
 fn packet_of<'a>(peeled: &Peeled<'a>) -> Option<Packet<'a>> {
     let whole = peeled.program.is_some() && !peeled.has_pid && !peeled.is_program(b"kernel");
-    netfilter::packet(if whole { peeled.body } else { peeled.message })
+    let mut text = if whole { peeled.body } else { peeled.message };
+    if is_prefix(peeled) {
+        text = peeled.headed;
+    }
+    netfilter::packet(text)
+}
+
+fn is_prefix(peeled: &Peeled<'_>) -> bool {
+    let untagged = peeled.program.is_none() || (!peeled.has_pid && !peeled.is_program(b"kernel"));
+    untagged && !peeled.headed.is_empty() && peeled.host.is_some_and(|host| action(host).is_some())
+}
+
+/// The host of an observation of a packet.
+fn host_of<'a>(peeled: &Peeled<'a>) -> Option<&'a [u8]> {
+    peeled.host.filter(|_| !is_prefix(peeled))
 }
 
 /// `net_ratelimit: 12 callbacks suppressed` and its kin (printk, journald, rsyslog): the number that is missing.
@@ -154,6 +170,21 @@ fn suppressed(peeled: &Peeled<'_>) -> Option<u64> {
     None
 }
 
+const PROGRAMS: [&[u8]; 12] = [
+    b"kernel",
+    b"CRON",
+    b"cron",
+    b"crond",
+    b"systemd",
+    b"systemd-logind",
+    b"sudo",
+    b"su",
+    b"rsyslogd",
+    b"anacron",
+    b"dhclient",
+    b"NetworkManager",
+];
+
 /// What the head of a file holds, counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Census {
@@ -162,7 +193,8 @@ pub(super) struct Census {
     pub(super) logins: usize,
     /// Lines with a header that tells a time.
     pub(super) dated: usize,
-    /// Lines of the kernel or of sshd.
+    /// Lines of programs of a Linux machine's own log, and journal entries: where these stand, netfilter and sshd lines
+    /// may follow.
     pub(super) programs: usize,
 }
 
@@ -180,6 +212,7 @@ impl Census {
             if is_object(line) {
                 if let Some(entry) = syslog::entry(line) {
                     census.count(&entry.peeled());
+                    census.programs += 1;
                 }
             } else {
                 census.count(&syslog::peel(line));
@@ -190,7 +223,7 @@ impl Census {
 
     fn count(&mut self, peeled: &Peeled<'_>) {
         self.dated += usize::from(peeled.stamp.is_some());
-        self.programs += usize::from(sshd::is_sshd(peeled) || peeled.is_program(b"kernel"));
+        self.programs += usize::from(sshd::is_sshd(peeled) || PROGRAMS.iter().any(|name| peeled.is_program(name)));
         if sshd::event(peeled).is_some() {
             self.logins += 1;
         } else if packet_of(peeled).is_some_and(|packet| packet.src.is_some() && packet.dst.is_some()) {

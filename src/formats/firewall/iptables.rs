@@ -43,7 +43,9 @@ impl Format for Iptables {
         } else if packets == 0 && logins == 0 && census.programs > 0 && census.is_log() {
             return Match::Likely(
                 5,
-                format!("a log with lines of the kernel or sshd; none of its first {lines} is a netfilter LOG line"),
+                format!(
+                    "the log of a Linux machine; none of its first {lines} lines is a netfilter LOG line or a login"
+                ),
             );
         }
         Match::No

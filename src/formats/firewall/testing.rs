@@ -103,7 +103,9 @@ pub(crate) fn as_json(observation: &Observation<'_>) -> Value {
 pub(crate) fn all_as_json(read: &Collector) -> Vec<Value> {
     let mut all: Vec<Value> = read.observations.iter().map(as_json).collect();
     all.extend(read.unread.iter().map(|(record, reason, _)| json!({"record": record, "unread": reason})));
-    all.extend(read.anomalies.iter().map(|anomaly| json!({"record": anomaly.record, "anomaly": anomaly.kind.name()})));
+    let mut anomalies: Vec<_> = read.anomalies.iter().collect();
+    anomalies.sort();
+    all.extend(anomalies.iter().map(|anomaly| json!({"record": anomaly.record, "anomaly": anomaly.kind.name()})));
     all
 }
 

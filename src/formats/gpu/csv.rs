@@ -9,7 +9,7 @@ pub(super) fn cells(line: &str) -> Vec<&str> {
 
 /// The cells of a row under a header of `columns` columns, of which `free` (if any) may hold commas itself: cells are
 /// counted from both ends. `None` if there are too few, or too many and nothing to put them into.
-pub(super) fn fit<'a>(line: &'a str, columns: usize, free: Option<usize>) -> Option<Vec<&'a str>> {
+pub(super) fn fit(line: &str, columns: usize, free: Option<usize>) -> Option<Vec<&str>> {
     let split = cells(line);
     if split.len() == columns {
         return Some(split);

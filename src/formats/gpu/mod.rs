@@ -1,5 +1,6 @@
 //! GPU telemetry.
 
+mod columns;
 mod csv;
 mod query;
 #[cfg(test)]

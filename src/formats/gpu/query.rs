@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::io::{self, BufRead, BufReader, Read};
 
-use super::csv::{Unit, cells, column_name, fit, is_column_name, is_status, is_uuid, time, value};
+use super::columns::{Column, Columns, Query, is_path};
+use super::csv::{Unit, cells, fit, is_status, time, value};
 use crate::evidence::{Anomaly, AnomalyKind, Head, Input};
 use crate::formats::{Format, Kind, Match, Sink};
 use crate::model::{Detail, GpuProcess, GpuSample, Observation};
@@ -65,164 +66,6 @@ impl Format for QueryApps {
     fn read(&self, input: &mut Input, time: &TimeContext, sink: &mut dyn Sink) -> io::Result<()> {
         Reader::new(Query::Apps, time, sink).read(input)
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Query {
-    Gpu,
-    Apps,
-}
-
-impl Query {
-    fn option(self) -> &'static str {
-        match self {
-            Query::Gpu => "--query-gpu",
-            Query::Apps => "--query-compute-apps",
-        }
-    }
-}
-
-/// What a column holds, by the name that the driver or the user gives it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Column {
-    Timestamp,
-    Index,
-    Uuid,
-    Name,
-    Utilization,
-    MemoryUtilization,
-    MemoryUsed,
-    MemoryTotal,
-    Power,
-    /// `power.draw.instant`, `power.draw.average`: used where `power.draw` is not there.
-    PowerOther,
-    SmClock,
-    Temperature,
-    Pid,
-    Process,
-    Other,
-}
-
-impl Column {
-    fn of(name: &str, query: Query) -> Column {
-        match (name, query) {
-            ("timestamp", _) => Column::Timestamp,
-            ("index" | "gpu_index", Query::Gpu) => Column::Index,
-            ("uuid" | "gpu_uuid", _) => Column::Uuid,
-            ("name", Query::Gpu) | ("gpu_name", _) => Column::Name,
-            ("utilization.gpu", Query::Gpu) => Column::Utilization,
-            ("utilization.memory", Query::Gpu) => Column::MemoryUtilization,
-            ("memory.used", Query::Gpu) => Column::MemoryUsed,
-            ("memory.total", Query::Gpu) => Column::MemoryTotal,
-            ("power.draw", Query::Gpu) => Column::Power,
-            ("power.draw.instant" | "power.draw.average", Query::Gpu) => Column::PowerOther,
-            ("clocks.current.sm" | "clocks.sm", Query::Gpu) => Column::SmClock,
-            ("temperature.gpu", Query::Gpu) => Column::Temperature,
-            ("pid", Query::Apps) => Column::Pid,
-            ("process_name" | "name", Query::Apps) => Column::Process,
-            ("used_gpu_memory" | "used_memory", Query::Apps) => Column::MemoryUsed,
-            _ => Column::Other,
-        }
-    }
-}
-
-/// Where the columns are known from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Columns {
-    columns: Vec<Column>,
-    /// The column that may hold commas.
-    free: Option<usize>,
-}
-
-impl Columns {
-    fn named<'a>(names: impl Iterator<Item = &'a str>, query: Query) -> Columns {
-        let columns: Vec<Column> = names.map(|name| Column::of(column_name(name), query)).collect();
-        let place = |wanted: Column| columns.iter().position(|column| *column == wanted);
-        let free = place(Column::Process).or_else(|| place(Column::Name));
-        Columns { columns, free }
-    }
-
-    /// From a header line, if it is one of this query.
-    fn of_header(line: &str, query: Query) -> Option<Columns> {
-        let names = cells(line);
-        if !names.iter().all(|name| is_column_name(name)) {
-            return None;
-        }
-        let has = |wanted: &[&str]| names.iter().any(|name| wanted.contains(&column_name(name)));
-        let processes = has(&["pid"]) && has(&["process_name", "name", "used_gpu_memory", "used_memory"]);
-        // Other queries share columns with these two: accounted applications and retired pages.
-        let other = has(&["max_memory_usage", "gpu_utilization", "mem_utilization", "time"])
-            || names.iter().any(|name| name.starts_with("retired_pages."));
-        let families = [
-            "utilization.",
-            "memory.",
-            "power.",
-            "clocks.",
-            "temperature.",
-            "fan.speed",
-            "pstate",
-            "clocks_throttle_reasons.",
-            "clocks_event_reasons.",
-        ];
-        let of_gpus = !has(&["pid"]) && names.iter().any(|name| families.iter().any(|family| name.starts_with(family)));
-        let matches = match query {
-            Query::Apps => processes && !other,
-            Query::Gpu => of_gpus && !other,
-        };
-        matches.then(|| Columns::named(names.iter().copied(), query))
-    }
-
-    /// From a comment that holds the command line.
-    fn of_comment(line: &str, query: Query) -> Option<Columns> {
-        let comment = line.trim_start().strip_prefix('#')?;
-        let (_, rest) = comment.split_once(query.option())?;
-        let rest = rest.strip_prefix('=').or_else(|| rest.strip_prefix(' '))?;
-        let list = rest.trim_start_matches(['"', '\'']).split([' ', '"', '\'', '\t']).next()?;
-        let columns = Columns::named(list.split(','), query);
-        (!list.is_empty()).then_some(columns)
-    }
-
-    /// From a row without header: only what its values say beyond doubt.
-    ///
-    /// A time and a UUID are what they are. A unit tells what was measured if one cell alone has it: two cells in MiB may
-    /// be any of used, free and total. Numbers without unit tell nothing.
-    fn of_row(line: &str, query: Query) -> Option<Columns> {
-        let row = cells(line);
-        let units: Vec<Option<Unit>> = row.iter().map(|cell| value(cell).and_then(|(_, unit)| unit)).collect();
-        let alone = |wanted: Unit| units.iter().filter(|unit| **unit == Some(wanted)).count() == 1;
-        let mut columns: Vec<Column> = row
-            .iter()
-            .zip(&units)
-            .map(|(cell, unit)| match unit {
-                _ if time(cell).is_some() => Column::Timestamp,
-                _ if is_uuid(cell) => Column::Uuid,
-                Some(Unit::Mib) if alone(Unit::Mib) => Column::MemoryUsed,
-                Some(Unit::Percent) if alone(Unit::Percent) && query == Query::Gpu => Column::Utilization,
-                Some(Unit::Watt) if alone(Unit::Watt) && query == Query::Gpu => Column::Power,
-                _ => Column::Other,
-            })
-            .collect();
-        let mut free = None;
-        if query == Query::Apps {
-            // A path is a process; the number before it is its id.
-            let process = row.iter().position(|cell| is_path(cell))?;
-            let pid = process.checked_sub(1)?;
-            row.get(pid)?.parse::<u32>().ok()?;
-            *columns.get_mut(process)? = Column::Process;
-            *columns.get_mut(pid)? = Column::Pid;
-            free = Some(process);
-        }
-        let known = columns.iter().any(|column| *column != Column::Other);
-        known.then_some(Columns { columns, free })
-    }
-
-    fn has(&self, column: Column) -> bool {
-        self.columns.contains(&column)
-    }
-}
-
-fn is_path(cell: &str) -> bool {
-    cell.starts_with('/') || cell.starts_with("./") || cell.get(1..3) == Some(":\\") || cell == "[Not Found]"
 }
 
 fn probe(head: &Head, query: Query) -> Match {
@@ -298,8 +141,6 @@ struct Reader<'s> {
     time: TimeContext,
     sink: &'s mut dyn Sink,
     columns: Option<Columns>,
-    /// The columns were told by the values of the first row.
-    guessed: bool,
     undated: u64,
     nul_bytes: u64,
     last_time: Option<Span>,
@@ -308,7 +149,7 @@ struct Reader<'s> {
 impl<'s> Reader<'s> {
     fn new(query: Query, time: &TimeContext, sink: &'s mut dyn Sink) -> Self {
         let (columns, last_time) = (None, None);
-        Reader { query, time: *time, sink, columns, guessed: false, undated: 0, nul_bytes: 0, last_time }
+        Reader { query, time: *time, sink, columns, undated: 0, nul_bytes: 0, last_time }
     }
 
     fn read(mut self, input: &mut Input) -> io::Result<()> {
@@ -387,13 +228,11 @@ impl<'s> Reader<'s> {
         }
         if let Some(columns) = Columns::of_header(line, self.query) {
             self.columns = Some(columns);
-            self.guessed = false;
             return;
         }
         if line.starts_with('#') {
             if let Some(columns) = Columns::of_comment(line, self.query) {
                 self.columns = Some(columns);
-                self.guessed = false;
             }
             return;
         }
@@ -414,14 +253,18 @@ impl<'s> Reader<'s> {
                     read.join(", "),
                     self.query.option()
                 );
-                self.guessed = true;
                 self.anomaly(number, AnomalyKind::Unsupported, detail);
             }
         }
-        let Some(columns) = self.columns.clone() else {
+        let Some(columns) = self.columns.take() else {
             self.sink.unread(number, "no header, and no value that tells its column", line.as_bytes());
             return;
         };
+        self.cells(&columns, line, number);
+        self.columns = Some(columns);
+    }
+
+    fn cells(&mut self, columns: &Columns, line: &str, number: u64) {
         let Some(row) = fit(line, columns.columns.len(), columns.free) else {
             let reason = if cells(line).len() < columns.columns.len() {
                 "fewer cells than columns"
@@ -436,7 +279,7 @@ impl<'s> Reader<'s> {
             self.sink.unread(number, "no value", line.as_bytes());
             return;
         }
-        self.row(&columns, &row, number);
+        self.row(columns, &row, number);
     }
 
     fn row(&mut self, columns: &Columns, row: &[&str], number: u64) {

@@ -48,6 +48,7 @@ impl Entry<'_> {
             host: self.host.as_deref(),
             program: self.identifier.as_deref().or(self.command.as_deref()),
             has_pid: self.pid.is_some(),
+            headed: &[],
             body: message,
             message,
         }

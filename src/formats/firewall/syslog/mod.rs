@@ -23,6 +23,8 @@ pub struct Peeled<'a> {
     pub program: Option<&'a [u8]>,
     /// The tag had a process id: it is a program and not the beginning of a message that has a colon.
     pub has_pid: bool,
+    /// From the host on (RFC 3164), for messages whose first word looks like one; empty for other headers.
+    pub headed: &'a [u8],
     /// From the tag on (RFC 3164), for messages whose beginning looks like a tag.
     pub body: &'a [u8],
     /// After the tag and after the kernel's own time.
@@ -49,16 +51,19 @@ pub fn peel(line: &[u8]) -> Peeled<'_> {
         let text = octet_count(text).unwrap_or(text);
         let (text, has_priority) = match priority(text) {
             Some(rest) => (after_spaces(rest), true),
-            None => (text, false),
+            None => (decoded_priority(text).unwrap_or(text), false),
         };
         if rfc5424(text, has_priority, &mut peeled) {
-            continue;
+            if peeled.program.is_none() {
+                continue;
+            }
+            break;
         }
         if text.first() == Some(&b'[') {
             if let Some(rest) = bracketed(text, &mut peeled, &mut since_boot) {
                 peeled.message = rest;
                 peeled.body = rest;
-                if peeled.host.is_none() {
+                if peeled.stamp.is_none() && peeled.host.is_none() && peeled.program.is_none() {
                     monotonic(rest, &mut peeled);
                 }
                 break;
@@ -69,11 +74,16 @@ pub fn peel(line: &[u8]) -> Peeled<'_> {
             let rest = text.get(length..).unwrap_or_default();
             let rest = after_spaces(rest.strip_prefix(b":").unwrap_or(rest));
             // Only `dmesg --time-format iso` writes a comma there, and it names no host.
+            peeled.headed = rest;
             let rest = if comma { rest } else { host(rest, &mut peeled) };
             peeled.body = rest;
             peeled.message = rest;
             tag(&mut peeled);
-            continue;
+            if peeled.program.is_none() {
+                continue;
+            }
+            // What a program says is its message, even if it begins like a header: relays name no program.
+            break;
         }
         if has_priority {
             peeled.message = text;
@@ -85,11 +95,12 @@ pub fn peel(line: &[u8]) -> Peeled<'_> {
         break;
     }
     let message = peeled.message;
-    if since_boot.is_none() && message.first() == Some(&b'[') {
-        if let Some((stamp, length)) = stamp::since_boot(message) {
-            since_boot = Some(stamp);
-            peeled.message = after_spaces(message.get(length..).unwrap_or_default());
-        }
+    if since_boot.is_none()
+        && message.first() == Some(&b'[')
+        && let Some((stamp, length)) = stamp::since_boot(message)
+    {
+        since_boot = Some(stamp);
+        peeled.message = after_spaces(message.get(length..).unwrap_or_default());
     }
     peeled.stamp = peeled.stamp.or(since_boot);
     peeled
@@ -108,6 +119,17 @@ fn priority(text: &[u8]) -> Option<&[u8]> {
     let digits = rest.iter().take(4).take_while(|byte| byte.is_ascii_digit()).count();
     let value = number(rest.get(..digits)?)?;
     (value < 192).then(|| rest.get(digits..)?.strip_prefix(b">"))?
+}
+
+/// `kern  :warn  : `, as `dmesg -x` writes it: what follows.
+fn decoded_priority(text: &[u8]) -> Option<&[u8]> {
+    let letters = text.iter().take(9).take_while(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()).count();
+    let facility = text.get(..letters)?;
+    let rest = after_spaces(text.get(letters..)?).strip_prefix(b":")?;
+    let level = rest.iter().take(9).take_while(|byte| byte.is_ascii_lowercase()).count();
+    let rest = after_spaces(rest.get(level..)?).strip_prefix(b":")?;
+    let rest = after_spaces(rest);
+    (level > 0 && rest.first() == Some(&b'[') && FACILITIES.contains(&facility)).then_some(rest)
 }
 
 fn leading_stamp(text: &[u8]) -> Option<(Stamp, usize)> {

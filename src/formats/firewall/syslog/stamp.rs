@@ -117,11 +117,9 @@ pub(crate) fn month_day(text: &[u8]) -> Option<(Stamp, usize)> {
             let date = NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, month, day)?;
             Stamp::Local { at: date.and_time(time), resolution_ns }
         }
-        // 1972 was a leap year: a day that it lacks does not exist.
-        None => {
-            NaiveDate::from_ymd_opt(1972, month, day)?;
-            Stamp::WithoutYear { month, day, time, resolution_ns }
-        }
+        // Whether the day exists is seen once the year is known.
+        None if (1..=31).contains(&day) => Stamp::WithoutYear { month, day, time, resolution_ns },
+        None => return None,
     };
     Some((stamp, at))
 }
