@@ -12,7 +12,7 @@ use super::tokens::{self, Token};
 use crate::evidence::Record;
 use crate::intake::Intake;
 use crate::stats;
-use crate::time::SECOND;
+use crate::time::{Instant, SECOND};
 
 /// What a launcher leaves behind may begin this long after, in nanoseconds.
 const LAUNCHED_HORIZON_NS: i64 = 86_400 * SECOND;
@@ -61,8 +61,15 @@ pub(crate) struct Attribution {
     pub(crate) best: Option<Attributed>,
 }
 
-/// A step that could have set an event off, and the lag that the clocks allow, in nanoseconds.
-type Possible = (usize, Option<(i64, i64)>);
+/// A step that could have set an event off.
+#[derive(Clone, Copy)]
+struct Possible {
+    step: usize,
+    /// The lag that the clocks allow, in nanoseconds, where both sides have a time.
+    lag: Option<(i64, i64)>,
+    /// The lags that order alone allows, in nanoseconds.
+    reach: (i64, i64),
+}
 
 /// Everything about steps that attribution needs, in one place.
 pub(crate) struct Steps<'a> {
@@ -87,7 +94,9 @@ impl Steps<'_> {
                 let after = time.start.is_none_or(|start| event.at.plus(slack) >= start);
                 let named = !tokens::shared(&act.tokens, &event.tokens).is_empty();
                 if named && (after || !event.timed) {
-                    found.push((at, None));
+                    let bound = |limit: Option<Instant>| limit.filter(|_| event.timed).map(|at| event.at.since(at).max(0));
+                    let (least, most) = (bound(time.end).unwrap_or(0), bound(time.start).unwrap_or(i64::MAX));
+                    found.push(Possible { step: at, lag: None, reach: (least.min(most), most) });
                 }
                 continue;
             }
@@ -97,7 +106,8 @@ impl Steps<'_> {
             if lag >= -slack && lag <= horizon.saturating_add(act.delay_ns) {
                 // What the command waits for by its own words is not lag; what came sooner did not wait.
                 let lag = if lag >= act.delay_ns - slack { lag - act.delay_ns } else { lag };
-                found.push((at, Some((lag.saturating_sub(slack), lag.saturating_add(slack)))));
+                let lag = (lag.saturating_sub(slack), lag.saturating_add(slack));
+                found.push(Possible { step: at, lag: Some(lag), reach: (0, i64::MAX) });
             }
         }
         found
@@ -138,6 +148,14 @@ impl Yardstick {
                 continue;
             }
             let time = steps.times[at];
+            if !time.stamped {
+                // Without times a control is a call whose words the traffic bears out at all.
+                let fits = |event: &&Event| steps.identity.fits(&step.episode, event.src) != Some(false);
+                let named = |event: &Event| !tokens::shared(&steps.acts[at].tokens, &event.tokens).is_empty();
+                calls += 1;
+                literal += u64::from(events.iter().filter(fits).any(named));
+                continue;
+            }
             let (Some(start), Some(end)) = (time.start, time.end) else { continue };
             // Events are sorted by time: only those around the call are looked at.
             let wide = time.slack_ns.saturating_add(60 * SECOND);
@@ -206,48 +224,50 @@ impl Yardstick {
     /// Weighs every candidate of every event, and lets the candidates of an event share it.
     pub(crate) fn attribute(&self, steps: &Steps<'_>, events: &[Event]) -> Vec<Attribution> {
         let candidates: Vec<Vec<Possible>> = events.iter().map(|event| steps.candidates(event)).collect();
+        let moments = || events.iter().map(|event| event.at);
+        let observed = match (moments().min(), moments().max()) {
+            (Some(first), Some(last)) => last.since(first).max(SECOND),
+            _ => SECOND,
+        };
         let weighed: Vec<Vec<Candidate>> = events
             .iter()
             .zip(&candidates)
             .map(|(event, found)| {
-                let weigh = |(at, lag): &Possible| Candidate {
-                    step: *at,
-                    log10_indicator: self.indicator(steps, *at, event).log10_lr,
-                    log10_identity: self.identity(steps, *at, event).log10_lr,
-                    // Without a clock the event may have begun at any time within the candidates' reach.
-                    lag_ns: lag.filter(|_| self.timing).unwrap_or((0, CANDIDATE_NS)),
+                let weigh = |one: &Possible| Candidate {
+                    step: one.step,
+                    log10_indicator: self.indicator(steps, one.step, event).log10_lr,
+                    log10_identity: self.identity(steps, one.step, event).log10_lr,
+                    // Without a clock the event may have begun at any time that order and evidence leave.
+                    lag_ns: one.lag.filter(|_| self.timing).unwrap_or({
+                        let most = observed.min(CANDIDATE_NS);
+                        (one.reach.0.min(most), one.reach.1.min(most))
+                    }),
                 };
                 found.iter().map(weigh).collect()
             })
             .collect();
         let network = (0..steps.acts.len()).filter(|at| steps.acts[*at].network).count();
-        let moments = || events.iter().map(|event| event.at);
-        let seconds = match (moments().min(), moments().max()) {
-            (Some(first), Some(last)) => (last.since(first) as f64 / SECOND as f64).max(1.0),
-            _ => 1.0,
-        };
+        let seconds = observed as f64 / SECOND as f64;
         let Some(outcome) = attribution::attribute(&weighed, network, seconds, &self.lag) else {
             return vec![Attribution { best: None }; events.len()];
         };
         events
             .iter()
             .zip(&candidates)
+            .zip(&weighed)
             .zip(outcome.events)
-            .map(|((event, found), shares)| {
-                let best =
-                    found.iter().zip(&shares.p_step).max_by(|(a, p), (b, q)| p.total_cmp(q).then(b.0.cmp(&a.0))).map(
-                        |((at, lag), p_step)| Attributed {
-                            step: *at,
-                            strength: self.strength(
-                                steps,
-                                event,
-                                (*at, *lag),
-                                nearest(found, *at),
-                                (*p_step, shares.p_none),
-                            ),
-                            shared: tokens::shared(&steps.acts[*at].tokens, &event.tokens),
-                        },
-                    );
+            .map(|(((event, found), weighed), shares)| {
+                let unclocked = found.iter().all(|one| one.lag.is_none());
+                let shares = if unclocked { without_clocks(weighed) } else { shares };
+                let best = found
+                    .iter()
+                    .zip(&shares.p_step)
+                    .max_by(|(a, p), (b, q)| p.total_cmp(q).then(b.step.cmp(&a.step)))
+                    .map(|(one, p_step)| Attributed {
+                        step: one.step,
+                        strength: self.strength(steps, event, *one, is_nearest(found, one), (*p_step, shares.p_none)),
+                        shared: tokens::shared(&steps.acts[one.step].tokens, &event.tokens),
+                    });
                 Attribution { best }
             })
             .collect()
@@ -257,14 +277,15 @@ impl Yardstick {
         &self,
         steps: &Steps<'_>,
         event: &Event,
-        (at, lag): Possible,
+        one: Possible,
         is_nearest: bool,
         (p_step, p_none): (f64, f64),
     ) -> Strength {
+        let at = one.step;
         let terms = vec![
             self.indicator(steps, at, event),
             self.identity(steps, at, event),
-            self.lag(steps, at, event, lag, is_nearest),
+            self.lag(steps, event, one, is_nearest),
             self.persistence(steps, at, event),
         ];
         let sum: f64 = terms.iter().map(|term| term.log10_lr).sum();
@@ -324,7 +345,8 @@ impl Yardstick {
         }
     }
 
-    fn lag(&self, steps: &Steps<'_>, at: usize, event: &Event, lag: Option<(i64, i64)>, is_nearest: bool) -> Term {
+    fn lag(&self, steps: &Steps<'_>, event: &Event, one: Possible, is_nearest: bool) -> Term {
+        let (at, lag) = (one.step, one.lag);
         let records = vec![steps.intake.steps[at].record, event.record];
         let Some((lo, hi)) = lag else { return neutral("lag", "no times to compare", records) };
         if !self.timing {
@@ -365,13 +387,21 @@ impl Yardstick {
     }
 }
 
-/// Whether no other candidate started closer before the event.
-fn nearest(candidates: &[Possible], at: usize) -> bool {
-    let lag = |wanted: usize| candidates.iter().find(|(step, _)| *step == wanted).and_then(|(_, lag)| *lag);
-    match lag(at) {
-        Some(own) => candidates.iter().all(|(_, other)| other.is_none_or(|other| other.0 >= own.0)),
-        None => false,
+/// Shares where no candidate has a time. Rates per second mean nothing then: even odds for "some step of these" and
+/// "none", and the weights of what each wrote.
+fn without_clocks(candidates: &[Candidate]) -> attribution::Attributed {
+    let ratio = |one: &Candidate| 10_f64.powf(one.log10_indicator + one.log10_identity) / candidates.len() as f64;
+    let sum: f64 = candidates.iter().map(ratio).sum();
+    attribution::Attributed {
+        p_none: 1.0 / (1.0 + sum),
+        p_step: candidates.iter().map(|one| ratio(one) / (1.0 + sum)).collect(),
     }
+}
+
+/// Whether no other candidate started closer before the event.
+fn is_nearest(candidates: &[Possible], one: &Possible) -> bool {
+    let Some(own) = one.lag else { return false };
+    candidates.iter().all(|other| other.lag.is_none_or(|lag| lag.0 >= own.0))
 }
 
 fn neutral(name: &'static str, observed: &str, records: Vec<Record>) -> Term {

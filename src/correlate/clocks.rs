@@ -125,16 +125,19 @@ pub(crate) fn find(intake: &Intake, acts: &[Act], names: &Names) -> Clocks {
     clocks
 }
 
-/// Transcripts share a clock per host they ran on, or per format where the host is not known; everything else has one
-/// per file, but GPU files one per directory (two queries of the same tool on the same machine).
+/// Transcripts share a clock per host they ran on, or per format where the host is not known; without a capture to
+/// compare hosts against, all that state UTC offsets are one. Everything else has one per file, but GPU files one per
+/// directory (two queries of the same tool on the same machine).
 fn groups(intake: &Intake) -> Vec<Group> {
     let sources = &intake.sources;
     let hosts: BTreeMap<&str, &str> =
         intake.episodes.iter().filter_map(|episode| Some((episode.path(), episode.host.as_deref()?))).collect();
+    let captured = sources.iter().any(|source| source.kind == Some(Kind::Capture) && source.records > 0);
     let mut groups: BTreeMap<(Kind, String), Vec<EvidenceId>> = BTreeMap::new();
     for (index, source) in sources.iter().enumerate() {
         let Some(kind) = source.kind.filter(|_| source.records > 0) else { continue };
         let key = match kind {
+            Kind::Transcript if !captured && source.basis == Some(Basis::ExplicitOffset) => String::new(),
             Kind::Transcript => {
                 let host = hosts.get(source.path.as_str()).copied();
                 host.or(source.format).unwrap_or_default().to_owned()

@@ -52,7 +52,7 @@ pub fn analyze(intake: &Intake, options: &Options, rules: &RuleSet) -> Analysis 
     let identity = Identity::new(intake, &options.case, &acts, &names);
     let everywhere = events::events(intake, &clocks, &names, &|_| true);
     let mut times = steptime::step_times(intake, &clocks);
-    steptime::bound_by_order(&mut times, intake, &acts, &everywhere);
+    steptime::bound_by_order(&mut times, intake, &acts, &everywhere, &identity);
     let steps = Steps { intake, acts: &acts, times: &times, identity: &identity };
     // Where the agents' hosts are known, nothing that other hosts opened can be a step's doing.
     let theirs: Vec<_> = everywhere

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use super::acts::Act;
 use super::clocks::Clocks;
 use super::events::Event;
-use super::tokens::{self, Token};
+use super::identity::Identity;
+use super::tokens::Token;
 use crate::intake::Intake;
 use crate::time::{Basis, Instant, Span};
 
@@ -55,11 +56,17 @@ pub(crate) fn step_times(intake: &Intake, clocks: &Clocks) -> Vec<StepTime> {
 /// Bounds for order-only steps, propagated along each episode as a chain of difference constraints: a step that alone
 /// names what an event shows had started by the event; unless it left something running, the next step started after.
 /// O(steps + events).
-pub(crate) fn bound_by_order(times: &mut [StepTime], intake: &Intake, acts: &[Act], events: &[Event]) {
+pub(crate) fn bound_by_order(
+    times: &mut [StepTime],
+    intake: &Intake,
+    acts: &[Act],
+    events: &[Event],
+    identity: &Identity,
+) {
     if times.iter().all(|time| time.stamped) {
         return;
     }
-    let anchors = sole_witnesses(intake, acts, events);
+    let anchors = sole_witnesses(intake, acts, events, identity);
     let mut from = 0;
     while from < intake.steps.len() {
         let episode = &intake.steps[from].episode;
@@ -76,21 +83,21 @@ fn propagate(
     steps: &[crate::model::Step],
     acts: &[Act],
     first: usize,
-    anchors: &BTreeMap<usize, (Instant, Instant)>,
+    anchors: &BTreeMap<usize, Instant>,
 ) {
     let duration = |at: usize| steps[at].duration_ns.unwrap_or(0).max(0);
     let mut earliest: Option<Instant> = None;
     for at in 0..steps.len() {
         times[at].start = earliest;
         let after = earliest.map(|earliest| earliest.plus(duration(at)));
-        let seen = anchors.get(&(first + at)).filter(|_| !acts[at].leaves_running()).map(|(_, last)| *last);
+        let seen = anchors.get(&(first + at)).filter(|_| !acts[at].leaves_running()).copied();
         earliest = after.max(seen);
     }
     let mut latest: Option<Instant> = None;
     for at in (0..steps.len()).rev() {
         times[at].end = latest;
         let before = latest.map(|latest| latest.plus(-duration(at)));
-        let seen = anchors.get(&(first + at)).map(|(first, _)| *first);
+        let seen = anchors.get(&(first + at)).copied();
         // The start of this step bounds the end of the one before.
         latest = match (before, seen) {
             (Some(a), Some(b)) => Some(a.min(b)),
@@ -99,22 +106,26 @@ fn propagate(
     }
 }
 
-/// Steps that alone, in the whole case, name a peer that was reached: with the first and the last event there.
-fn sole_witnesses(intake: &Intake, acts: &[Act], events: &[Event]) -> BTreeMap<usize, (Instant, Instant)> {
+/// Steps that alone, in the whole case, name a peer that their host reached: with the first event there.
+fn sole_witnesses(
+    intake: &Intake,
+    acts: &[Act],
+    events: &[Event],
+    identity: &Identity,
+) -> BTreeMap<usize, Instant> {
     let mut writers: BTreeMap<&Token, Vec<usize>> = BTreeMap::new();
     for (step, act) in acts.iter().enumerate().filter(|(at, act)| act.network && !intake.steps[*at].not_executed) {
         for token in &act.tokens {
             writers.entry(token).or_default().push(step);
         }
     }
-    let mut anchors: BTreeMap<usize, (Instant, Instant)> = BTreeMap::new();
+    let mut anchors: BTreeMap<usize, Instant> = BTreeMap::new();
     for event in events.iter().filter(|event| event.timed) {
         for token in &event.tokens {
-            if let Some([step]) = writers.get(token).map(Vec::as_slice)
-                && !tokens::shared(&acts[*step].tokens, &event.tokens).is_empty()
-            {
-                let seen = anchors.entry(*step).or_insert((event.at, event.at));
-                *seen = (seen.0.min(event.at), seen.1.max(event.at));
+            let Some([step]) = writers.get(token).map(Vec::as_slice) else { continue };
+            if identity.fits(&intake.steps[*step].episode, event.src) != Some(false) {
+                let first = anchors.entry(*step).or_insert(event.at);
+                *first = event.at.min(*first);
             }
         }
     }

@@ -99,7 +99,10 @@ pub fn lr_identity(identity: Identity, from_there: u64, onsets: u64, mistaken: u
     let part = if onsets == 0 { 1.0 } else { from_there.min(onsets) as f64 / onsets as f64 };
     match identity {
         Identity::Unknown => Weight::NONE,
-        Identity::Same => Weight::within(log10_ratio(1.0 - eps, part), plus_one_bans(onsets), Cap::Onsets(onsets)),
+        // A match does not speak against the step, however little the mapping is tried.
+        Identity::Same => {
+            Weight::within(log10_ratio(1.0 - eps, part).max(0.0), plus_one_bans(onsets), Cap::Onsets(onsets))
+        }
         Identity::Different => {
             Weight::within(log10_ratio(eps, 1.0 - part).min(0.0), plus_one_bans(anchors), Cap::Anchors(anchors))
         }
