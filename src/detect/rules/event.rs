@@ -11,13 +11,22 @@ use crate::model::Action;
 
 /// Fields of `process_creation`.
 pub(super) const COMMAND_FIELDS: &[&str] = &[
-    "CommandLine", "Image", "ParentCommandLine", "Forward", "Redirect", "RedirectMode", "Environment", "InputFrom",
-    "Script", "Launcher", "Decoded", "Runs",
+    "CommandLine",
+    "Image",
+    "ParentCommandLine",
+    "Forward",
+    "Redirect",
+    "RedirectMode",
+    "Environment",
+    "InputFrom",
+    "Script",
+    "Launcher",
+    "Decoded",
+    "Runs",
 ];
 /// Fields of `network_connection`.
-pub(super) const CONNECTION_FIELDS: &[&str] = &[
-    "DestinationIp", "DestinationPort", "DestinationHostname", "Initiated", "Protocol", "SourceIp", "SourcePort",
-];
+pub(super) const CONNECTION_FIELDS: &[&str] =
+    &["DestinationIp", "DestinationPort", "DestinationHostname", "Initiated", "Protocol", "SourceIp", "SourcePort"];
 /// Fields of `firewall`.
 pub(super) const FIREWALL_FIELDS: &[&str] = &["action", "src_ip", "src_port", "dst_ip", "dst_port", "protocol"];
 /// Fields of `dns`.
@@ -100,9 +109,11 @@ impl Event for CommandEvent<'_> {
             "Redirect" => texts(
                 command.redirects.iter().filter(written).map(|redirect| Cow::Borrowed(redirect.target.text.as_str())),
             ),
-            "RedirectMode" => texts(command.redirects.iter().filter(written).map(|redirect| {
-                Cow::Borrowed(if redirect.operator.ends_with(">>") { "append" } else { "truncate" })
-            })),
+            "RedirectMode" => {
+                texts(command.redirects.iter().filter(written).map(|redirect| {
+                    Cow::Borrowed(if redirect.operator.ends_with(">>") { "append" } else { "truncate" })
+                }))
+            }
             "Environment" => {
                 texts(command.assignments.iter().map(|(name, value)| Cow::Owned(format!("{name}={value}"))))
             }

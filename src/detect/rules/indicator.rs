@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::lint::{LintLevel, LintMessage};
 use super::RuleHit;
+use super::lint::{LintLevel, LintMessage};
 use crate::model::{Behaviour, Confidence, Protocol};
 
 /// One entry of a list.
@@ -43,7 +43,8 @@ impl std::fmt::Display for IndicatorValue {
 
 /// Reads a list; rows that cannot be read become messages.
 pub(super) fn read(path: &str, bytes: &[u8], out: &mut Vec<Indicator>, messages: &mut Vec<LintMessage>) {
-    let mut reader = csv::ReaderBuilder::new().comment(Some(b'#')).trim(csv::Trim::All).flexible(true).from_reader(bytes);
+    let mut reader =
+        csv::ReaderBuilder::new().comment(Some(b'#')).trim(csv::Trim::All).flexible(true).from_reader(bytes);
     for (row, record) in reader.records().enumerate() {
         let mut complain = |what: String| {
             messages.push(LintMessage {
@@ -69,9 +70,7 @@ fn entry(path: &str, record: &csv::StringRecord) -> Result<Indicator, String> {
     };
     let text = field(0, "indicator")?;
     let value = match field(1, "kind")?.as_str() {
-        "domain" if text.contains('.') => {
-            IndicatorValue::Domain(text.trim_matches('.').to_ascii_lowercase())
-        }
+        "domain" if text.contains('.') => IndicatorValue::Domain(text.trim_matches('.').to_ascii_lowercase()),
         "address" => IndicatorValue::Address(text.parse().map_err(|_| format!("`{text}` is not an address"))?),
         "port" => {
             let (port, protocol) = text.split_once('/').ok_or("a port is written PORT/PROTOCOL")?;

@@ -39,9 +39,21 @@ impl fmt::Display for LintMessage {
 
 /// Tactics of ATT&CK Enterprise v19.
 const TACTICS: [&str; 15] = [
-    "reconnaissance", "resource-development", "initial-access", "execution", "persistence", "privilege-escalation",
-    "stealth", "defense-impairment", "credential-access", "discovery", "lateral-movement", "collection",
-    "command-and-control", "exfiltration", "impact",
+    "reconnaissance",
+    "resource-development",
+    "initial-access",
+    "execution",
+    "persistence",
+    "privilege-escalation",
+    "stealth",
+    "defense-impairment",
+    "credential-access",
+    "discovery",
+    "lateral-movement",
+    "collection",
+    "command-and-control",
+    "exfiltration",
+    "impact",
 ];
 
 /// ATT&CK technique ids of the rule's tags, and what is wrong with the tags.
@@ -95,9 +107,7 @@ pub(super) fn unknown_fields(rule: &SigmaRule, source: LogSource) -> Vec<String>
         LogSource::Firewall => event::FIREWALL_FIELDS,
     };
     let mut fields = Vec::new();
-    for detection in rule.detection.named.values() {
-        collect(detection, &mut fields);
-    }
+    rule.detection.named.values().for_each(|detection| collect(detection, &mut fields));
     fields.retain(|field| !known.contains(&field.as_str()));
     fields.sort();
     fields.dedup();

@@ -221,7 +221,10 @@ fn one(
     };
     let kind = text("kind").map_or_else(|| slug(&rule.title), str::to_owned);
     let failed = !errors.is_empty();
-    let all = errors.into_iter().map(|text| (LintLevel::Error, text)).chain(warnings.into_iter().map(|text| (LintLevel::Warning, text)));
+    let all = errors
+        .into_iter()
+        .map(|text| (LintLevel::Error, text))
+        .chain(warnings.into_iter().map(|text| (LintLevel::Warning, text)));
     messages.extend(all.map(|(level, message)| LintMessage {
         level,
         path: path.to_owned(),

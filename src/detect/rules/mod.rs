@@ -227,7 +227,10 @@ impl RuleSet {
     }
 
     fn matching(&self, source: LogSource, event: &impl Event) -> Vec<RuleHit<'_>> {
-        self.of(source).filter(|(_, compiled)| evaluate_rule(compiled, event).is_some()).map(|(rule, _)| hit(rule)).collect()
+        self.of(source)
+            .filter(|(_, compiled)| evaluate_rule(compiled, event).is_some())
+            .map(|(rule, _)| hit(rule))
+            .collect()
     }
 }
 

@@ -45,8 +45,7 @@ fn every_file_is_embedded() {
     assert_eq!(listed, there);
 }
 
-const MONERO: &str =
-    "44AFFq5kSiGBoZ4NMDwYtN18obc8AemS33DBLWs3H7otXft3XjrpDtQGv7SqSsaBYBb98uNbr2VBBEt7f2wfn3RVGQBEP3A";
+const MONERO: &str = "44AFFq5kSiGBoZ4NMDwYtN18obc8AemS33DBLWs3H7otXft3XjrpDtQGv7SqSsaBYBb98uNbr2VBBEt7f2wfn3RVGQBEP3A";
 
 fn fired(set: &RuleSet, text: &str) -> BTreeSet<String> {
     let line = CommandLine::parse(text);
@@ -149,7 +148,10 @@ fn bad_rules_are_named_and_the_others_used() {
             .replace("dst_port", "DestinationPort"),
     );
     write("broken.yml", "title: [\n - : {");
-    write("condition.yml", &GOOD.replace("9a01", "9a05").replace("condition: selection", "condition: 1 of nothing and ("));
+    write(
+        "condition.yml",
+        &GOOD.replace("9a01", "9a05").replace("condition: selection", "condition: 1 of nothing and ("),
+    );
     fs::write(folder.path().join("binary.yml"), [0xff, 0xfe, 0x00]).unwrap();
     write("notes.txt", "not a rule");
     let set = RuleSet::from_dir(folder.path()).unwrap();
@@ -172,11 +174,7 @@ fn bad_rules_are_named_and_the_others_used() {
     }
     let used: Vec<&str> = set.rules.iter().map(|rule| rule.path.as_str()).collect();
     assert_eq!(used, ["duplicate.yml", "warn.yml"]);
-    let denied = ConnectionContext {
-        dst_port: Some(1),
-        action: Some(Action::Deny),
-        ..ConnectionContext::default()
-    };
+    let denied = ConnectionContext { dst_port: Some(1), action: Some(Action::Deny), ..ConnectionContext::default() };
     let hits = set.connection(&denied);
     assert_eq!(hits.iter().map(|hit| hit.kind).collect::<Vec<_>>(), ["a"]);
     assert!(set.connection(&ConnectionContext { action: Some(Action::Allow), ..denied }).is_empty());
