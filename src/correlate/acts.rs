@@ -91,14 +91,14 @@ fn reaches_out(tool: &str) -> bool {
 fn of_text(text: &str, rules: &RuleSet) -> Act {
     let line = CommandLine::parse(text);
     let hits = rules
-        .command(&CommandContext::new(&line, text))
+        .command(&CommandContext { line: &line, text })
         .into_iter()
         .map(|hit| Hit {
-            rule: hit.rule,
-            title: hit.title,
+            title: hit.title.to_owned(),
             behaviour: hit.behaviour,
-            kind: hit.kind,
+            kind: hit.kind.to_owned(),
             confidence: hit.confidence,
+            rule: hit.id,
         })
         .collect();
     // The first thing that can reach the network decides: what sleeps behind it delays nothing.

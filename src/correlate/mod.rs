@@ -114,6 +114,7 @@ fn timing_holds(intake: &Intake, clocks: &Clocks) -> bool {
 fn detected(intake: &Intake, options: &Options, rules: &RuleSet) -> Vec<crate::model::Signal> {
     let mut all = detect::network::protocols(&intake.facts);
     all.extend(detect::network::names(&intake.facts, rules));
+    all.extend(detect::network::connections(&intake.conversations, rules));
     all.extend(detect::probing::sweeps(&intake.conversations));
     let allocated = |process: &str| options.case.is_allocated(process);
     all.extend(detect::gpu::foreign_processes(&intake.facts.gpu_processes, &allocated));

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::rules::{RuleHit, RuleSet};
+use super::rules::{ConnectionContext, DnsContext, RuleHit, RuleSet};
 use super::{Seen, mining, ssh};
 use crate::evidence::Record;
 use crate::intake::{Facts, NameSource};
@@ -35,14 +35,14 @@ pub fn protocols(facts: &Facts) -> Vec<Signal> {
 pub fn names(facts: &Facts, rules: &RuleSet) -> Vec<Signal> {
     let mut all = Vec::new();
     for fact in &facts.queries {
-        for hit in rules.dns(&fact.name) {
+        for hit in rules.dns(&DnsContext { query: &fact.name, record_type: None }) {
             let flow = Flow { src: fact.client, ..Flow::default() };
             let summary = format!("DNS query for {}: {} ({} times)", fact.name, hit.title, fact.count);
             all.push(named(&hit, "dns", summary, &fact.name, Some(flow), fact.first, fact.record));
         }
     }
     for fact in &facts.names {
-        for hit in rules.dns(&fact.name) {
+        for hit in rules.dns(&DnsContext { query: &fact.name, record_type: None }) {
             let how = match fact.source {
                 NameSource::Sni => "TLS to",
                 NameSource::Host => "HTTP to",
@@ -57,6 +57,48 @@ pub fn names(facts: &Facts, rules: &RuleSet) -> Vec<Signal> {
         }
     }
     all
+}
+
+/// Peers that rules know by address and port. A port alone, or an address alone, stays a lead and is left to whoever
+/// asks for it: only what a rule calls strong becomes a signal.
+pub fn connections(conversations: &[Conversation], rules: &RuleSet) -> Vec<Signal> {
+    let mut all = Vec::new();
+    for conversation in conversations {
+        let key = conversation.key;
+        let context = ConnectionContext {
+            src: key.src,
+            dst: key.dst,
+            dst_port: key.dst_port,
+            protocol: key.protocol,
+            ..ConnectionContext::default()
+        };
+        let (Some(first), Some(last)) = (conversation.segments.first(), conversation.segments.last()) else { continue };
+        for hit in rules.connection(&context).iter().filter(|hit| hit.confidence >= Confidence::Strong) {
+            let flow =
+                Flow { src: key.src, src_port: None, dst: key.dst, dst_port: key.dst_port, protocol: key.protocol };
+            let count: u64 = conversation.segments.iter().map(|segment| segment.observations).sum();
+            let mut signal = named(
+                hit,
+                "connection",
+                format!("{}: {} ({count} records)", hit.title, peer(key.dst, key.dst_port)),
+                "",
+                Some(flow),
+                Some(Span { lo: first.first, hi: last.last, basis: first.basis }),
+                Record { evidence: key.evidence, number: first.first_record },
+            );
+            signal.domains.clear();
+            all.push(signal);
+        }
+    }
+    all
+}
+
+fn peer(dst: Option<IpAddr>, port: Option<u16>) -> String {
+    match (dst, port) {
+        (Some(dst), Some(port)) => std::net::SocketAddr::new(dst, port).to_string(),
+        (Some(dst), None) => dst.to_string(),
+        _ => "an unknown peer".to_owned(),
+    }
 }
 
 /// Peers that the firewall refused again and again, other than the targets of a sweep or of another signal.
@@ -76,11 +118,7 @@ pub fn denied(conversations: &[Conversation], known: &[Signal]) -> Vec<Signal> {
         }
         let (Some(first), Some(last)) = (conversation.segments.first(), conversation.segments.last()) else { continue };
         let seconds = last.last.since(first.first) as f64 / SECOND as f64;
-        let peer = match (key.dst, key.dst_port) {
-            (Some(dst), Some(port)) => std::net::SocketAddr::new(dst, port).to_string(),
-            (Some(dst), None) => dst.to_string(),
-            _ => "an unknown peer".to_owned(),
-        };
+        let peer = peer(key.dst, key.dst_port);
         let flow = Flow { src: key.src, src_port: None, dst: key.dst, dst_port: key.dst_port, protocol: key.protocol };
         let record = |number| Record { evidence: key.evidence, number };
         let mut records = vec![record(first.first_record), record(last.last_record)];
@@ -126,7 +164,7 @@ fn signal(behaviour: Behaviour, seen: Seen, flow: Flow, span: Option<Span>, reco
 }
 
 fn named(
-    hit: &RuleHit,
+    hit: &RuleHit<'_>,
     how: &str,
     summary: String,
     name: &str,
@@ -142,7 +180,7 @@ fn named(
         span,
         flow,
         host: None,
-        rule: Some(hit.rule.clone()),
+        rule: Some(hit.id.clone()),
         summary,
         domains: vec![name.to_owned()],
         targets: Vec::new(),

@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use ipnet::Ipv4Net;
 
-use super::run::{Context, Runner};
-use super::syntax::{Node, Piece, Word};
+use super::context::Context;
+use super::run::Runner;
+use super::tree::{Node, Piece, Word};
 use super::{Arg, Prefix};
 
 /// Bound on the words one brace or one list of values turns into.

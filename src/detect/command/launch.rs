@@ -1,8 +1,9 @@
 //! Starts a simple command: wrappers off, launchers noted, the text that shells and schedulers are given read on.
 
+use super::context::{Context, Printed};
 use super::peel::{operand, peel};
 use super::pure;
-use super::run::{Context, Printed, Runner};
+use super::run::Runner;
 use super::script::{self, Given};
 use super::{Arg, Launcher, SimpleCommand, Wrapper, base_name};
 
@@ -41,10 +42,10 @@ impl Runner<'_> {
             }
             program = inner.remove(0);
             let own = std::mem::replace(&mut args, inner);
-            if name.ends_with("xargs") {
-                if let Some(stdin) = stdin.filter(|stdin| !stdin.text.is_empty()) {
-                    return self.xargs(&command, &own, &program, &args, &context, stdin);
-                }
+            if name.ends_with("xargs")
+                && let Some(stdin) = stdin.filter(|stdin| !stdin.text.is_empty())
+            {
+                return self.xargs(&command, &own, &program, &args, &context, stdin);
             }
             let one_text = args.is_empty() && program.text.contains(char::is_whitespace);
             if one_text && matches!(name.as_str(), "watch" | "flock" | "parallel") {
@@ -291,10 +292,10 @@ impl Runner<'_> {
             }
             _ => {
                 // A file of this very line, run by its path.
-                if let Some(text) = pure::file(&self.files, &command.program).cloned() {
-                    if script::is_shell_text(&text) {
-                        self.nested(&text, context, Some(whole));
-                    }
+                if let Some(text) = pure::file(&self.files, &command.program).cloned()
+                    && script::is_shell_text(&text)
+                {
+                    self.nested(&text, context, Some(whole));
                 }
             }
         }

@@ -216,10 +216,10 @@ fn expected_hosts<'a>(command: &'a SimpleCommand, out: &mut Expected<'a>) {
             for arg in args {
                 let head = arg.text.split(':').next().unwrap_or("");
                 let remote = arg.text.contains(':') && !head.contains('/') && !arg.text.contains("://");
-                if remote || (command.name() == "sftp" && arg.text.contains('@')) {
-                    if let Some((kind, _)) = endpoint(head) {
-                        out.push((arg, kind, port));
-                    }
+                if (remote || (command.name() == "sftp" && arg.text.contains('@')))
+                    && let Some((kind, _)) = endpoint(head)
+                {
+                    out.push((arg, kind, port));
                 }
             }
         }
@@ -415,10 +415,12 @@ fn ports(words: &[Arg]) -> Vec<Option<u16>> {
         match (part.parse::<u16>(), part.split_once('-')) {
             (Ok(port), _) if port > 0 => out.push(Some(port)),
             (_, Some((low, high))) => {
-                if let (Ok(low), Ok(high)) = (low.parse::<u16>(), high.parse::<u16>()) {
-                    if low > 0 && low <= high && high - low < 64 {
-                        out.extend((low..=high).map(Some));
-                    }
+                if let (Ok(low), Ok(high)) = (low.parse::<u16>(), high.parse::<u16>())
+                    && low > 0
+                    && low <= high
+                    && high - low < 64
+                {
+                    out.extend((low..=high).map(Some));
                 }
             }
             _ => {}

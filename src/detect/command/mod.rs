@@ -4,6 +4,8 @@
 //! nothing is executed, values that the text itself does not give stay as written (`$HOME`, `$(cat hosts)`).
 //! Every bound that is reached is named in [`CommandLine::limits`].
 
+mod compound;
+mod context;
 mod expand;
 mod forward;
 mod hosts;
@@ -17,6 +19,7 @@ mod run;
 mod scan;
 mod script;
 mod syntax;
+mod tree;
 mod wallet;
 mod word;
 

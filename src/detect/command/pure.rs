@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::context::Printed;
 use super::expand::{LONGEST_WORD, sequence};
-use super::run::Printed;
 use super::{Arg, SimpleCommand};
 
 /// What the command prints, as far as the line says; `None` where nothing of it is known.

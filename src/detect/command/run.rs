@@ -4,82 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::rc::Rc;
 
-use super::syntax::{Node, Redirection, Simple, parse};
+use super::context::{Context, Origin, Printed};
+use super::syntax::parse;
+use super::tree::{Node, Redirection, Simple};
 use super::{Arg, CommandLine, LONGEST_TEXT, Launcher, MOST_COMMANDS, Redirect, SimpleCommand};
 
 /// Bound on the nodes visited.
 const MOST_WORK: u32 = 40_000;
-/// Bound on nesting while running: groups, function calls and nested shells together.
-const DEEPEST: usize = 48;
 /// Bound on the bytes that expansion produces.
 const MOST_BYTES: usize = 8 << 20;
 /// Bound on the files of the line whose text is remembered.
 const MOST_FILES: usize = 64;
-
-/// What a command prints, as far as the text says.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Printed {
-    pub(super) text: String,
-    /// Nothing of it is unknown.
-    pub(super) complete: bool,
-    /// It went through base64, hex or a reversal.
-    pub(super) decoded: bool,
-}
-
-/// Where a text that is read stands in the outermost text.
-#[derive(Clone, Debug)]
-pub(super) enum Origin {
-    /// Byte for byte at this offset.
-    At(usize),
-    /// Somewhere behind this word.
-    Within(Range<usize>),
-}
-
-/// What holds for a part of the line.
-#[derive(Clone, Debug)]
-pub(super) struct Context {
-    origin: Origin,
-    pub(super) background: bool,
-    pub(super) launchers: Vec<Launcher>,
-    pub(super) decoded: bool,
-    input_from: Vec<String>,
-    depth: usize,
-}
-
-impl Context {
-    pub(super) fn range(&self, range: &Range<usize>) -> Range<usize> {
-        match &self.origin {
-            Origin::At(offset) => offset + range.start..offset + range.end,
-            Origin::Within(outer) => outer.clone(),
-        }
-    }
-
-    /// For text whose own places do not count: it stands within `range`.
-    pub(super) fn within(&self, range: &Range<usize>) -> Self {
-        Context { origin: Origin::Within(range.clone()), ..self.clone() }
-    }
-
-    /// For the inside of `$(…)`: nothing of the pipeline around it flows in.
-    pub(super) fn substituted(&self) -> Self {
-        Context { input_from: Vec::new(), background: false, depth: self.depth + 1, ..self.clone() }
-    }
-
-    pub(super) fn within_bounds(&self) -> bool {
-        self.depth <= DEEPEST
-    }
-
-    fn deeper(&self) -> Self {
-        Context { depth: self.depth + 1, ..self.clone() }
-    }
-
-    pub(super) fn launched(&self, launcher: Launcher) -> Self {
-        let mut context = self.deeper();
-        if !context.launchers.contains(&launcher) {
-            context.launchers.push(launcher);
-        }
-        context
-    }
-}
 
 pub(super) struct Runner<'a> {
     pub(super) text: &'a str,
@@ -189,7 +124,7 @@ impl Runner<'_> {
             return None;
         }
         let mut context = context.deeper();
-        if context.depth > DEEPEST {
+        if !context.within_bounds() {
             self.limit("nested deeper than 48 levels");
             return None;
         }
@@ -219,7 +154,7 @@ impl Runner<'_> {
             return None;
         }
         self.work -= 1;
-        if context.depth > DEEPEST {
+        if !context.within_bounds() {
             self.limit("nested deeper than 48 levels");
             return None;
         }
@@ -493,23 +428,6 @@ impl Runner<'_> {
         }
         if file.len() < LONGEST_TEXT {
             file.push_str(&printed.text);
-        }
-    }
-}
-
-impl Printed {
-    fn join(&mut self, part: Option<Printed>) {
-        match part {
-            Some(part) => {
-                self.text.push_str(&part.text);
-                self.complete &= part.complete;
-                self.decoded |= part.decoded;
-            }
-            None => self.complete = false,
-        }
-        if self.text.len() > LONGEST_TEXT {
-            self.text.clear();
-            self.complete = false;
         }
     }
 }

@@ -232,22 +232,24 @@ fn ipv6(text: &str, taken: &[Range<usize>], out: &mut Vec<Found>) {
         let letter = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         let alone = !letter(at.checked_sub(1).and_then(|at| bytes_at(text, at))) && !letter(bytes_at(text, end));
         let masked = taken.iter().any(|mask| mask.contains(&at));
-        if alone && !masked && token.matches(':').count() >= 2 {
-            if let Ok(address) = token.trim_end_matches('.').parse::<Ipv6Addr>() {
-                let first = address.segments()[0];
-                let known = (0x2000..0x4000).contains(&first) || first >= 0xfc00 || address == Ipv6Addr::LOCALHOST;
-                if known && (token.len() > 5 || address == Ipv6Addr::LOCALHOST) {
-                    let bits: Option<u8> = text.get(end..).and_then(|rest| rest.strip_prefix('/')).and_then(|rest| {
-                        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-                        rest.get(..digits)?.parse().ok()
-                    });
-                    let kind = match bits.and_then(|bits| ipnet::Ipv6Net::new(address, bits).ok()) {
-                        Some(net) => LiteralKind::Network(IpNet::V6(net)),
-                        None => LiteralKind::Address(address.into()),
-                    };
-                    let port = if bytes_at(text, end) == Some(b']') { port_after(text, end + 1) } else { None };
-                    out.push(Found { kind, port, range: at..end });
-                }
+        if alone
+            && !masked
+            && token.matches(':').count() >= 2
+            && let Ok(address) = token.trim_end_matches('.').parse::<Ipv6Addr>()
+        {
+            let first = address.segments()[0];
+            let known = (0x2000..0x4000).contains(&first) || first >= 0xfc00 || address == Ipv6Addr::LOCALHOST;
+            if known && (token.len() > 5 || address == Ipv6Addr::LOCALHOST) {
+                let bits: Option<u8> = text.get(end..).and_then(|rest| rest.strip_prefix('/')).and_then(|rest| {
+                    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+                    rest.get(..digits)?.parse().ok()
+                });
+                let kind = match bits.and_then(|bits| ipnet::Ipv6Net::new(address, bits).ok()) {
+                    Some(net) => LiteralKind::Network(IpNet::V6(net)),
+                    None => LiteralKind::Address(address.into()),
+                };
+                let port = if bytes_at(text, end) == Some(b']') { port_after(text, end + 1) } else { None };
+                out.push(Found { kind, port, range: at..end });
             }
         }
         at = end;

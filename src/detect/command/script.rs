@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::context::Printed;
 use super::peel::operand;
 use super::pure::file as file_text;
-use super::run::Printed;
 use super::{Arg, SimpleCommand};
 
 /// Text that a command is given to run.

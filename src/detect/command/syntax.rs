@@ -9,107 +9,10 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::rc::Rc;
 
+use super::tree::{Assignment, Heredoc, Item, Node, Piece, Redirection, Simple, Word};
+
 /// Bound on nesting of groups, loops and substitutions within one text.
 pub(super) const DEEPEST: usize = 24;
-
-/// A node of the syntax tree.
-#[derive(Clone, Debug)]
-pub(super) enum Node {
-    Simple(Simple),
-    /// `a | b | c`
-    Pipeline(Vec<Node>),
-    /// `a; b && c & d`
-    List(Vec<Item>),
-    /// `( … )` or `{ …; }` with the redirections behind it.
-    Group(Box<Node>, Vec<Redirection>),
-    /// `for name in words; do body; done`; without words it runs over the positional parameters.
-    For(String, Option<Vec<Word>>, Box<Node>),
-    /// `for (( header )); do body; done`
-    CountedFor(String, Box<Node>),
-    /// Every list of an `if`, a `while` or a `case`, in the order written, with the redirections behind it.
-    Branches(Vec<Node>, Vec<Redirection>),
-    Function(String, Rc<Node>),
-}
-
-/// A member of a list.
-#[derive(Clone, Debug)]
-pub(super) struct Item {
-    pub(super) node: Node,
-    /// Followed by `&`.
-    pub(super) background: bool,
-}
-
-/// Assignments, words and redirections.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Simple {
-    pub(super) assignments: Vec<Assignment>,
-    pub(super) words: Vec<Word>,
-    pub(super) redirections: Vec<Redirection>,
-    pub(super) range: Range<usize>,
-}
-
-/// `name=value` or `name=(values)`.
-#[derive(Clone, Debug)]
-pub(super) struct Assignment {
-    pub(super) name: String,
-    pub(super) values: Vec<Word>,
-    pub(super) array: bool,
-    pub(super) append: bool,
-}
-
-/// A redirection as written.
-#[derive(Clone, Debug)]
-pub(super) struct Redirection {
-    pub(super) operator: &'static str,
-    pub(super) target: Word,
-    pub(super) heredoc: Option<Rc<OnceCell<Heredoc>>>,
-}
-
-/// The body of a here-document.
-#[derive(Clone, Debug)]
-pub(super) struct Heredoc {
-    pub(super) text: String,
-    /// The delimiter was quoted: the body is taken as it stands.
-    pub(super) verbatim: bool,
-}
-
-/// A word, not yet expanded.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Word {
-    pub(super) pieces: Vec<Piece>,
-    pub(super) range: Range<usize>,
-}
-
-/// A part of a word.
-#[derive(Clone, Debug)]
-pub(super) enum Piece {
-    Literal {
-        text: String,
-        quoted: bool,
-    },
-    Parameter {
-        name: String,
-        /// What `${name:-…}` and its kin give when the name is not set.
-        default: Option<String>,
-        /// As written, for when the value is not known.
-        raw: String,
-        quoted: bool,
-    },
-    Substitution {
-        body: Box<Node>,
-        raw: String,
-        quoted: bool,
-        /// It was read from a text of its own (backquotes): places in the body do not refer to the text around.
-        apart: bool,
-    },
-    /// `<( … )` or `>( … )`
-    Process {
-        body: Box<Node>,
-        raw: String,
-    },
-    /// `$(( … ))` or a parameter expansion that is not computed.
-    Opaque(String),
-}
 
 struct Pending {
     cell: Rc<OnceCell<Heredoc>>,
@@ -122,7 +25,7 @@ pub(super) struct Parser<'a> {
     pub(super) text: &'a str,
     pub(super) at: usize,
     pub(super) depth: usize,
-    parens: usize,
+    pub(super) parens: usize,
     pending: Vec<Pending>,
     pub(super) limits: BTreeSet<&'static str>,
 }
@@ -198,7 +101,7 @@ impl<'a> Parser<'a> {
         node.unwrap_or(Node::List(Vec::new()))
     }
 
-    fn blanks(&mut self) {
+    pub(super) fn blanks(&mut self) {
         loop {
             if self.eat("\\\n") {
                 continue;
@@ -217,7 +120,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Passes a line break and reads the here-documents that were waiting for it.
-    fn newline(&mut self) {
+    pub(super) fn newline(&mut self) {
         self.at += 1;
         for pending in std::mem::take(&mut self.pending) {
             let mut body = String::new();
@@ -238,21 +141,21 @@ impl<'a> Parser<'a> {
     }
 
     /// The plain word here, if the next characters are one.
-    fn plain_word(&self) -> &'a str {
+    pub(super) fn plain_word(&self) -> &'a str {
         let rest = self.rest();
         let end = rest.find(|c: char| c.is_whitespace() || ";&|()<>\"'\\$`".contains(c)).unwrap_or(rest.len());
         rest.get(..end).unwrap_or("")
     }
 
     /// Where `needle` stands next, looking no further than `window` bytes and no further than this line.
-    fn find_within(&self, window: usize, needle: &str) -> Option<usize> {
+    pub(super) fn find_within(&self, window: usize, needle: &str) -> Option<usize> {
         let rest = self.rest().as_bytes();
         let rest = rest.get(..rest.len().min(window))?;
         let line = rest.split(|byte| *byte == b'\n').next()?;
         line.windows(needle.len()).position(|part| part == needle.as_bytes()).map(|at| self.at + at)
     }
 
-    fn at_stop(&self, stops: &[&str]) -> bool {
+    pub(super) fn at_stop(&self, stops: &[&str]) -> bool {
         match self.peek() {
             None => true,
             Some(')') => self.parens > 0 || stops.contains(&")"),
@@ -262,7 +165,7 @@ impl<'a> Parser<'a> {
     }
 
     /// A list up to one of `stops` (not consumed), to the `)` of the enclosing group, or to the end.
-    fn list(&mut self, stops: &[&str]) -> Node {
+    pub(super) fn list(&mut self, stops: &[&str]) -> Node {
         let mut items = Vec::new();
         loop {
             self.blanks();
@@ -329,219 +232,7 @@ impl<'a> Parser<'a> {
         if stages.len() == 1 { stages.swap_remove(0) } else { Node::Pipeline(stages) }
     }
 
-    fn command(&mut self, stops: &[&str]) -> Option<Node> {
-        if self.starts("((") {
-            if let Some(length) = self.arithmetic_length(2) {
-                self.at += length;
-                return None;
-            }
-        }
-        if self.eat("(") {
-            let body = self.parenthesised();
-            return Some(Node::Group(Box::new(body), self.redirections()));
-        }
-        match self.plain_word() {
-            "{" => {
-                self.at += 1;
-                let body = self.body(&["}"]);
-                self.eat("}");
-                Some(Node::Group(Box::new(body), self.redirections()))
-            }
-            "if" => {
-                self.at += 2;
-                let mut parts = Vec::new();
-                loop {
-                    parts.push(self.body(&["then", "elif", "else", "fi"]));
-                    match self.plain_word() {
-                        word @ ("then" | "elif" | "else") => self.at += word.len(),
-                        "fi" => {
-                            self.at += 2;
-                            break;
-                        }
-                        _ => break,
-                    }
-                }
-                Some(Node::Branches(parts, self.redirections()))
-            }
-            word @ ("while" | "until") => {
-                self.at += word.len();
-                let condition = self.body(&["do"]);
-                let body = self.do_body();
-                Some(Node::Branches(vec![condition, body], self.redirections()))
-            }
-            word @ ("for" | "select") => {
-                self.at += word.len();
-                Some(self.for_loop())
-            }
-            "case" => {
-                self.at += 4;
-                Some(self.case())
-            }
-            "function" => {
-                self.at += 8;
-                self.blanks();
-                let name = self.plain_word();
-                self.at += name.len();
-                self.blanks();
-                if self.eat("(") {
-                    self.blanks();
-                    self.eat(")");
-                }
-                Some(self.function(name.to_owned(), stops))
-            }
-            "[[" => {
-                let start = self.at;
-                self.at = match self.find_within(WINDOW, "]]") {
-                    Some(end) => end + 2,
-                    None => start + 2,
-                };
-                let word = |range: Range<usize>, text: &str| Word {
-                    pieces: vec![Piece::Literal { text: text.to_owned(), quoted: true }],
-                    range,
-                };
-                let inner = self.slice(start + 2..self.at);
-                Some(Node::Simple(Simple {
-                    words: vec![word(start..start + 2, "[["), word(start + 2..self.at, inner)],
-                    range: start..self.at,
-                    ..Simple::default()
-                }))
-            }
-            "time" => {
-                self.at += 4;
-                self.blanks();
-                self.eat("-p ");
-                self.blanks();
-                self.deeper(|parser| parser.command(stops)).flatten()
-            }
-            _ => self.simple(stops),
-        }
-    }
-
-    fn body(&mut self, stops: &[&str]) -> Node {
-        self.deeper(|parser| parser.list(stops)).unwrap_or(Node::List(Vec::new()))
-    }
-
-    /// `do list done`, or the `{ list }` that bash allows in its place.
-    fn do_body(&mut self) -> Node {
-        self.separators();
-        let (open, close) = if self.plain_word() == "{" { ("{", "}") } else { ("do", "done") };
-        self.eat(open);
-        let body = self.body(&[close]);
-        self.eat(close);
-        body
-    }
-
-    fn separators(&mut self) {
-        loop {
-            self.blanks();
-            match self.peek() {
-                Some('\n') => self.newline(),
-                Some(';') => self.at += 1,
-                _ => return,
-            }
-        }
-    }
-
-    fn for_loop(&mut self) -> Node {
-        self.blanks();
-        if self.starts("((") {
-            let length = self.arithmetic_length(2).unwrap_or(2);
-            let header = self.slice(self.at + 2..self.at + length.saturating_sub(2)).to_owned();
-            self.at += length;
-            let body = self.do_body();
-            return Node::CountedFor(header, Box::new(body));
-        }
-        let name = self.plain_word().to_owned();
-        self.at += name.len();
-        self.separators();
-        let mut words = None;
-        if self.plain_word() == "in" {
-            self.at += 2;
-            let mut list = Vec::new();
-            loop {
-                self.blanks();
-                match self.peek() {
-                    None | Some(';' | '\n' | '&' | '|' | ')' | '(' | '>') => break,
-                    Some('<') if !self.starts("<(") => break,
-                    _ => {
-                        let before = self.at;
-                        list.push(self.word());
-                        if self.at == before {
-                            break;
-                        }
-                    }
-                }
-            }
-            words = Some(list);
-        }
-        let body = self.do_body();
-        let redirections = self.redirections();
-        let node = Node::For(name, words, Box::new(body));
-        if redirections.is_empty() { node } else { Node::Group(Box::new(node), redirections) }
-    }
-
-    fn case(&mut self) -> Node {
-        self.blanks();
-        let subject = self.word();
-        self.separators();
-        if self.plain_word() == "in" {
-            self.at += 2;
-        }
-        let mut parts = vec![Node::Simple(Simple {
-            words: vec![
-                Word {
-                    pieces: vec![Piece::Literal { text: ":".to_owned(), quoted: true }],
-                    range: subject.range.clone(),
-                },
-                subject,
-            ],
-            ..Simple::default()
-        })];
-        loop {
-            self.separators();
-            if self.peek().is_none() || self.plain_word() == "esac" {
-                self.eat("esac");
-                break;
-            }
-            let before = self.at;
-            self.eat("(");
-            while let Some(next) = self.peek() {
-                if next == ')' {
-                    self.at += 1;
-                    break;
-                }
-                if next == '\n' {
-                    break;
-                }
-                if next == '|' || next == '(' || next == ';' || next == '&' || next == '<' || next == '>' {
-                    self.at += 1;
-                } else if next.is_whitespace() {
-                    self.bump();
-                } else {
-                    let at = self.at;
-                    self.word();
-                    if self.at == at {
-                        self.bump();
-                    }
-                }
-            }
-            let parens = std::mem::take(&mut self.parens);
-            parts.push(self.body(&[";;", ";&", ";;&", "esac"]));
-            self.parens = parens;
-            if !(self.eat(";;&") || self.eat(";;") || self.eat(";&")) && self.at == before {
-                self.bump();
-            }
-        }
-        Node::Branches(parts, self.redirections())
-    }
-
-    fn function(&mut self, name: String, stops: &[&str]) -> Node {
-        self.separators();
-        let body = self.deeper(|parser| parser.command(stops)).flatten();
-        Node::Function(name, Rc::new(body.unwrap_or(Node::List(Vec::new()))))
-    }
-
-    fn redirections(&mut self) -> Vec<Redirection> {
+    pub(super) fn redirections(&mut self) -> Vec<Redirection> {
         let mut out = Vec::new();
         loop {
             self.blanks();
@@ -611,7 +302,7 @@ impl<'a> Parser<'a> {
         (append || after.starts_with('=')).then_some((name + 1 + usize::from(append), rest.get(..name)?, append))
     }
 
-    fn simple(&mut self, stops: &[&str]) -> Option<Node> {
+    pub(super) fn simple(&mut self, stops: &[&str]) -> Option<Node> {
         let mut simple = Simple { range: self.at..self.at, ..Simple::default() };
         loop {
             self.blanks();
@@ -636,14 +327,14 @@ impl<'a> Parser<'a> {
                 }
                 _ => {}
             }
-            if simple.words.is_empty() {
-                if let Some((length, name, append)) = self.assignment_head() {
-                    self.at += length;
-                    let (values, array) = self.assigned();
-                    simple.assignments.push(Assignment { name: name.to_owned(), values, array, append });
-                    simple.range.end = self.at;
-                    continue;
-                }
+            if simple.words.is_empty()
+                && let Some((length, name, append)) = self.assignment_head()
+            {
+                self.at += length;
+                let (values, array) = self.assigned();
+                simple.assignments.push(Assignment { name: name.to_owned(), values, array, append });
+                simple.range.end = self.at;
+                continue;
             }
             let before = self.at;
             let word = self.word();

@@ -1,6 +1,7 @@
 //! Words: quotes, escapes, parameters and substitutions (POSIX.1-2024 XCU 2.2, 2.6; bash for `$'…'` and `<(…)`).
 
-use super::syntax::{Node, Parser, Piece, WINDOW, Word, parse};
+use super::syntax::{Parser, WINDOW, parse};
+use super::tree::{Node, Piece, Word};
 
 #[derive(Default)]
 struct Pieces {
@@ -160,12 +161,12 @@ impl Parser<'_> {
 
     fn dollar(&mut self, pieces: &mut Pieces, quoted: bool) {
         let start = self.at;
-        if self.starts("$((") {
-            if let Some(length) = self.arithmetic_length(3) {
-                self.at += length;
-                pieces.piece(Piece::Opaque(self.slice(start..self.at).to_owned()));
-                return;
-            }
+        if self.starts("$((")
+            && let Some(length) = self.arithmetic_length(3)
+        {
+            self.at += length;
+            pieces.piece(Piece::Opaque(self.slice(start..self.at).to_owned()));
+            return;
         }
         if self.eat("$(") {
             let body = Box::new(self.parenthesised());

@@ -1,0 +1,93 @@
+//! Hostile texts.
+
+use proptest::prelude::*;
+
+use crate::detect::command::*;
+
+fn all(text: &str) {
+    let line = CommandLine::parse(text);
+    literals(&line, text);
+    is_network_capable(&line);
+    name_resolutions(text);
+    wallets(text);
+    for command in &line.commands {
+        assert!(text.get(command.range.clone()).is_some(), "{:?} of {text:?}", command.range);
+        command.ssh();
+    }
+    for literal in literals(&line, text) {
+        assert!(text.get(literal.range.clone()).is_some(), "{literal:?} of {text:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        all(&String::from_utf8_lossy(&bytes));
+    }
+
+    /// Shell pieces in any order hit far more of the grammar than random bytes do.
+    #[test]
+    fn any_pieces(pieces in proptest::collection::vec(prop::sample::select(vec![
+        "$(", ")", "`", "\"", "'", "{", "}", "${x:-", "$x", "$((", "))", "<<E\n", "\nE\n", "<<<", "<(", ">", ">>", "&>", "2>&1",
+        "|", "||", "&&", "&", ";", ";;", "\n", " ", "if ", "then ", "fi ", "for i in ", "do ", "done ", "case x in ", "esac ",
+        "a)", "f() ", "f ", "while ", "x=", "x=(", "eval ", "bash -c ", "echo ", "xargs -I{} ", "seq 1 9", "{1..9}", "{a,b}",
+        "base64 -d", "sudo ", "nohup ", "crontab -", "at now", "tmux new -d ", "find . -exec ", "\\;", "\\", "10.0.0.1:80", "é", "http://h.example:8/",
+        "10.0.0.$i", "::1", "[fe80::1]:22", "ssh -R ", "-R", "time ", "[[ ", "]]", "function f ", "python -c ", "os.system('", "#",
+    ]), 0..60)) {
+        all(&pieces.concat());
+    }
+}
+
+/// What would be exponential, quadratic or deep in a careless reader ends within its bounds, and says so.
+#[test]
+fn hostile_texts_end() {
+    let wide = |piece: &str| piece.repeat(LONGEST_TEXT / piece.len());
+    for piece in [
+        "$(",
+        "$((",
+        "${",
+        "`",
+        "(",
+        "{ ",
+        "((",
+        "[[ ",
+        "if ",
+        "case x in ",
+        "a|",
+        "a;",
+        "<<E ",
+        "\"$(",
+        "'",
+        "\\",
+        "$'\\x4",
+        "f(){ f;f; };f;",
+        "eval ",
+        "x=$x$x;",
+        "{a,b}",
+        "bash -c '",
+        "1.2.3.4 ",
+        "a.b.c:1 ",
+        "http://",
+        "::",
+        "for i in a b; do ",
+    ] {
+        all(&wide(piece));
+    }
+    for text in [
+        "f(){ f; f; }; f",
+        "f(){ for i in {1..1000}; do f; done; }; f",
+        "for a in {1..1000}; do for b in {1..1000}; do for c in {1..1000}; do x $a $b $c; done; done; done",
+        "x=aaaaaaaaaaaaaaaa; for i in {1..1000}; do x=$x$x; done",
+        ":(){ :|:& };:",
+        "echo {a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}",
+        "a=; while :; do eval \"$a\"; done",
+    ] {
+        let line = CommandLine::parse(text);
+        assert!(line.commands.len() <= MOST_COMMANDS);
+    }
+    assert!(!CommandLine::parse("for a in {1..100}; do for b in {1..100}; do x $a $b; done; done").limits.is_empty());
+    assert!(!CommandLine::parse(&"(".repeat(500)).limits.is_empty());
+    assert!(!CommandLine::parse(&"a ".repeat(LONGEST_TEXT)).limits.is_empty());
+}
