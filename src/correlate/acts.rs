@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use rayon::prelude::*;
 use serde_json::Value;
 
+use super::names::Names;
 use super::tokens::Token;
 use crate::detect::command::{
     self, CommandLine, Launcher, LiteralKind, SimpleCommand, is_network_capable, literals, name_resolutions,
@@ -238,6 +239,22 @@ fn here_document(text: &str) -> Option<String> {
 
 fn base_name(path: &str) -> &str {
     command::base_name(path)
+}
+
+/// Adds, to every act that names a peer with a port while nothing resolves the name, that port: a connection to a
+/// nameless peer there may be it.
+pub(crate) fn note_unresolved(acts: &mut [Act], names: &Names) {
+    for act in acts {
+        let open: Vec<Token> = act
+            .tokens
+            .iter()
+            .filter_map(|token| match token {
+                Token::NamedEndpoint(name, port) if !names.is_resolved(name) => Some(Token::UnresolvedPort(*port)),
+                _ => None,
+            })
+            .collect();
+        act.tokens.extend(open);
+    }
 }
 
 /// Names that tools resolved in front of the agent.

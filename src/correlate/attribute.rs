@@ -22,6 +22,9 @@ pub(crate) struct Yardstick {
     /// Benign commands, and in how many of them each token stands.
     reference: u64,
     written: BTreeMap<Token, u64>,
+    /// Distinct peers without a name per port, and all distinct peers.
+    nameless: BTreeMap<u16, u64>,
+    peers: u64,
     /// Benign network calls during which a connection began, and those of them that name it.
     calls: u64,
     literal: u64,
@@ -94,7 +97,8 @@ impl Steps<'_> {
                 let after = time.start.is_none_or(|start| event.at.plus(slack) >= start);
                 let named = !tokens::shared(&act.tokens, &event.tokens).is_empty();
                 if named && (after || !event.timed) {
-                    let bound = |limit: Option<Instant>| limit.filter(|_| event.timed).map(|at| event.at.since(at).max(0));
+                    let bound =
+                        |limit: Option<Instant>| limit.filter(|_| event.timed).map(|at| event.at.since(at).max(0));
                     let (least, most) = (bound(time.end).unwrap_or(0), bound(time.start).unwrap_or(i64::MAX));
                     found.push(Possible { step: at, lag: None, reach: (least.min(most), most) });
                 }
@@ -187,6 +191,14 @@ impl Yardstick {
         for event in events {
             *from.entry(event.src).or_insert(0) += 1;
         }
+        let peers: BTreeSet<_> = events.iter().map(|event| (event.dst, event.dst_port)).collect();
+        let is_nameless = |token: &Token| matches!(token, Token::UnresolvedPort(_));
+        let without_name = events.iter().filter(|event| event.tokens.iter().any(is_nameless));
+        let without_name: BTreeSet<_> = without_name.map(|event| (event.dst, event.dst_port)).collect();
+        let mut nameless: BTreeMap<u16, u64> = BTreeMap::new();
+        for port in without_name.into_iter().filter_map(|(_, port)| port) {
+            *nameless.entry(port).or_insert(0) += 1;
+        }
         let model = LagModel::from_anchors(&lags);
         let starts: Vec<i64> = (0..steps.acts.len())
             .filter(|at| steps.acts[*at].network && steps.times[*at].stamped)
@@ -204,6 +216,8 @@ impl Yardstick {
         Yardstick {
             reference,
             written,
+            nameless,
+            peers: peers.len() as u64,
             calls,
             literal,
             matched,
@@ -296,7 +310,7 @@ impl Yardstick {
     fn indicator(&self, steps: &Steps<'_>, at: usize, event: &Event) -> Term {
         let records = vec![steps.intake.steps[at].record, event.record];
         let shared = tokens::shared(&steps.acts[at].tokens, &event.tokens);
-        let count = |token: &Token| self.written.get(token).copied().unwrap_or(0);
+        let count = |token: &Token| self.coincidences(token);
         let controls = format!("named by {} of {} control calls", self.literal, self.calls);
         match shared.iter().min_by_key(|token| (count(token), (*token).clone())) {
             Some(token) => {
@@ -320,6 +334,19 @@ impl Yardstick {
                 let weight = attribution::lr_no_indicator(self.coincidence(), self.literal, self.calls);
                 term("indicator", "the command does not name the peer".to_owned(), weight, controls, records)
             }
+        }
+    }
+
+    /// How many of the benign commands would bear the token out by chance: those that have it; for the port of an
+    /// unresolved name at least as many as the share of nameless peers on that port would make.
+    fn coincidences(&self, token: &Token) -> u64 {
+        let written = self.written.get(token).copied().unwrap_or(0);
+        match token {
+            Token::UnresolvedPort(port) => {
+                let peers = self.nameless.get(port).copied().unwrap_or(0);
+                written.max((peers * self.reference).div_ceil(self.peers.max(1)))
+            }
+            _ => written,
         }
     }
 

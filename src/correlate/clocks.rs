@@ -30,6 +30,8 @@ const FEWEST: usize = 3;
 pub(crate) struct Clocks {
     pub(crate) rows: Vec<Clock>,
     of: Vec<usize>,
+    /// Per row: what the stamps of connections are cut to, in nanoseconds.
+    resolutions: Vec<i64>,
 }
 
 impl Clocks {
@@ -45,6 +47,14 @@ impl Clocks {
     /// How far off an aligned moment may be either way, in nanoseconds.
     pub(crate) fn slack_ns(&self, evidence: EvidenceId) -> i64 {
         self.of(evidence).map_or(0, |clock| (clock.support_ns.1 - clock.support_ns.0).max(0) / 2)
+    }
+
+    /// A moment stamped by the source as the middle of what the stamp covers, on the reference clock, and how far off
+    /// that may be either way: half the resolution and the clock's own uncertainty.
+    pub(crate) fn align_stamp(&self, evidence: EvidenceId, at: Instant) -> (Instant, i64) {
+        let row = self.of.get(evidence.0 as usize).copied().unwrap_or(usize::MAX);
+        let half = self.resolutions.get(row).map_or(0, |resolution| resolution / 2);
+        (self.align(evidence, at).plus(half), self.slack_ns(evidence).saturating_add(half))
     }
 
     /// The grade of the source's clock.
@@ -70,7 +80,7 @@ struct Group {
 pub(crate) fn find(intake: &Intake, acts: &[Act], names: &Names) -> Clocks {
     let groups = groups(intake);
     let Some(reference) = reference(&groups, &intake.sources) else { return Clocks::default() };
-    let mut clocks = Clocks { rows: Vec::new(), of: vec![usize::MAX; intake.sources.len()] };
+    let mut clocks = Clocks { rows: Vec::new(), of: vec![usize::MAX; intake.sources.len()], resolutions: Vec::new() };
     for (row, group) in groups.iter().enumerate() {
         for member in &group.members {
             if let Some(of) = clocks.of.get_mut(member.0 as usize) {
@@ -79,7 +89,9 @@ pub(crate) fn find(intake: &Intake, acts: &[Act], names: &Names) -> Clocks {
         }
         clocks.rows.push(assumed(group, intake, row == reference));
     }
-    let sightings: Vec<Vec<Sighting>> = groups.iter().map(|group| sightings(intake, group)).collect();
+    let (sightings, resolutions): (Vec<Vec<Sighting>>, Vec<i64>) =
+        groups.iter().map(|group| sightings(intake, group)).unzip();
+    clocks.resolutions = resolutions;
     // Packet logs against the capture first, then transcripts against whatever network source is tied, then network
     // sources against transcripts: each pass leans on what the passes before it have tied.
     let mut tied = BTreeSet::from([reference]);
@@ -242,7 +254,8 @@ struct Sighting {
     hi: i64,
 }
 
-fn sightings(intake: &Intake, group: &Group) -> Vec<Sighting> {
+/// The connections of a group, and the resolution of their stamps in nanoseconds (1 if there are none).
+fn sightings(intake: &Intake, group: &Group) -> (Vec<Sighting>, i64) {
     let mut all = Vec::new();
     for conversation in intake.conversations.iter().filter(|one| group.members.contains(&one.key.evidence)) {
         let key = conversation.key;
@@ -264,7 +277,8 @@ fn sightings(intake: &Intake, group: &Group) -> Vec<Sighting> {
     for one in &mut all {
         one.hi = one.lo.saturating_add(resolution - 1);
     }
-    all
+    let resolution = if all.is_empty() { 1 } else { resolution };
+    (all, resolution)
 }
 
 /// Pairs of one connection in two packet sources: same addresses, ports and protocol.

@@ -56,23 +56,26 @@ pub(crate) fn events(
         if !wanted(key.src) {
             continue;
         }
-        let tokens = names.tokens(key.dst, key.dst_port);
+        let tokens = names.shown(key.dst, key.dst_port);
         for (part, segment) in conversation.segments.iter().enumerate() {
-            let event = |at, src_port, number, last| Event {
-                evidence: key.evidence,
-                at: clocks.align(key.evidence, at),
-                slack_ns: clocks.slack_ns(key.evidence),
-                until: clocks.align(key.evidence, last),
-                src: key.src,
-                src_port,
-                dst: key.dst,
-                dst_port: key.dst_port,
-                protocol: key.protocol,
-                record: Record { evidence: key.evidence, number },
-                tokens: tokens.clone(),
-                segment: Some((index, part)),
-                timed: segment.basis.is_dated() || clocks.is_tied(key.evidence),
-                failed: segment.failed > 0 && segment.allowed == 0 && segment.answered == 0,
+            let event = |at, src_port, number, last| {
+                let (at, slack_ns) = clocks.align_stamp(key.evidence, at);
+                Event {
+                    evidence: key.evidence,
+                    at,
+                    slack_ns,
+                    until: clocks.align(key.evidence, last).max(at),
+                    src: key.src,
+                    src_port,
+                    dst: key.dst,
+                    dst_port: key.dst_port,
+                    protocol: key.protocol,
+                    record: Record { evidence: key.evidence, number },
+                    tokens: tokens.clone(),
+                    segment: Some((index, part)),
+                    timed: segment.basis.is_dated() || clocks.is_tied(key.evidence),
+                    failed: segment.failed > 0 && segment.allowed == 0 && segment.answered == 0,
+                }
             };
             if segment.starts.is_empty() {
                 events.push(event(segment.first, None, segment.first_record, segment.last));

@@ -214,8 +214,7 @@ fn summary(signals: &[&Traced], named_by: &BTreeSet<super::tokens::Token>) -> St
             parts.push(signal.summary.clone());
         }
     }
-    // The most particular token says most: a name with its port, then an address with its port.
-    let token = named_by.iter().max_by_key(|token| (token.to_string().len(), token.to_string()));
+    let token = named_by.iter().max_by_key(|token| (token.particularity(), token.to_string()));
     match token {
         Some(token) => format!("{token} → {}", parts.join("; ")),
         None => parts.join("; "),
@@ -247,7 +246,9 @@ fn unexplained(
         let at = corroborated.get(&at).copied().unwrap_or(at);
         let signal = &traced[at].signal;
         let flow = signal.flow.unwrap_or_default();
-        let peer = if signal.behaviour == Behaviour::Probing { None } else { flow.dst };
+        // A name that was looked up belongs with the traffic to its address.
+        let named = signal.domains.first().and_then(|domain| witnesses.names.address_of(domain));
+        let peer = if signal.behaviour == Behaviour::Probing { None } else { flow.dst.or(named) };
         (signal.behaviour, flow.src, peer, signal.source)
     };
     let mut groups: BTreeMap<_, Vec<usize>> = BTreeMap::new();

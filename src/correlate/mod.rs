@@ -46,9 +46,10 @@ pub fn clocks(intake: &Intake, rules: &RuleSet) -> Vec<Clock> {
 
 /// The main job: what lines up with what, how strongly, against which rivals.
 pub fn analyze(intake: &Intake, options: &Options, rules: &RuleSet) -> Analysis {
-    let acts = acts::understand(intake, rules);
+    let mut acts = acts::understand(intake, rules);
     let names = Names::new(&intake.facts, acts::printed_resolutions(intake));
     let clocks = clocks::find(intake, &acts, &names);
+    acts::note_unresolved(&mut acts, &names);
     let identity = Identity::new(intake, &options.case, &acts, &names);
     let everywhere = events::events(intake, &clocks, &names, &|_| true);
     let mut times = steptime::step_times(intake, &clocks);
@@ -61,8 +62,7 @@ pub fn analyze(intake: &Intake, options: &Options, rules: &RuleSet) -> Analysis 
         .cloned()
         .collect();
     let yardstick = Yardstick::new(&steps, &theirs, timing_holds(intake, &clocks));
-    let seen =
-        detected(intake, options, rules).into_iter().map(|signal| signals::align(signal, &clocks)).collect();
+    let seen = detected(intake, options, rules).into_iter().map(|signal| signals::align(signal, &clocks)).collect();
     let (mut traced, attributions) = signals::trace(seen, &theirs, &steps, &yardstick, &clocks, &names);
     let named = signals::named_by_command(&theirs, &attributions, &traced, &steps, &names);
     traced.extend(named);

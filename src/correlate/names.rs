@@ -43,6 +43,27 @@ impl Names {
         self.of.get(&address).map(|names| names.iter().cloned().collect()).unwrap_or_default()
     }
 
+    /// Whether any address of the name is known.
+    pub(crate) fn is_resolved(&self, name: &str) -> bool {
+        self.of.values().any(|names| names.contains(name))
+    }
+
+    /// An address of the name, the lowest of several.
+    pub(crate) fn address_of(&self, name: &str) -> Option<IpAddr> {
+        self.of.iter().find(|(_, names)| names.contains(name)).map(|(address, _)| *address)
+    }
+
+    /// As [`Names::tokens`]; a peer without a name might also be one that a command named and nothing resolves.
+    pub(crate) fn shown(&self, address: Option<IpAddr>, port: Option<u16>) -> BTreeSet<Token> {
+        let mut tokens = self.tokens(address, port);
+        if let (Some(address), Some(port)) = (address, port)
+            && !self.of.contains_key(&address)
+        {
+            tokens.insert(Token::UnresolvedPort(port));
+        }
+        tokens
+    }
+
     /// Everything by which a command could have named this peer.
     pub(crate) fn tokens(&self, address: Option<IpAddr>, port: Option<u16>) -> BTreeSet<Token> {
         let mut tokens = BTreeSet::new();

@@ -11,7 +11,7 @@ use super::names::Names;
 use super::tokens::Token;
 use crate::evidence::{EvidenceId, Record};
 use crate::model::{Behaviour, Confidence, Flow, Signal, SignalSource};
-use crate::time::{Basis, Span};
+use crate::time::{Basis, Instant, Span};
 
 /// A peer in one source: evidence, address, port.
 type Peer = (Option<EvidenceId>, Option<IpAddr>, Option<u16>);
@@ -83,7 +83,7 @@ fn connection_of(signal: &Signal, events: &[Event]) -> Option<usize> {
 fn as_event(signal: &Signal, clocks: &Clocks, names: &Names) -> Event {
     let flow = signal.flow.unwrap_or_default();
     let evidence = signal.records.first().map_or(EvidenceId(0), |record| record.evidence);
-    let mut tokens = names.tokens(flow.dst, flow.dst_port);
+    let mut tokens = names.shown(flow.dst, flow.dst_port);
     tokens.extend(signal.domains.iter().map(|domain| Token::Name(domain.clone())));
     for target in &signal.targets {
         tokens.extend(names.tokens(target.dst, target.dst_port));
@@ -97,12 +97,14 @@ fn as_event(signal: &Signal, clocks: &Clocks, names: &Names) -> Event {
         }
     }
     let dated = signal.span.is_some_and(|span| span.basis.is_dated()) || clocks.is_tied(evidence);
-    let at = signal.span.map(|span| span.lo).unwrap_or_default();
+    // The span has been aligned already: only the stamp's own width is left to add.
+    let (_, slack_ns) = clocks.align_stamp(evidence, Instant(0));
+    let at = signal.span.map(|span| span.lo.plus(slack_ns - clocks.slack_ns(evidence))).unwrap_or_default();
     Event {
         evidence,
         at,
-        slack_ns: clocks.slack_ns(evidence),
-        until: signal.span.map_or(at, |span| span.hi),
+        slack_ns,
+        until: signal.span.map_or(at, |span| span.hi.max(at)),
         src: flow.src,
         src_port: flow.src_port,
         dst: flow.dst,

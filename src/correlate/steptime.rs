@@ -107,12 +107,7 @@ fn propagate(
 }
 
 /// Steps that alone, in the whole case, name a peer that their host reached: with the first event there.
-fn sole_witnesses(
-    intake: &Intake,
-    acts: &[Act],
-    events: &[Event],
-    identity: &Identity,
-) -> BTreeMap<usize, Instant> {
+fn sole_witnesses(intake: &Intake, acts: &[Act], events: &[Event], identity: &Identity) -> BTreeMap<usize, Instant> {
     let mut writers: BTreeMap<&Token, Vec<usize>> = BTreeMap::new();
     for (step, act) in acts.iter().enumerate().filter(|(at, act)| act.network && !intake.steps[*at].not_executed) {
         for token in &act.tokens {

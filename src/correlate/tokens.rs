@@ -16,6 +16,8 @@ pub(crate) enum Token {
     NamedEndpoint(String, u16),
     /// A network or the prefix of a loop over addresses.
     Network(IpNet),
+    /// The port of a peer by a name that nothing in the evidence resolves.
+    UnresolvedPort(u16),
     /// Base name of a program that was run, or that was seen on a GPU.
     Program(String),
 }
@@ -28,7 +30,23 @@ impl fmt::Display for Token {
             Token::Name(name) => f.write_str(name),
             Token::NamedEndpoint(name, port) => write!(f, "{name}:{port}"),
             Token::Network(network) => write!(f, "{network}"),
+            Token::UnresolvedPort(port) => write!(f, "port {port} of a name that nothing resolves"),
             Token::Program(program) => f.write_str(program),
+        }
+    }
+}
+
+impl Token {
+    /// How much a token tells a reader: a name with its port most.
+    pub(crate) fn particularity(&self) -> u8 {
+        match self {
+            Token::NamedEndpoint(..) => 6,
+            Token::Endpoint(..) => 5,
+            Token::Name(_) => 4,
+            Token::Address(_) => 3,
+            Token::Network(_) => 2,
+            Token::UnresolvedPort(_) => 1,
+            Token::Program(_) => 0,
         }
     }
 }

@@ -326,7 +326,7 @@ fn needle(token: &Token) -> Option<String> {
     match token {
         Token::Address(address) | Token::Endpoint(address, _) => Some(address.to_string()),
         Token::Name(name) | Token::NamedEndpoint(name, _) => Some(name.to_ascii_lowercase()),
-        Token::Network(_) | Token::Program(_) => None,
+        Token::Network(_) | Token::Program(_) | Token::UnresolvedPort(_) => None,
     }
 }
 
