@@ -1,0 +1,4 @@
+use super::Seen;
+pub fn judge(_m: &crate::model::Mining) -> Option<Seen> {
+    None
+}
