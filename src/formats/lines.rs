@@ -14,7 +14,8 @@ pub trait LineReader: Sync {
 const BLOCK: usize = 1 << 20;
 const LONGEST_LINE: usize = 16 << 20;
 
-/// Feeds every line of `input` to `reader`, on all threads of the current rayon pool, in bounded memory.
+/// Feeds every line of `input` to `reader`, on all threads of the current rayon pool, in bounded memory. While lines are
+/// being read, the next ones are fetched and decompressed.
 ///
 /// Empty lines are passed over. A line longer than 16 MiB is reported as an anomaly and passed over.
 ///
@@ -23,68 +24,214 @@ const LONGEST_LINE: usize = 16 << 20;
 pub fn read_lines(input: &mut Input, reader: &dyn LineReader, sink: &mut dyn Sink) -> io::Result<()> {
     let blocks_at_once = rayon::current_num_threads().max(1) * 2;
     let mut sinks: Vec<Box<dyn Sink>> = (0..blocks_at_once).map(|_| sink.fork()).collect();
-    let mut blocks: Vec<(Vec<u8>, u64)> = Vec::with_capacity(blocks_at_once);
-    let mut rest = Vec::new();
-    let mut next_line = 1;
-    let mut skipping = false;
-    let outcome = loop {
-        let mut block = std::mem::take(&mut rest);
-        let before = block.len();
-        let read = fill(input, &mut block, BLOCK);
-        let ended = block.len() == before;
-        if skipping {
-            match memchr::memchr(b'\n', &block) {
-                Some(end) => {
-                    block.drain(..=end);
-                    next_line += 1;
-                    skipping = false;
-                }
-                None => block.clear(),
-            }
-        }
-        if let Some(end) = memchr::memrchr(b'\n', &block) {
-            rest = block.split_off(end + 1);
-        } else if !ended && read.is_ok() {
-            if block.len() > LONGEST_LINE {
-                sink.unread(next_line, "line longer than 16 MiB", &block[..80]);
-                sink.anomaly(Anomaly {
-                    record: next_line,
-                    kind: AnomalyKind::BoundReached,
-                    detail: "a line longer than 16 MiB was passed over".to_owned(),
-                });
-                block.clear();
-                skipping = true;
-            }
-            rest = block;
-            continue;
-        }
-        if !block.is_empty() {
-            let first_line = next_line;
-            next_line += memchr::memchr_iter(b'\n', &block).count() as u64;
-            blocks.push((block, first_line));
-        }
-        let last = ended || read.is_err();
-        if blocks.len() == blocks_at_once || last {
-            blocks.par_iter().zip(sinks.par_iter_mut()).for_each(|((block, first_line), sink)| {
-                for (line, number) in block.split(|byte| *byte == b'\n').zip(*first_line..) {
-                    let line = line.strip_suffix(b"\r").unwrap_or(line);
-                    if !line.is_empty() {
-                        reader.line(line, number, sink.as_mut());
-                    }
-                }
-            });
-            blocks.clear();
-        }
-        if last {
-            break read;
-        }
-    };
+    let mut blocks = Blocks::new(input);
+    let mut batch = blocks.take(blocks_at_once);
+    while !batch.is_empty() {
+        let ((), next) = rayon::join(|| read_batch(&batch, reader, &mut sinks), || blocks.take(blocks_at_once));
+        blocks.recycle(batch);
+        batch = next;
+    }
+    let Blocks { too_long, outcome, .. } = blocks;
+    for (number, beginning) in too_long {
+        sink.unread(number, "line longer than 16 MiB", &beginning);
+        sink.anomaly(Anomaly {
+            record: number,
+            kind: AnomalyKind::BoundReached,
+            detail: "a line longer than 16 MiB was passed over".to_owned(),
+        });
+    }
     for fork in sinks {
         sink.join(fork);
     }
     outcome
 }
 
-fn fill(input: &mut Input, block: &mut Vec<u8>, target: usize) -> io::Result<()> {
-    input.take(target as u64).read_to_end(block).map(drop)
+fn read_batch(batch: &[Block], reader: &dyn LineReader, sinks: &mut [Box<dyn Sink>]) {
+    batch.par_iter().zip(sinks.par_iter_mut()).for_each(|(block, sink)| {
+        for (line, number) in block.lines.split(|byte| *byte == b'\n').zip(block.first_line..) {
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            if !line.is_empty() {
+                reader.line(line, number, sink.as_mut());
+            }
+        }
+    });
+}
+
+/// Whole lines, and the number of the first.
+struct Block {
+    lines: Vec<u8>,
+    first_line: u64,
+}
+
+/// Cuts an input into blocks at line breaks.
+struct Blocks<'i> {
+    input: &'i mut Input,
+    /// The beginning of a line whose end is not there yet.
+    rest: Vec<u8>,
+    next_line: u64,
+    /// In a line that is too long, up to its end.
+    skipping: bool,
+    ended: bool,
+    outcome: io::Result<()>,
+    /// Number and beginning of the lines that were too long.
+    too_long: Vec<(u64, Vec<u8>)>,
+    /// Buffers to be used again: fresh memory costs more than the reading of it.
+    spare: Vec<Vec<u8>>,
+}
+
+impl<'i> Blocks<'i> {
+    fn new(input: &'i mut Input) -> Self {
+        let (rest, too_long, spare) = (Vec::new(), Vec::new(), Vec::new());
+        Blocks { input, rest, next_line: 1, skipping: false, ended: false, outcome: Ok(()), too_long, spare }
+    }
+
+    fn recycle(&mut self, batch: Vec<Block>) {
+        self.spare.extend(batch.into_iter().map(|block| block.lines).filter(|lines| lines.capacity() <= BLOCK * 2));
+    }
+
+    /// The next blocks, at most `count`; none at the end.
+    fn take(&mut self, count: usize) -> Vec<Block> {
+        let mut batch = Vec::with_capacity(count);
+        while batch.len() < count && !self.ended {
+            batch.extend(self.next());
+        }
+        batch
+    }
+
+    /// Reads about a MiB more; a block if a line came to its end.
+    fn next(&mut self) -> Option<Block> {
+        let mut lines = if self.rest.len() > BLOCK {
+            // A long line goes on: it grows where it is.
+            std::mem::take(&mut self.rest)
+        } else {
+            let mut fresh = self.spare.pop().unwrap_or_default();
+            fresh.clear();
+            fresh.reserve(BLOCK + self.rest.len());
+            fresh.append(&mut self.rest);
+            fresh
+        };
+        let before = lines.len();
+        let read = self.input.by_ref().take(BLOCK as u64).read_to_end(&mut lines);
+        self.ended = read.is_err() || lines.len() == before;
+        if let Err(error) = read {
+            self.outcome = Err(error);
+        }
+        if self.skipping {
+            match memchr::memchr(b'\n', &lines) {
+                Some(end) => {
+                    lines.drain(..=end);
+                    self.next_line += 1;
+                    self.skipping = false;
+                }
+                None => lines.clear(),
+            }
+        }
+        if !self.ended {
+            let whole = memchr::memrchr(b'\n', &lines).map_or(0, |end| end + 1);
+            if whole == 0 {
+                self.rest = std::mem::take(&mut lines);
+            } else {
+                self.rest.extend_from_slice(lines.get(whole..).unwrap_or_default());
+                lines.truncate(whole);
+            }
+            if self.rest.len() > LONGEST_LINE {
+                let beginning = self.rest.get(..80).unwrap_or_default().to_vec();
+                // The line has no number yet if whole lines stand before it in this block.
+                let before = memchr::memchr_iter(b'\n', &lines).count() as u64;
+                self.too_long.push((self.next_line + before, beginning));
+                self.rest = Vec::new();
+                self.skipping = true;
+            }
+        }
+        if lines.is_empty() {
+            return None;
+        }
+        let first_line = self.next_line;
+        self.next_line += memchr::memchr_iter(b'\n', &lines).count() as u64;
+        Some(Block { lines, first_line })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::EvidenceId;
+    use crate::formats::Collector;
+
+    /// Reports every line as unread, with its text for an example.
+    struct Echo;
+
+    impl LineReader for Echo {
+        fn line(&self, line: &[u8], number: u64, sink: &mut dyn Sink) {
+            sink.unread(number, "", line);
+        }
+    }
+
+    fn lines(bytes: Vec<u8>) -> Collector {
+        let mut input = Input::from_bytes("log", bytes, EvidenceId(0));
+        let mut collector = Collector::default();
+        read_lines(&mut input, &Echo, &mut collector).unwrap();
+        collector
+    }
+
+    #[test]
+    fn every_line_comes_once_with_its_number() {
+        // Lines of all lengths, so that block ends fall into them, after them and before them.
+        let mut log = Vec::new();
+        let mut expected = Vec::new();
+        for number in 1..=60_000_u64 {
+            let text = if number % 7 == 0 {
+                String::new()
+            } else {
+                format!("{number} {}", "x".repeat((number % 91) as usize))
+            };
+            log.extend_from_slice(text.as_bytes());
+            log.extend_from_slice(if number % 5 == 0 { b"\r\n" } else { b"\n" });
+            if !text.is_empty() {
+                expected.push((number, String::new(), text));
+            }
+        }
+        assert!(log.len() > BLOCK * 2);
+        for cut in [0, 1, 2] {
+            let shorter = log[..log.len() - cut].to_vec();
+            let got = lines(shorter);
+            assert_eq!(got.unread.len(), expected.len());
+            assert_eq!(got.unread[..expected.len() - 1], expected[..expected.len() - 1]);
+            assert!(expected[expected.len() - 1].2.starts_with(&got.unread[expected.len() - 1].2));
+        }
+        assert_eq!(lines(Vec::new()).unread, []);
+        assert_eq!(lines(b"\n\r\n\n".to_vec()).unread, []);
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_told_and_passed_over() {
+        let mut log = b"first\n".to_vec();
+        log.extend(std::iter::repeat_n(b'a', LONGEST_LINE + 3 * BLOCK));
+        log.extend_from_slice(b"\nthird\n");
+        log.extend(std::iter::repeat_n(b'b', BLOCK + 5));
+        log.extend_from_slice(b"\nfifth");
+        let got = lines(log);
+        let numbers: Vec<(u64, &str)> =
+            got.unread.iter().map(|(number, reason, _)| (*number, reason.as_str())).collect();
+        assert_eq!(numbers, [(1, ""), (2, "line longer than 16 MiB"), (3, ""), (4, ""), (5, "")]);
+        assert_eq!(got.unread[4].2, "fifth");
+        assert_eq!((got.anomalies.len(), got.anomalies[0].record), (1, 2));
+    }
+
+    #[test]
+    fn what_comes_before_a_failure_is_read() {
+        // A gzip stream (RFC 1952) that is cut in the middle.
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.gz");
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+        let text: String = (1..=10_000).map(|number| format!("line {number}\n")).collect();
+        io::Write::write_all(&mut encoder, text.as_bytes()).unwrap();
+        let packed = encoder.finish().unwrap();
+        std::fs::write(&path, &packed[..packed.len() / 2]).unwrap();
+        let mut input = Input::open("log.gz", &path, EvidenceId(0)).unwrap();
+        let mut got = Collector::default();
+        assert!(read_lines(&mut input, &Echo, &mut got).is_err());
+        assert!((4_000..6_000).contains(&got.unread.len()), "{}", got.unread.len());
+        assert_eq!(got.unread[3_999].2, "line 4000");
+    }
 }

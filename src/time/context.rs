@@ -82,9 +82,14 @@ impl TimeContext {
             YearSource::Declared(year) => self.local(in_year(year)?, resolution_ns),
             YearSource::NearestTo(neighbour) => {
                 let around = neighbour.to_utc().year();
-                let local = (around - 1..=around + 1)
-                    .filter_map(in_year)
-                    .min_by_key(|local| (local.and_utc().timestamp() - neighbour.0.div_euclid(SECOND)).abs())?;
+                let distance =
+                    |local: &NaiveDateTime| (local.and_utc().timestamp() - neighbour.0.div_euclid(SECOND)).abs();
+                // Within 182 days no other year can be nearer: this is the hot path of every log without years.
+                let near = in_year(around).filter(|local| distance(local) <= 182 * 86_400);
+                let local = match near {
+                    Some(local) => local,
+                    None => (around - 1..=around + 1).filter_map(in_year).min_by_key(distance)?,
+                };
                 let span = self.local(local, resolution_ns)?;
                 Some(Span { basis: Basis::AssumedYear, ..span })
             }

@@ -115,7 +115,7 @@ fn noise_is_survived() {
     }
 }
 
-/// Vector's, Sekoia's and Wazuh's netfilter lines with the fields that Sekoia expects, as far as they are connections.
+/// Sekoia's netfilter lines, which have no header, with the fields that Sekoia expects of them.
 #[test]
 fn sekoia_netfilter() {
     let Some(folder) = corpus("firewall/iptables") else { return };

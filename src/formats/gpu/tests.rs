@@ -40,8 +40,8 @@ fn a_row_without_end_is_passed_over() {
     assert_eq!(got.observations[0].record, 3);
 }
 
-/// 376 traces at about 10 Hz without times, each with a bare number as its last line: every other row is a sample, with
-/// the figures that stand in it.
+/// Labelled traces at about 10 Hz without times (ICPP 2020), each with a bare number as its last line: every other row is
+/// a sample, with the figures that stand in it.
 #[test]
 fn labelled_traces() {
     let Some(folder) = corpus("gpu/query-gpu-csv/icpp2020") else { return };
@@ -66,7 +66,7 @@ fn labelled_traces() {
     assert!(files > 200);
 }
 
-/// Captures of nine drivers against the metrics that nvidia_gpu_exporter makes of the same capture.
+/// Captures of several drivers against the metrics that nvidia_gpu_exporter makes of the same capture.
 #[test]
 fn exporter_metrics() {
     let Some(folder) = corpus("gpu") else { return };
