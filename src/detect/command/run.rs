@@ -100,10 +100,10 @@ impl Runner<'_> {
 
     /// The values of a variable; several for an array.
     pub(super) fn value(&self, name: &str) -> Option<Vec<String>> {
-        if let Some((array, index)) = name.strip_suffix(']').and_then(|name| name.split_once('[')) {
-            if let Ok(index) = index.parse::<usize>() {
-                return self.variables.get(array)?.get(index).map(|value| vec![value.clone()]);
-            }
+        if let Some((array, index)) = name.strip_suffix(']').and_then(|name| name.split_once('['))
+            && let Ok(index) = index.parse::<usize>()
+        {
+            return self.variables.get(array)?.get(index).map(|value| vec![value.clone()]);
         }
         match name.strip_suffix("[@]") {
             Some(array) => self.variables.get(array).cloned(),
