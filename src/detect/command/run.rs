@@ -100,6 +100,11 @@ impl Runner<'_> {
 
     /// The values of a variable; several for an array.
     pub(super) fn value(&self, name: &str) -> Option<Vec<String>> {
+        if let Some((array, index)) = name.strip_suffix(']').and_then(|name| name.split_once('['))
+            && let Ok(index) = index.parse::<usize>()
+        {
+            return self.variables.get(array)?.get(index).map(|value| vec![value.clone()]);
+        }
         match name.strip_suffix("[@]") {
             Some(array) => self.variables.get(array).cloned(),
             None => self.variables.get(name).map(|values| match name {
@@ -400,8 +405,8 @@ impl Runner<'_> {
             inner.origin = origin;
             const POSITIONAL: [&str; 10] = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "@"];
             let before = POSITIONAL.map(|name| (name, self.variables.remove(name)));
-            for (index, arg) in args.iter().take(9).enumerate() {
-                self.set(&(index + 1).to_string(), vec![arg.text.clone()]);
+            for (index, name) in POSITIONAL.iter().take(9).enumerate() {
+                self.set(name, args.get(index).map(|arg| arg.text.clone()).into_iter().collect());
             }
             self.set("@", args.into_iter().map(|arg| arg.text).collect());
             let printed = self.visit(&body, &inner, input.as_ref().or(stdin));

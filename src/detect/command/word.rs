@@ -239,6 +239,7 @@ impl Parser<'_> {
         let unquote = |text: &str| text.trim_matches(['"', '\'']).to_owned();
         let default = match after {
             "" | "[@]" | "[*]" => None,
+            _ if index_of(after).is_some() => None,
             _ if after.starts_with(":-") || after.starts_with(":=") => after.get(2..).map(unquote),
             _ if after.starts_with('-') || after.starts_with('=') => after.get(1..).map(unquote),
             _ => return Piece::Opaque(raw.to_owned()),
@@ -246,7 +247,11 @@ impl Parser<'_> {
         if name.is_empty() {
             return Piece::Opaque(raw.to_owned());
         }
-        let name = if after.starts_with('[') { format!("{name}[@]") } else { name.to_owned() };
+        let name = match index_of(after) {
+            Some(index) => format!("{name}[{index}]"),
+            None if after.starts_with('[') => format!("{name}[@]"),
+            None => name.to_owned(),
+        };
         Piece::Parameter { name, default, raw: raw.to_owned(), quoted }
     }
 
@@ -308,4 +313,9 @@ impl Parser<'_> {
         }
         None
     }
+}
+
+/// The number in `[3]`.
+fn index_of(text: &str) -> Option<usize> {
+    text.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
 }

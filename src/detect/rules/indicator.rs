@@ -14,9 +14,9 @@ pub struct Indicator {
     /// Becomes the kind of the hit: "pool-domain".
     pub category: String,
     pub confidence: Confidence,
-    /// Where the fact is published.
+    /// Where the entry can be checked.
     pub source: String,
-    /// When it was looked up, `YYYY-MM-DD`.
+    /// When it was entered, `YYYY-MM-DD`.
     pub date: String,
     /// Path of the list.
     pub path: String,

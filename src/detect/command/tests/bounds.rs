@@ -6,7 +6,6 @@ use crate::detect::command::*;
 
 fn all(text: &str) {
     let line = CommandLine::parse(text);
-    literals(&line, text);
     is_network_capable(&line);
     name_resolutions(text);
     wallets(text);
