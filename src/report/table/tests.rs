@@ -129,3 +129,16 @@ fn several_runs_have_intervals_and_recurrence() {
     assert!(text.contains("1 of 2 runs with findings"), "{text}");
     assert!(!text.contains("no inference"), "{text}");
 }
+
+#[test]
+fn verbose_shows_what_the_test_rests_on() {
+    let text = render(&fixture::analysis(), &Reading::default(), &TableOptions { verbose: true, ..Default::default() });
+    for says in [
+        "windows from 0.4 s before to 6.4 s after a call, 18.2 % of the covered time; jitter ± 2 min",
+        "negative outcome: 2 of 9 in window, 1.7 by chance, P = 0.33",
+        "gap/3: 12 of 12 in window",
+        "packet 1204: 1514 bytes announced, 20 left",
+    ] {
+        assert!(text.contains(says), "{says}: {text}");
+    }
+}
