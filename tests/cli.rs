@@ -1,5 +1,7 @@
 //! The command line as a user meets it: exit codes, streams, files.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -78,7 +78,8 @@ impl Table {
         };
         let widths: Vec<usize> = self.columns.iter().enumerate().map(|(at, (name, _))| width_of(at, name)).collect();
         let mut out = String::new();
-        let header = self.columns.iter().map(|(name, _)| (escape::terminal(name).into_owned(), Tone::Header)).collect();
+        let header = self.columns.iter().map(|(name, _)| (escape::terminal(name).into_owned(), Tone::Header));
+        let header: Vec<(String, Tone)> = header.collect();
         self.line(&header, &widths, paint, &mut out);
         for row in &self.rows {
             self.line(row, &widths, paint, &mut out);
@@ -89,7 +90,7 @@ impl Table {
         out
     }
 
-    fn line(&self, cells: &Vec<(String, Tone)>, widths: &[usize], paint: Paint, out: &mut String) {
+    fn line(&self, cells: &[(String, Tone)], widths: &[usize], paint: Paint, out: &mut String) {
         let last = cells.iter().rposition(|(cell, _)| !cell.is_empty());
         let Some(last) = last else { return out.push('\n') };
         for (at, (cell, tone)) in cells.iter().enumerate().take(last + 1) {

@@ -329,11 +329,11 @@ fn rates(analysis: &Analysis, out: &mut String) {
 fn recurrent(frame: &polars::prelude::DataFrame) -> String {
     let column = |name: &str| frame.column(name).ok();
     let mut runs: BTreeMap<String, i64> = BTreeMap::new();
-    if let (Some(names), Some(flagged)) = (column("run"), column("flagged")) {
-        if let (Ok(names), Ok(flagged)) = (names.str(), flagged.i64()) {
-            for (name, flagged) in names.iter().zip(flagged.iter()) {
-                *runs.entry(name.unwrap_or_default().to_owned()).or_default() += flagged.unwrap_or_default();
-            }
+    if let (Some(names), Some(flagged)) = (column("run"), column("flagged"))
+        && let (Ok(names), Ok(flagged)) = (names.str(), flagged.i64())
+    {
+        for (name, flagged) in names.iter().zip(flagged.iter()) {
+            *runs.entry(name.unwrap_or_default().to_owned()).or_default() += flagged.unwrap_or_default();
         }
     }
     let with = runs.values().filter(|flagged| **flagged > 0).count();
