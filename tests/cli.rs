@@ -300,7 +300,6 @@ fn colour_is_for_terminals_unless_asked_for() {
 }
 
 #[test]
-#[ignore = "until the intake reads files"]
 fn a_file_that_no_format_knows_is_named_and_leaves_with_three() {
     let case = case();
     fs::write(case.path().join("in/noise.bin"), [0x9f, 0x00, 0x13, 0x37].repeat(64)).unwrap();

@@ -21,7 +21,7 @@ impl Clocks {
     pub(crate) fn run(&self, voice: Voice) -> Outcome {
         let evidence = self.evidence.resolve(voice)?;
         let intake = evidence.take_in(voice)?;
-        let clocks = engine::clocks(&intake, &evidence.options);
+        let clocks = engine::clocks(&intake);
         match self.format {
             Format::Table => print(sources::clocks_table(&clocks, &intake.sources, voice.paint).as_bytes())?,
             Format::Csv => print(&sources::clocks_csv(clocks, intake.sources.clone())?)?,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use coincident::correlate::{self, Analysis, Clock};
+use coincident::detect::rules::RuleSet;
 use coincident::formats::Sink;
 use coincident::intake::{self, Intake, Options};
 use coincident::report::Reading;
@@ -15,21 +16,17 @@ pub(crate) fn take_in(paths: &[PathBuf], options: &Options) -> Intake {
 /// What lines up with what, and how reading went.
 pub(crate) fn analyze(intake: Intake, options: &Options) -> (Analysis, Reading) {
     let reading = Reading { walk_errors: intake.walk_errors.clone() };
-    (correlate::analyze(intake, options), reading)
+    (correlate::analyze(&intake, options, &RuleSet::embedded()), reading)
 }
 
 /// The clocks of all sources.
-pub(crate) fn clocks(intake: &Intake, options: &Options) -> Vec<Clock> {
-    correlate::clocks(intake, options)
+pub(crate) fn clocks(intake: &Intake) -> Vec<Clock> {
+    correlate::clocks(intake, &RuleSet::embedded())
 }
 
 /// Reads all evidence once more, each file into a sink of its own.
-pub(crate) fn replay(
-    intake: &Intake,
-    options: &Options,
-    make: &(dyn Fn(usize) -> Box<dyn Sink> + Sync),
-) -> Vec<Box<dyn Sink>> {
-    intake::replay(intake, options, make)
+pub(crate) fn replay(intake: &Intake, make: &(dyn Fn(usize) -> Box<dyn Sink> + Sync)) -> Vec<Box<dyn Sink>> {
+    intake::replay(intake, make)
 }
 
 /// A rule in force, as `rules list` shows it.

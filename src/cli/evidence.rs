@@ -53,13 +53,13 @@ impl ReadingArgs {
         for given in &self.formats {
             let wrong = |message: String| Stop::usage(format!("--input-format {given}: {message}"));
             let (pattern, id) = given.rsplit_once('=').ok_or_else(|| wrong("give PATTERN=ID".to_owned()))?;
-            Pattern::new(pattern).map_err(wrong)?;
+            let pattern = Pattern::new(pattern).map_err(wrong)?;
             if registry::by_id(id).is_none() {
                 let mut known: Vec<&str> = registry::FORMATS.iter().map(|format| format.id()).collect();
                 known.sort_unstable();
                 return Err(wrong(format!("no format {id:?}; formats: {}", known.join(", "))));
             }
-            formats.push((pattern.to_owned(), id.to_owned()));
+            formats.push((pattern, id.to_owned()));
         }
         let mut case = match self.case_path(paths)? {
             Some(path) => {

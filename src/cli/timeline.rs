@@ -80,7 +80,7 @@ impl Timeline {
         }
         let evidence = self.evidence.resolve(voice)?;
         let intake = evidence.take_in(voice)?;
-        let clocks = engine::clocks(&intake, &evidence.options);
+        let clocks = engine::clocks(&intake);
         let offsets = offsets(&intake.sources, &clocks);
         let filter = self.filter(&intake, &offsets, &evidence)?;
         let shape = match self.format {
@@ -90,7 +90,7 @@ impl Timeline {
         let plan = Arc::new(Plan { sources: intake.sources.clone(), offsets, filter, shape, pool: Pool::default() });
         plan.add_steps(&intake.episodes, &intake.steps);
         let make = |source| Box::new(TimelineSink::new(Arc::clone(&plan), source)) as Box<dyn Sink>;
-        for sink in engine::replay(&intake, &evidence.options, &make) {
+        for sink in engine::replay(&intake, &make) {
             if let Ok(sink) = sink.into_any().downcast::<TimelineSink>() {
                 sink.close();
             }
@@ -109,7 +109,12 @@ impl Timeline {
             from: self.from,
             to: self.to,
             hosts: self.host.clone(),
-            addresses: self.host.iter().flat_map(|host| evidence.options.case.addresses_of(host)).collect(),
+            addresses: self
+                .host
+                .iter()
+                .filter_map(|host| evidence.options.case.host(host))
+                .flat_map(|host| host.addresses.iter().copied())
+                .collect(),
             episodes: self.episode.clone(),
             episode_spans: BTreeMap::new(),
         };

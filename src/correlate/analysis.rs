@@ -1,7 +1,7 @@
 use std::net::IpAddr;
 
-use crate::evidence::{Anomaly, EvidenceId, Record};
-use crate::intake::Source;
+use crate::evidence::{EvidenceId, Record};
+use crate::intake::{EvidenceAnomaly, Source};
 use crate::model::{Behaviour, Protocol, Signal};
 use crate::time::{Basis, Instant, Span};
 
@@ -313,13 +313,4 @@ pub struct ConfigRate {
     pub episodes: u32,
     /// Exact 95 % Clopper-Pearson interval of the share.
     pub interval: (f64, f64),
-}
-
-/// An anomaly with its evidence.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct EvidenceAnomaly {
-    pub evidence: EvidenceId,
-    pub anomaly: Anomaly,
-    /// How many of this kind the evidence has; only the first few are listed one by one.
-    pub of: u64,
 }

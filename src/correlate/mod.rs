@@ -1,20 +1,122 @@
 //! What lines up: clocks, identity, indicators, strength, alignment, rivals, findings.
 
+mod acts;
+mod alignment;
 mod analysis;
+mod attribute;
+pub mod attribution;
+mod clocks;
+mod events;
+mod findings;
+mod identity;
+pub mod jitter;
+mod names;
+mod rates;
+mod rivals;
+mod rows;
+mod signals;
+mod steptime;
+mod tokens;
+pub mod vote;
+mod witnesses;
+pub mod zone;
 
+pub use crate::intake::EvidenceAnomaly;
 pub use analysis::{
-    Alignment, AlignmentTest, Analysis, Clock, ConfigRate, ConversationRow, EpisodeRow, EvidenceAnomaly, Finding,
-    Grade, Rival, RivalId, StepRef, Strength, Term, UncoveredStep, Unexplained,
+    Alignment, AlignmentTest, Analysis, Clock, ConfigRate, ConversationRow, EpisodeRow, Finding, Grade, Rival, RivalId,
+    StepRef, Strength, Term, UncoveredStep, Unexplained,
 };
 
+use crate::detect;
+use crate::detect::rules::RuleSet;
+use crate::formats::Kind;
 use crate::intake::{Intake, Options};
+use attribute::{Steps, Yardstick};
+use clocks::Clocks;
+use identity::Identity;
+use names::Names;
+use witnesses::Witnesses;
 
 /// The clocks of all sources against one reference.
-pub fn clocks(_intake: &Intake, _options: &Options) -> Vec<Clock> {
-    Vec::new()
+pub fn clocks(intake: &Intake, rules: &RuleSet) -> Vec<Clock> {
+    let acts = acts::understand(intake, rules);
+    let names = Names::new(&intake.facts, acts::printed_resolutions(intake));
+    clocks::find(intake, &acts, &names).rows
 }
 
 /// The main job: what lines up with what, how strongly, against which rivals.
-pub fn analyze(_intake: Intake, _options: &Options) -> Analysis {
-    Analysis::default()
+pub fn analyze(intake: &Intake, options: &Options, rules: &RuleSet) -> Analysis {
+    let acts = acts::understand(intake, rules);
+    let names = Names::new(&intake.facts, acts::printed_resolutions(intake));
+    let clocks = clocks::find(intake, &acts, &names);
+    let identity = Identity::new(intake, &options.case, &acts, &names);
+    let everywhere = events::events(intake, &clocks, &names, &|_| true);
+    let mut times = steptime::step_times(intake, &clocks);
+    steptime::bound_by_order(&mut times, intake, &acts, &everywhere);
+    let steps = Steps { intake, acts: &acts, times: &times, identity: &identity };
+    // Where the agents' hosts are known, nothing that other hosts opened can be a step's doing.
+    let theirs: Vec<_> = everywhere
+        .iter()
+        .filter(|event| !identity.knows_agents() || event.src.is_some_and(|src| identity.is_agent(src)))
+        .cloned()
+        .collect();
+    let yardstick = Yardstick::new(&steps, &theirs, timing_holds(intake, &clocks));
+    let seen = detected(intake, options, rules).into_iter().map(|signal| signals::align(signal, &clocks)).collect();
+    let (mut traced, attributions) = signals::trace(seen, &theirs, &steps, &yardstick, &clocks, &names);
+    let named = signals::named_by_command(&theirs, &attributions, &traced, &steps, &names);
+    traced.extend(named);
+    traced.extend(signals::from_commands(&steps));
+    signals::number(&mut traced);
+    let alignment = alignment::test(&traced, &theirs, &everywhere, &steps, &clocks);
+    let aligned = alignment.as_ref().filter(|test| test.withheld.is_none()).and_then(alignment::verdict);
+    let witnesses =
+        Witnesses { steps: &steps, clocks: &clocks, names: &names, case: &options.case, events: &everywhere, aligned };
+    let mut assembled = findings::assemble(&traced, &steps, &clocks, &witnesses);
+    let uncovered = findings::uncovered(&assembled.findings, &steps, &witnesses);
+    let episodes = rows::episodes(&mut assembled.findings, &steps);
+    let (rates, limits) = rates::rates(&episodes);
+    let conversations = rows::conversations(&traced, &theirs, &attributions, &steps, &clocks, &names);
+    Analysis {
+        sources: intake.sources.clone(),
+        signals: traced.into_iter().map(|one| one.signal).collect(),
+        findings: assembled.findings,
+        unexplained: assembled.unexplained,
+        uncovered,
+        episodes,
+        conversations,
+        alignment,
+        rates,
+        anomalies: intake.anomalies.clone(),
+        limits,
+        clocks: clocks.rows,
+    }
+}
+
+/// Lags are weighed only if the transcripts' clock and that of some network source are of grade A or B.
+fn timing_holds(intake: &Intake, clocks: &Clocks) -> bool {
+    let best = |kinds: &[Kind]| {
+        clocks
+            .rows
+            .iter()
+            .filter(|clock| {
+                let kind = clock.sources.first().and_then(|id| intake.sources[id.0 as usize].kind);
+                kind.is_some_and(|kind| kinds.contains(&kind))
+            })
+            .map(|clock| clock.grade)
+            .min()
+            .is_some_and(|grade| grade <= Grade::B)
+    };
+    best(&[Kind::Capture, Kind::Firewall]) && best(&[Kind::Transcript])
+}
+
+/// All signals of detectors and rules in the telemetry, on the clocks of their sources.
+fn detected(intake: &Intake, options: &Options, rules: &RuleSet) -> Vec<crate::model::Signal> {
+    let mut all = detect::network::protocols(&intake.facts);
+    all.extend(detect::network::names(&intake.facts, rules));
+    all.extend(detect::probing::sweeps(&intake.conversations));
+    let allocated = |process: &str| options.case.is_allocated(process);
+    all.extend(detect::gpu::foreign_processes(&intake.facts.gpu_processes, &allocated));
+    all.extend(detect::gpu::footprint_steps(&intake.facts.gpu));
+    all.extend(detect::network::denied(&intake.conversations, &all));
+    all
 }

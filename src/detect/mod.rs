@@ -1,1 +1,15 @@
 //! What is seen in the observations: rules and detectors, behaviour by behaviour.
+
+pub mod beacon;
+pub mod command;
+#[cfg(test)]
+mod corpus_tests;
+pub mod gpu;
+pub mod mining;
+pub mod network;
+pub mod probing;
+pub mod rules;
+mod seen;
+pub mod ssh;
+
+pub use seen::Seen;

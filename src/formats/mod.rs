@@ -58,6 +58,14 @@ impl Match {
             Match::No => 0,
         }
     }
+
+    /// The reason given to the user; empty for no match.
+    pub fn reason(&self) -> &str {
+        match self {
+            Match::Certain(reason) | Match::Likely(_, reason) => reason,
+            Match::No => "",
+        }
+    }
 }
 
 /// Takes what a reader finds. The pipeline folds it, the timeline writes it out, tests collect it.

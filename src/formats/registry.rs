@@ -1,10 +1,23 @@
 //! Every format, in one list. Adding one costs a line here.
 
-use super::{Format, Match};
+use super::{Format, Match, capture, firewall, gpu, transcript};
 use crate::evidence::Head;
 
 /// All formats, in the order of documentation.
-pub static FORMATS: &[&dyn Format] = &[];
+#[rustfmt::skip]
+pub static FORMATS: &[&dyn Format] = &[
+    &firewall::iptables::Iptables,
+    &firewall::sshd::Sshd,
+    &firewall::conntrack::Conntrack,
+    &capture::pcap::Pcap,
+    &capture::pcapng::PcapNg,
+    &gpu::QueryGpu,
+    &gpu::QueryApps,
+    &transcript::ClaudeCode,
+    &transcript::Codex,
+    &transcript::OpenHands,
+    &transcript::SweAgent,
+];
 
 /// What one format said of a file.
 #[derive(Clone, Debug)]

@@ -3,18 +3,19 @@
 mod egress;
 mod grammar;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use chrono_tz::Tz;
 use globset::{GlobBuilder, GlobMatcher};
+use ipnet::IpNet;
 use serde::Deserialize;
 use thiserror::Error;
 use toml::Spanned;
 
 pub use egress::EgressRule;
-use grammar::{YEARS, address, offset, year_message, zone};
+use grammar::{YEARS, network, offset, year_message, zone};
 
 use crate::time::{TimeContext, YearSource, ZoneSource};
 
@@ -73,7 +74,8 @@ impl Pattern {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Host {
     pub name: String,
-    pub addresses: BTreeSet<IpAddr>,
+    /// Single addresses are networks of one.
+    pub addresses: Vec<IpNet>,
     /// Agents run on it. `None` if nothing is said.
     pub agent: Option<bool>,
 }
@@ -92,7 +94,8 @@ pub struct SourceDeclaration {
 /// A training or evaluation run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Run {
-    pub name: Option<String>,
+    /// As declared, or the pattern of its transcripts.
+    pub name: String,
     pub transcripts: Pattern,
     pub host: Option<String>,
     pub reward_config: Option<String>,
@@ -102,7 +105,7 @@ pub struct Run {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GpuFacts {
     /// Processes that belong on the GPUs. `None` if nothing is said, which is not the same as none.
-    pub allocated: Option<Vec<String>>,
+    pub allocated: Option<Vec<Pattern>>,
     pub price_per_gpu_hour: Option<f64>,
     pub host: Option<String>,
 }
@@ -194,7 +197,7 @@ mod raw {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     pub(super) struct Gpu {
-        pub(super) allocated: Option<Vec<String>>,
+        pub(super) allocated: Option<Vec<Spanned<String>>>,
         pub(super) price_per_gpu_hour: Option<Spanned<f64>>,
         pub(super) host: Option<String>,
     }
@@ -230,7 +233,7 @@ impl CaseFile {
         })?;
         let reader = Reader { text, name };
         let mut hosts: Vec<Host> = Vec::new();
-        let mut owners: BTreeMap<IpAddr, String> = BTreeMap::new();
+        let mut owners: BTreeMap<IpNet, String> = BTreeMap::new();
         for host in raw.host {
             let host_name = host.name.get_ref().clone();
             if hosts.iter().any(|other| other.name == host_name) {
@@ -240,13 +243,13 @@ impl CaseFile {
                     format!("{host_name:?} is declared twice; list all addresses in one [[host]]"),
                 ));
             }
-            let mut addresses = BTreeSet::new();
-            for at in &host.addresses {
-                let ip = reader.value("addresses", at, address)?;
-                if let Some(other) = owners.insert(ip, host_name.clone()).filter(|other| *other != host_name) {
-                    return Err(reader.wrong("addresses", at, format!("{ip} belongs to {other:?} already")));
+            let mut addresses = Vec::new();
+            for address in &host.addresses {
+                let network = reader.value("addresses", address, network)?;
+                if let Some(other) = owners.insert(network, host_name.clone()).filter(|other| *other != host_name) {
+                    return Err(reader.wrong("addresses", address, format!("{network} belongs to {other:?} already")));
                 }
-                addresses.insert(ip);
+                addresses.push(network);
             }
             hosts.push(Host { name: host_name, addresses, agent: host.agent });
         }
@@ -263,7 +266,12 @@ impl CaseFile {
         let mut runs = Vec::new();
         for run in raw.run {
             let transcripts = reader.value("transcripts", &run.transcripts, Pattern::new)?;
-            runs.push(Run { name: run.name, transcripts, host: run.host, reward_config: run.reward_config });
+            runs.push(Run {
+                name: run.name.unwrap_or_else(|| transcripts.as_str().to_owned()),
+                transcripts,
+                host: run.host,
+                reward_config: run.reward_config,
+            });
         }
         let egress = match raw.egress {
             Some(egress) => {
@@ -318,20 +326,17 @@ impl CaseFile {
         parts
     }
 
-    /// The name of the host that has an address.
-    pub fn host_of_address(&self, ip: IpAddr) -> Option<String> {
-        self.hosts.iter().find(|host| host.addresses.contains(&ip)).map(|host| host.name.clone())
-    }
-
-    /// The addresses of the host of that name.
-    pub fn addresses_of(&self, host: &str) -> BTreeSet<IpAddr> {
-        self.host(host).map(|host| host.addresses.clone()).unwrap_or_default()
-    }
-
-    /// The addresses of all hosts that are declared to run agents.
-    pub fn agent_addresses(&self) -> BTreeSet<IpAddr> {
-        let agents = self.hosts.iter().filter(|host| host.agent == Some(true));
-        agents.flat_map(|host| host.addresses.iter().copied()).collect()
+    /// The host that has an address; the one with the narrowest network if several have.
+    pub fn host_of_address(&self, ip: IpAddr) -> Option<&Host> {
+        let with =
+            |host: &Host| host.addresses.iter().filter(|network| network.contains(&ip)).map(IpNet::prefix_len).max();
+        // Of equals the first: max_by_key would give the last.
+        self.hosts
+            .iter()
+            .rev()
+            .filter_map(|host| Some((with(host)?, host)))
+            .max_by_key(|(length, _)| *length)
+            .map(|(_, host)| host)
     }
 
     /// The host of that name.
@@ -351,9 +356,10 @@ impl CaseFile {
         Some(rules.iter().any(|rule| rule.allows(ip, domain, port)))
     }
 
-    /// Processes that belong on the GPUs, by path or name; empty if the case does not say.
-    pub fn allocated_gpu_processes(&self) -> &[String] {
-        self.gpu.allocated.as_deref().unwrap_or_default()
+    /// Whether a process belongs on the GPUs. `None` if the case does not say which do.
+    pub fn is_allocated(&self, process: &str) -> Option<bool> {
+        let allocated = self.gpu.allocated.as_ref()?;
+        Some(allocated.iter().any(|pattern| pattern.as_str() == process || pattern.matches(process)))
     }
 
     /// Whether a path is the case file itself, which is not evidence.
@@ -401,13 +407,20 @@ impl Reader<'_> {
     }
 
     fn gpu(&self, gpu: raw::Gpu) -> Result<GpuFacts, CaseError> {
+        let allocated = match &gpu.allocated {
+            Some(list) => {
+                let patterns = list.iter().map(|pattern| self.value("allocated", pattern, Pattern::new));
+                Some(patterns.collect::<Result<Vec<_>, _>>()?)
+            }
+            None => None,
+        };
         let price_per_gpu_hour = match &gpu.price_per_gpu_hour {
             Some(price) if !price.get_ref().is_finite() || *price.get_ref() < 0.0 => {
                 return Err(self.wrong("price_per_gpu_hour", price, "a price is a number from 0 on".to_owned()));
             }
             price => price.as_ref().map(|price| *price.get_ref()),
         };
-        Ok(GpuFacts { allocated: gpu.allocated, price_per_gpu_hour, host: gpu.host })
+        Ok(GpuFacts { allocated, price_per_gpu_hour, host: gpu.host })
     }
 }
 

@@ -1,48 +1,307 @@
 //! Evidence in: every file through its reader into conversations, facts, GPU series and episodes.
 
 mod case;
+mod episodes;
+mod facts;
+mod fold;
+mod segments;
 mod source;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::evidence::EvidenceFile;
-use crate::formats::Sink;
-use crate::model::{Episode, Step};
+use rayon::prelude::*;
+
+use crate::evidence::{Anomaly, AnomalyKind, EvidenceFile, EvidenceId, Head, Input, walk};
+use crate::formats::{Collector, Format, Sink, registry};
+use crate::model::{Conversation, Episode, EpisodeText, Step};
+use crate::time::{Basis, Instant, TimeContext, YearSource, ZoneSource};
+use fold::Fold;
 
 pub use case::{CaseError, CaseFile, EgressRule, GpuFacts, Host, Pattern, Run, SourceDeclaration, TimeParts};
-pub use source::{Source, Unread};
+pub use facts::{
+    AlertFact, DnsFact, Facts, GpuPoint, GpuProcessFact, GpuSeries, HttpFact, MiningFact, NameFact, NameSource,
+    QueryFact, SshFact, TimeAnchor,
+};
+pub use segments::BASE_GAP_NS;
+pub use source::{EvidenceAnomaly, Source, Unread};
 
 /// How evidence is to be read.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     pub case: CaseFile,
-    /// `--format PATTERN=ID`, in the order given; the first that matches the shown name wins.
-    pub formats: Vec<(String, String)>,
+    /// `--input-format PATTERN=ID`, in the order given; the first that matches the shown name wins.
+    pub formats: Vec<(Pattern, String)>,
 }
 
 /// The evidence after one pass.
 #[derive(Debug, Default)]
 pub struct Intake {
+    /// Sorted by shown name; `files[id.0]` and `sources[id.0]` belong to [`EvidenceId`] `id`.
     pub files: Vec<EvidenceFile>,
     pub sources: Vec<Source>,
     /// Paths that could not be listed, as messages.
     pub walk_errors: Vec<String>,
+    /// Sorted by key, the evidence first.
+    pub conversations: Vec<Conversation>,
+    pub facts: Facts,
+    /// Sorted by id.
     pub episodes: Vec<Episode>,
-    /// Calls joined with their results, `index` set.
+    /// Sorted by episode and order; `index` is set.
     pub steps: Vec<Step>,
+    /// Sorted by episode and order.
+    pub texts: Vec<EpisodeText>,
+    pub anomalies: Vec<EvidenceAnomaly>,
+    /// How each file was read, for [`replay`].
+    readers: Vec<Reader>,
 }
 
-/// Finds and reads all evidence below `paths`.
-pub fn take_in(_paths: &[PathBuf], _options: &Options) -> Intake {
-    Intake::default()
+#[derive(Clone)]
+struct Reader {
+    format: Option<&'static dyn Format>,
+    time: TimeContext,
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?} {:?}", self.format.map(Format::id), self.time)
+    }
+}
+
+/// A file with what probing made of it.
+struct Probed {
+    format: Option<&'static dyn Format>,
+    reason: String,
+    runner_up: Option<String>,
+    compression: &'static str,
+    /// The first moment in its head that lies on the UTC axis without an assumed year.
+    anchor: Option<Instant>,
+    failure: Option<String>,
+    empty: bool,
+}
+
+/// Finds and reads all evidence below `paths`, every file once (and its head once more, to know what it is and what
+/// year it is from).
+pub fn take_in(paths: &[PathBuf], options: &Options) -> Intake {
+    let (files, errors) = walk(paths);
+    let files: Vec<EvidenceFile> = files.into_iter().filter(|file| !options.case.is_case_file(&file.path)).collect();
+    let probed: Vec<Probed> = files.par_iter().map(|file| probe(file, options)).collect();
+    let neighbour = median(probed.iter().filter_map(|probed| probed.anchor).collect());
+    let readers: Vec<Reader> = files
+        .iter()
+        .zip(&probed)
+        .map(|(file, probed)| Reader { format: probed.format, time: time_context(&file.name, neighbour, options) })
+        .collect();
+    let folds: Vec<(Source, Fold)> = files
+        .par_iter()
+        .zip(&probed)
+        .zip(&readers)
+        .enumerate()
+        .map(|(index, ((file, probed), reader))| read(file, EvidenceId(index as u32), probed, reader))
+        .collect();
+    let mut intake =
+        Intake { files, readers, walk_errors: errors.iter().map(ToString::to_string).collect(), ..Intake::default() };
+    let mut joins = episodes::Join::default();
+    for (index, (source, mut fold)) in folds.into_iter().enumerate() {
+        let evidence = EvidenceId(index as u32);
+        joins.take(&mut fold);
+        intake.anomalies.extend(std::mem::take(&mut fold.anomalies).into_values().flat_map(|(of, anomalies)| {
+            anomalies.into_iter().map(move |anomaly| EvidenceAnomaly { evidence, anomaly, of })
+        }));
+        let (conversations, facts) = fold.into_parts();
+        intake.conversations.extend(conversations);
+        append(&mut intake.facts, facts);
+        intake.sources.push(source);
+    }
+    let joined = joins.finish();
+    intake.anomalies.extend(joined.anomalies);
+    intake.anomalies.sort();
+    (intake.episodes, intake.steps, intake.texts) = (joined.episodes, joined.steps, joined.texts);
+    settle_episodes(&mut intake.episodes, &options.case);
+    intake
 }
 
 /// Reads all evidence of an intake once more, each file into a sink of its own (`make` gets the index of the
 /// source), and gives the sinks back in the order of the sources. For the timeline.
-pub fn replay(
-    _intake: &Intake,
-    _options: &Options,
-    _make: &(dyn Fn(usize) -> Box<dyn Sink> + Sync),
-) -> Vec<Box<dyn Sink>> {
-    Vec::new()
+pub fn replay(intake: &Intake, make: &(dyn Fn(usize) -> Box<dyn Sink> + Sync)) -> Vec<Box<dyn Sink>> {
+    intake
+        .files
+        .par_iter()
+        .zip(&intake.readers)
+        .enumerate()
+        .map(|(index, (file, reader))| {
+            let mut sink = make(index);
+            let input = Input::open(&file.name, &file.path, EvidenceId(index as u32));
+            if let (Some(format), Ok(mut input)) = (reader.format, input) {
+                // A failure was reported on the first pass; what comes before it is shown again.
+                let _ = format.read(&mut input, &reader.time, sink.as_mut());
+            }
+            sink
+        })
+        .collect()
+}
+
+fn probe(file: &EvidenceFile, options: &Options) -> Probed {
+    let mut probed = Probed {
+        format: None,
+        reason: "no format knows it".to_owned(),
+        runner_up: None,
+        compression: "",
+        anchor: None,
+        failure: None,
+        empty: file.bytes == 0,
+    };
+    let head = match Head::read(&file.name, &file.path) {
+        Ok(head) => head,
+        Err(error) => {
+            probed.failure = Some(error.to_string());
+            return probed;
+        }
+    };
+    probed.compression = head.compression.name();
+    if probed.empty {
+        "an empty file".clone_into(&mut probed.reason);
+        return probed;
+    }
+    let candidates = registry::probe(&head);
+    let asked = options.format_of(&file.name);
+    if let Some(id) = asked {
+        probed.format = registry::by_id(id);
+        probed.reason = format!("asked for: {id}");
+    } else if let Some(best) = candidates.first() {
+        probed.format = registry::by_id(best.format);
+        probed.reason = best.matched.reason().to_owned();
+    }
+    probed.runner_up = candidates
+        .iter()
+        .find(|candidate| probed.format.is_none_or(|format| format.id() != candidate.format))
+        .map(|candidate| format!("{}: {}", candidate.format, candidate.matched.reason()));
+    if let Some(format) = probed.format {
+        let mut found = Collector::default();
+        let context = options.case.time_context_for(&file.name).context(YearSource::Unknown);
+        let mut input = Input::from_bytes(&file.name, head.bytes, EvidenceId(0));
+        // The head may end within a record or a compressed block: what could be read is enough for a date.
+        let _ = format.read(&mut input, &context, &mut found);
+        let spans = found.observations.iter().filter_map(|observation| observation.span);
+        let starts = found.steps.iter().filter_map(|step| step.start.map(|start| start.span));
+        let texts = found.texts.iter().filter_map(|text| text.span);
+        probed.anchor =
+            spans.chain(starts).chain(texts).filter(|span| span.basis <= Basis::AssumedZone).map(|span| span.lo).min();
+    }
+    probed
+}
+
+/// The middle of the moments, the earlier of two: one odd date among many does not move it.
+fn median(mut moments: Vec<Instant>) -> Option<Instant> {
+    moments.sort();
+    moments.get(moments.len().checked_sub(1)? / 2).copied()
+}
+
+fn time_context(name: &str, neighbour: Option<Instant>, options: &Options) -> TimeContext {
+    let year = neighbour.map_or(YearSource::Unknown, YearSource::NearestTo);
+    options.case.time_context_for(name).context(year)
+}
+
+fn read(file: &EvidenceFile, evidence: EvidenceId, probed: &Probed, reader: &Reader) -> (Source, Fold) {
+    let mut fold = Fold::new(evidence);
+    let mut failure = probed.failure.clone();
+    let (mut sha256, mut bytes) = (String::new(), file.bytes);
+    match Input::open(&file.name, &file.path, evidence) {
+        Ok(mut input) => {
+            if let Some(format) = reader.format
+                && let Err(error) = format.read(&mut input, &reader.time, &mut fold)
+            {
+                failure = Some(error.to_string());
+            }
+            (sha256, bytes) = input.finish();
+        }
+        Err(error) => failure = Some(error.to_string()),
+    }
+    if let Some(failure) = &failure {
+        fold.anomaly(Anomaly {
+            record: 0,
+            kind: AnomalyKind::Unreadable,
+            detail: format!("{failure}; what could be read before was used"),
+        });
+    }
+    if reader.format.is_none() && !probed.empty && failure.is_none() {
+        fold.anomaly(Anomaly {
+            record: 0,
+            kind: AnomalyKind::Unsupported,
+            detail: "no format knows this file; if it is evidence, name its format with --input-format PATTERN=ID"
+                .to_owned(),
+        });
+    }
+    if fold.omitted() > 0 {
+        let detail = format!("{} distinct requests or names beyond the bound were not kept", fold.omitted());
+        fold.anomaly(Anomaly { record: 0, kind: AnomalyKind::BoundReached, detail });
+    }
+    if fold.span.is_some_and(|span| span.basis == Basis::UnknownYear) {
+        let detail = "its stamps have no year and nothing dates them; declare it with --year PATTERN=YYYY".to_owned();
+        fold.anomaly(Anomaly { record: 0, kind: AnomalyKind::UndatedTimes, detail });
+    }
+    let dated = fold::dated(fold.span);
+    let source = Source {
+        path: file.name.clone(),
+        sha256,
+        bytes,
+        format: reader.format.map(Format::id),
+        kind: reader.format.map(Format::kind),
+        compression: probed.compression,
+        record_unit: reader.format.map_or("byte", Format::record_unit),
+        reason: probed.reason.clone(),
+        runner_up: probed.runner_up.clone(),
+        records: fold.records,
+        unread: fold.unread.values().map(|unread| unread.count).sum(),
+        unread_reasons: fold.unread.values().cloned().collect(),
+        first: dated.map(|(first, ..)| first),
+        last: dated.map(|(_, last, _)| last),
+        basis: fold.span.map(|span| span.basis),
+        declared_zone: matches!(reader.time.zone, ZoneSource::Declared(_)),
+        declared_offset_ns: reader.time.declared_offset_ns,
+        year: reader.time.year,
+        failure,
+    };
+    (source, fold)
+}
+
+fn append(all: &mut Facts, more: Facts) {
+    all.dns.extend(more.dns);
+    all.queries.extend(more.queries);
+    all.names.extend(more.names);
+    all.http.extend(more.http);
+    all.ssh.extend(more.ssh);
+    all.mining.extend(more.mining);
+    all.anchors.extend(more.anchors);
+    all.gpu.extend(more.gpu);
+    all.gpu_processes.extend(more.gpu_processes);
+    all.alerts.extend(more.alerts);
+}
+
+impl Options {
+    /// The id of the format asked for by `--input-format`, if any pattern matches.
+    fn format_of(&self, name: &str) -> Option<&str> {
+        self.formats.iter().find(|(pattern, _)| pattern.matches(name)).map(|(_, id)| id.as_str())
+    }
+}
+
+/// What the case says of episodes, and names that tell all of them apart.
+fn settle_episodes(episodes: &mut [Episode], case: &CaseFile) {
+    for episode in episodes.iter_mut() {
+        if let Some(run) = case.run_of(episode.path()) {
+            episode.run = Some(run.name.clone());
+            episode.host = run.host.clone().or_else(|| episode.host.take());
+            episode.reward_config = run.reward_config.clone().or_else(|| episode.reward_config.take());
+        }
+    }
+    let mut times: BTreeMap<String, usize> = BTreeMap::new();
+    for episode in episodes.iter() {
+        *times.entry(episode.name.clone()).or_insert(0) += 1;
+    }
+    for episode in episodes.iter_mut() {
+        if times.get(&episode.name).is_some_and(|times| *times > 1) {
+            // The path tells files apart; the part behind # the episodes of one file.
+            episode.name = episode.id.clone();
+        }
+    }
 }

@@ -1,5 +1,6 @@
+use crate::evidence::{Anomaly, EvidenceId};
 use crate::formats::Kind;
-use crate::time::{Basis, Instant};
+use crate::time::{Basis, Instant, YearSource};
 
 /// One evidence file as it was read.
 #[derive(Clone, Debug)]
@@ -23,7 +24,12 @@ pub struct Source {
     /// First and last moment on its own clock; `None` if it has no dated record.
     pub first: Option<Instant>,
     pub last: Option<Instant>,
+    /// Loosest basis of its times.
     pub basis: Option<Basis>,
+    pub declared_zone: bool,
+    pub declared_offset_ns: i64,
+    /// Where the year of year-less stamps came from.
+    pub year: YearSource,
     /// The file could not be read to its end, and why.
     pub failure: Option<String>,
 }
@@ -36,4 +42,13 @@ pub struct Unread {
     pub first_record: u64,
     /// The beginning of the first of them.
     pub example: String,
+}
+
+/// An anomaly with its evidence.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EvidenceAnomaly {
+    pub evidence: EvidenceId,
+    pub anomaly: Anomaly,
+    /// How many of this kind the evidence has; only the first few are listed one by one.
+    pub of: u64,
 }

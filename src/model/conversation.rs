@@ -37,6 +37,8 @@ pub struct Segment {
     pub allowed: u64,
     pub denied: u64,
     pub answered: u64,
+    /// Connections that were denied, refused or never answered, where the record tells.
+    pub failed: u64,
     /// Sums over the records that state them; `None` if none does.
     pub bytes_out: Option<u64>,
     pub bytes_in: Option<u64>,
@@ -44,8 +46,8 @@ pub struct Segment {
     pub packets_in: Option<u64>,
     /// Connections by source port: the earliest [`Segment::STARTS_KEPT`] of them.
     pub starts: Vec<Connection>,
-    /// Observations that carried a source port which is not among `starts`.
-    pub starts_omitted: u64,
+    /// There were more connections than [`Segment::STARTS_KEPT`].
+    pub starts_omitted: bool,
     /// Firewall rules or log prefixes, with how often each was named.
     pub rules: BTreeMap<String, u64>,
 }
@@ -61,4 +63,6 @@ pub struct Connection {
     pub at: Instant,
     pub src_port: u16,
     pub record: u64,
+    /// Its end, as far as the record of its beginning tells (a capture knows, a log line does not).
+    pub last: Instant,
 }

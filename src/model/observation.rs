@@ -153,12 +153,17 @@ pub struct Ssh {
     pub mac_to_server: Option<String>,
     pub mac_to_client: Option<String>,
     pub compression: Option<String>,
-    /// HASSH of client and server: MD5 over `kex;enc;mac;comp`. Empty until computed.
+    /// HASSH of client and server: MD5 over `kex;enc;mac;comp`, in hexadecimal.
     pub hassh: Option<String>,
     pub hassh_server: Option<String>,
-    /// TCP payloads after NEWKEYS in the order of the wire, from the start, at most [`Ssh::MESSAGES_KEPT`].
+    /// What followed NEWKEYS in the order of the wire, from the start, at most [`Ssh::MESSAGES_KEPT`]: TCP payloads,
+    /// or SSH packets where `exact_packets` is set. Each direction counts from its own NEWKEYS.
     pub messages: Vec<SshMessage>,
-    /// How many further payloads were not kept.
+    /// The packet length went in the clear in both directions (AES-GCM, encrypt-then-MAC MACs), so `messages` are
+    /// single SSH packets as they were on the wire, with length field and MAC. Otherwise they are TCP payloads, each
+    /// of which may hold several packets or a part of one.
+    pub exact_packets: bool,
+    /// How many further messages were not kept.
     pub messages_omitted: u64,
     /// The capture holds the flow from its first byte on.
     pub from_start: bool,
@@ -174,12 +179,12 @@ impl Ssh {
     pub const MESSAGES_KEPT: usize = 4096;
 }
 
-/// One encrypted TCP payload of an SSH session.
+/// One encrypted TCP payload or packet of an SSH session; [`Ssh::exact_packets`] says which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SshMessage {
     /// From the TCP opener.
     pub from_opener: bool,
-    /// Payload length in bytes.
+    /// Length in bytes.
     pub length: u32,
     pub at: Instant,
     /// Packet number of the first byte.
@@ -216,6 +221,8 @@ pub struct Mining {
     pub jobs: u64,
     pub shares: u64,
     pub accepted: u64,
+    /// First and last message of the pool protocol.
+    pub first: Option<Instant>,
     pub last: Option<Instant>,
     /// Records that carry the proof: first login or subscribe, first job, first share.
     pub proof: Vec<u64>,

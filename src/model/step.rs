@@ -21,6 +21,13 @@ pub struct Episode {
     pub span: Option<Span>,
 }
 
+impl Episode {
+    /// The path of the file or directory that holds it.
+    pub fn path(&self) -> &str {
+        self.id.split_once('#').map_or(self.id.as_str(), |(path, _)| path)
+    }
+}
+
 /// Who made a step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Actor {

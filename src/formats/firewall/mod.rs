@@ -1,1 +1,14 @@
 //! Logs of firewalls and connection trackers.
+
+mod action;
+mod bytes;
+pub mod conntrack;
+mod hostlog;
+pub mod iptables;
+mod netfilter;
+pub mod sshd;
+pub mod syslog;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;

@@ -13,10 +13,6 @@ pub(super) fn year_message() -> String {
     format!("a year has four digits, from {} to {}", YEARS.start(), YEARS.end())
 }
 
-pub(super) fn address(text: &str) -> Result<IpAddr, String> {
-    text.parse().map_err(|_| format!("{text:?} is no address; a host has single IPv4 or IPv6 addresses"))
-}
-
 pub(super) fn network(text: &str) -> Result<IpNet, String> {
     if let Ok(ip) = text.parse::<IpAddr>() {
         return Ok(IpNet::from(ip));

@@ -1,45 +1,203 @@
 //! The protocols inside of flows, told by content, never by port alone.
+//!
+//! [`TcpReaders`] looks at the beginnings of segments of both directions until one of them shows a protocol, then
+//! hands both directions to the reader of that protocol. A direction that shows nothing in its first
+//! [`sniff::TRIES`] segments is done, so that bulk data costs nothing.
 
-use crate::model::{Flow, Observation};
-use crate::time::Instant;
+mod dns;
+mod http;
+mod http_head;
+mod jsonrpc;
+mod mining;
+mod sniff;
+mod ssh;
+mod ssh_kex;
+#[cfg(test)]
+mod tests;
+mod tls;
+mod websocket;
+
+use crate::model::{Detail, Flow, Observation};
+use crate::time::{Basis, Instant, Span};
+
+use sniff::Sniffed;
 
 /// Where application readers put what they read.
 pub(crate) type Emit<'a> = dyn FnMut(&Observation<'_>) + 'a;
 
+/// The packet that brought some bytes of one direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Packet {
+    from_opener: bool,
+    at: Instant,
+    record: u64,
+}
+
+impl Packet {
+    fn side(self) -> usize {
+        side(self.from_opener)
+    }
+
+    /// An observation of something that this packet shows.
+    fn observation(self, flow: Flow, detail: Detail<'_>) -> Observation<'_> {
+        Observation {
+            record: self.record,
+            span: Some(Span::at(self.at, Basis::ExplicitOffset)),
+            host: None,
+            flow: Some(flow),
+            detail,
+        }
+    }
+}
+
+/// Index of a direction in a pair: the opener's bytes first.
+fn side(from_opener: bool) -> usize {
+    usize::from(!from_opener)
+}
+
+/// Reads one protocol in both directions of a conversation.
+trait Reader: Send {
+    /// The next bytes of one direction.
+    fn data(&mut self, packet: Packet, bytes: &[u8], emit: &mut Emit<'_>);
+    /// Bytes of one direction are missing.
+    fn gap(&mut self, from_opener: bool, bytes: u64);
+    /// Nothing further in this direction can matter. Once true it stays true.
+    fn is_done(&self, from_opener: bool) -> bool;
+    /// The conversation or the capture has ended.
+    fn finish(self: Box<Self>, last: Instant, emit: &mut Emit<'_>);
+}
+
 /// Reads the protocols of one TCP conversation from its two reassembled byte streams. Bounded memory per flow.
 #[derive(Default)]
-pub(crate) struct TcpReaders {}
+pub(crate) struct TcpReaders {
+    flow: Flow,
+    from_start: bool,
+    /// How many protocols this stream is wrapped in (HTTP CONNECT, WebSocket).
+    depth: u8,
+    heads: [Head; 2],
+    reader: Option<Box<dyn Reader>>,
+    /// Bytes were missing before a protocol was recognised.
+    gap_before: bool,
+}
+
+/// What a direction has shown before a protocol was recognised.
+#[derive(Default)]
+struct Head {
+    /// Bytes that may be the beginning of a known protocol.
+    bytes: Vec<u8>,
+    packet: Packet,
+    tries: u8,
+    given_up: bool,
+}
 
 impl TcpReaders {
+    /// Bound on wrapped protocols: a proxy in a WebSocket in a proxy is as deep as people go.
+    const DEPTH: u8 = 4;
+
     /// A reader for a conversation; `from_start` tells whether its first bytes are in the capture (SYN seen).
-    pub(crate) fn new(_flow: Flow, _from_start: bool) -> Self {
-        TcpReaders {}
+    pub(crate) fn new(flow: Flow, from_start: bool) -> Self {
+        TcpReaders { flow, from_start, ..TcpReaders::default() }
+    }
+
+    /// A reader for a stream inside of another one.
+    fn nested(flow: Flow, from_start: bool, depth: u8) -> Option<Self> {
+        (depth < Self::DEPTH).then(|| TcpReaders { flow, from_start, depth: depth + 1, ..TcpReaders::default() })
     }
 
     /// The next bytes of one direction, in stream order, each byte once. Called once per TCP segment that brings new
     /// bytes, so that segment lengths survive; `record` and `at` are the packet's.
-    pub(crate) fn data(&mut self, _from_opener: bool, _bytes: &[u8], _at: Instant, _record: u64, _emit: &mut Emit<'_>) {
+    pub(crate) fn data(&mut self, from_opener: bool, bytes: &[u8], at: Instant, record: u64, emit: &mut Emit<'_>) {
+        if bytes.is_empty() || self.is_done(from_opener) {
+            return;
+        }
+        let packet = Packet { from_opener, at, record };
+        match &mut self.reader {
+            Some(reader) => reader.data(packet, bytes, emit),
+            None => self.sniff(packet, bytes, emit),
+        }
     }
 
     /// `bytes` bytes of one direction are missing from the capture; what follows does not join.
-    pub(crate) fn gap(&mut self, _from_opener: bool, _bytes: u64) {}
+    pub(crate) fn gap(&mut self, from_opener: bool, bytes: u64) {
+        match &mut self.reader {
+            Some(reader) => reader.gap(from_opener, bytes),
+            None => {
+                self.heads[side(from_opener)].bytes = Vec::new();
+                self.gap_before = true;
+            }
+        }
+    }
 
     /// Nothing further in this direction can matter: the flow table may stop reassembling it.
-    pub(crate) fn is_done(&self, _from_opener: bool) -> bool {
-        true
+    pub(crate) fn is_done(&self, from_opener: bool) -> bool {
+        self.heads[side(from_opener)].given_up || self.reader.as_ref().is_some_and(|reader| reader.is_done(from_opener))
     }
 
     /// The conversation or the capture has ended: reports what is reported once per flow.
-    pub(crate) fn finish(self, _last: Instant, _emit: &mut Emit<'_>) {}
+    pub(crate) fn finish(self, last: Instant, emit: &mut Emit<'_>) {
+        if let Some(reader) = self.reader {
+            reader.finish(last, emit);
+        }
+    }
+
+    fn sniff(&mut self, packet: Packet, bytes: &[u8], emit: &mut Emit<'_>) {
+        let head = &mut self.heads[packet.side()];
+        if head.bytes.is_empty() {
+            head.packet = packet;
+        }
+        let sniffed = if head.bytes.is_empty() {
+            sniff::sniff(bytes, self.flow)
+        } else {
+            let joined = [head.bytes.as_slice(), bytes].concat();
+            sniff::sniff(&joined, self.flow)
+        };
+        match sniffed {
+            Sniffed::More if head.bytes.len() + bytes.len() <= sniff::HEAD_KEPT => head.bytes.extend_from_slice(bytes),
+            Sniffed::More | Sniffed::Unknown => {
+                head.bytes = Vec::new();
+                head.tries += 1;
+                head.given_up = head.tries >= sniff::TRIES;
+            }
+            Sniffed::Nothing => head.given_up = true,
+            found => self.start(found, packet, bytes, emit),
+        }
+    }
+
+    fn start(&mut self, found: Sniffed, packet: Packet, bytes: &[u8], emit: &mut Emit<'_>) {
+        let from_start = self.from_start && !self.gap_before;
+        let mut reader: Box<dyn Reader> = match found {
+            Sniffed::Dns => Box::new(dns::TcpDns::new(self.flow)),
+            Sniffed::ClientHello => Box::new(tls::TlsReader::new(self.flow, packet.from_opener)),
+            Sniffed::Ssh => Box::new(ssh::SshReader::new(self.flow, from_start)),
+            Sniffed::HttpRequest => Box::new(http::HttpReader::new(self.flow, packet.from_opener, self.depth)),
+            Sniffed::HttpResponse => Box::new(http::HttpReader::new(self.flow, !packet.from_opener, self.depth)),
+            Sniffed::Json => Box::new(jsonrpc::JsonReader::new(self.flow)),
+            Sniffed::More | Sniffed::Unknown | Sniffed::Nothing => return,
+        };
+        // What the other direction held back came first.
+        let [opener, acceptor] = std::mem::take(&mut self.heads);
+        let (own, other) = if packet.from_opener { (opener, acceptor) } else { (acceptor, opener) };
+        self.heads[side(!packet.from_opener)].given_up = other.given_up;
+        for head in [other, own] {
+            if !head.bytes.is_empty() {
+                reader.data(head.packet, &head.bytes, emit);
+            }
+        }
+        reader.data(packet, bytes, emit);
+        self.reader = Some(reader);
+    }
 }
 
 /// Reads one UDP payload.
 pub(crate) fn read_datagram(
-    _flow: Flow,
-    _from_opener: bool,
-    _bytes: &[u8],
-    _at: Instant,
-    _record: u64,
-    _emit: &mut Emit<'_>,
+    flow: Flow,
+    from_opener: bool,
+    bytes: &[u8],
+    at: Instant,
+    record: u64,
+    emit: &mut Emit<'_>,
 ) {
+    if let Some(dns) = dns::read(bytes, dns::Family::of(flow)) {
+        emit(&Packet { from_opener, at, record }.observation(flow, Detail::Dns(dns)));
+    }
 }

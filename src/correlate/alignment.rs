@@ -1,0 +1,344 @@
+//! Is the alignment of events with tool calls better than chance? The jitter test on onsets, with the controls that
+//! must hold before anything is concluded.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::analysis::{Alignment, AlignmentTest, Grade};
+use super::attribute::Steps;
+use super::clocks::Clocks;
+use super::events::Event;
+use super::findings::Traced;
+use super::jitter::{self, Range, Stratum};
+use super::tokens;
+use super::witnesses::is_private;
+use crate::formats::Kind;
+use crate::model::{Behaviour, Confidence, Flow, SignalSource};
+use crate::time::{Instant, SECOND};
+
+/// Session gap: connections to one peer with shorter pauses are one onset, in nanoseconds.
+const GAP_NS: i64 = 900 * SECOND;
+/// Controls collapse at a shorter gap: each call of a mirror is an event of its own, in nanoseconds.
+const CONTROL_GAP_NS: i64 = 5 * SECOND;
+/// A positive control must come out at this level, a negative one must not.
+const LEVEL: f64 = 0.05;
+/// Controls with fewer onsets say nothing.
+const FEWEST: usize = 3;
+
+/// The test and its controls; `None` if there is nothing to test (no dated steps, or no onsets).
+///
+/// `events` are the connections of the agents' hosts, `everywhere` those of all.
+pub(crate) fn test(
+    traced: &[Traced],
+    events: &[Event],
+    everywhere: &[Event],
+    steps: &Steps<'_>,
+    clocks: &Clocks,
+) -> Option<Alignment> {
+    let strata = strata(steps);
+    if strata.is_empty() {
+        return None;
+    }
+    let slack = slack_ns(steps, events);
+    let lags = control_lags(steps, events);
+    let tail = percentile_95(&lags).unwrap_or(5 * SECOND).max(SECOND);
+    let jitter_ns = jitter::jitter_half_width(tail);
+    let exposed = windows(steps, slack, tail, true);
+    let tested = tested(traced, events);
+    let run = |onsets: &[Instant], windows: &[Range]| -> AlignmentTest {
+        let onsets: Vec<i64> = onsets.iter().map(|at| at.0).collect();
+        let stratum = |observed| Stratum { observed, windows, onsets: &onsets };
+        let strata: Vec<Stratum<'_>> = strata.iter().map(|range| stratum(std::slice::from_ref(range))).collect();
+        let outcome = jitter::jitter_test(&strata, jitter_ns);
+        AlignmentTest {
+            onsets: outcome.onsets.len(),
+            in_window: outcome.in_window,
+            expected: outcome.expected,
+            p: outcome.p.tail.p,
+        }
+    };
+    let main = run(&collapse(&tested, GAP_NS), &exposed);
+    if main.onsets == 0 {
+        return None;
+    }
+    let at_gaps = [(GAP_NS / 3, "gap 5 min"), (GAP_NS, "gap 15 min"), (GAP_NS * 3, "gap 45 min")]
+        .into_iter()
+        .map(|(gap, name)| (name.to_owned(), run(&collapse(&tested, gap), &exposed)))
+        .collect();
+    let positive_control =
+        Some(run(&collapse(&benign(steps, events), CONTROL_GAP_NS), &exposed)).filter(|control| control.onsets > 0);
+    let negative_exposure =
+        Some(run(&collapse(&tested, GAP_NS), &windows(steps, slack, tail, false))).filter(|control| control.onsets > 0);
+    let negative_outcome =
+        Some(run(&collapse(&not_theirs(steps, everywhere), GAP_NS), &exposed)).filter(|control| control.onsets > 0);
+    let withheld = withheld(steps, clocks, &positive_control, &negative_outcome);
+    let duty_cycle = duty_cycle(&exposed, &strata);
+    let sentences = sentences(&main, duty_cycle, &positive_control, &negative_exposure, &negative_outcome, &withheld);
+    Some(Alignment {
+        test: main,
+        at_gaps,
+        positive_control,
+        negative_exposure,
+        negative_outcome,
+        jitter_ns,
+        window_ns: (slack, slack.saturating_add(tail)),
+        duty_cycle,
+        withheld,
+        sentences,
+    })
+}
+
+/// Whether onsets follow tool calls; `None` where too few onsets leave it open.
+pub(crate) fn verdict(alignment: &Alignment) -> Option<bool> {
+    let test = &alignment.test;
+    match test.p {
+        p if p <= LEVEL => Some(true),
+        // All there are lie in windows, and still the test cannot tell: that is no evidence against.
+        p if p > 0.2 && test.in_window < test.onsets => Some(false),
+        _ => None,
+    }
+}
+
+/// One stratum per run, from the first call to the last result of its episodes. Episodes without a run are one.
+fn strata(steps: &Steps<'_>) -> Vec<Range> {
+    let runs: BTreeMap<&str, Option<&str>> =
+        steps.intake.episodes.iter().map(|episode| (episode.id.as_str(), episode.run.as_deref())).collect();
+    let mut ranges: BTreeMap<Option<&str>, (i64, i64)> = BTreeMap::new();
+    for (step, time) in steps.intake.steps.iter().zip(steps.times).filter(|(_, time)| time.stamped) {
+        let run = runs.get(step.episode.as_str()).copied().flatten();
+        for at in [time.start, time.end].into_iter().flatten() {
+            let range = ranges.entry(run).or_insert((at.0, at.0));
+            *range = (range.0.min(at.0), range.1.max(at.0));
+        }
+    }
+    let mut strata: Vec<Range> = ranges.into_values().filter(|(lo, hi)| hi > lo).collect();
+    // Runs that overlap on the clock cannot be told apart by time: they are one stratum.
+    strata.sort_unstable();
+    let mut merged: Vec<Range> = Vec::new();
+    for (lo, hi) in strata {
+        match merged.last_mut() {
+            Some(last) if lo <= last.1 => last.1 = last.1.max(hi),
+            _ => merged.push((lo, hi)),
+        }
+    }
+    merged
+}
+
+fn slack_ns(steps: &Steps<'_>, events: &[Event]) -> i64 {
+    let calls = steps.times.iter().filter(|time| time.stamped).map(|time| time.slack_ns).max().unwrap_or(0);
+    let network = events.iter().map(|event| event.slack_ns).min().unwrap_or(0);
+    calls.saturating_add(network)
+}
+
+/// Lags of benign calls to the connections that they name.
+fn control_lags(steps: &Steps<'_>, events: &[Event]) -> Vec<i64> {
+    let mut lags = Vec::new();
+    for at in 0..steps.acts.len() {
+        if let (Some(start), true) = (steps.times[at].start, is_control(steps, at)) {
+            let named = events.iter().filter(|event| event.at >= start && within(steps, at, event));
+            lags.extend(named.map(|event| event.at.since(start)).min());
+        }
+    }
+    lags.sort_unstable();
+    lags
+}
+
+fn is_control(steps: &Steps<'_>, at: usize) -> bool {
+    let act = &steps.acts[at];
+    steps.times[at].stamped && act.network && act.hits.is_empty() && !act.tokens.is_empty()
+}
+
+fn within(steps: &Steps<'_>, at: usize, event: &Event) -> bool {
+    let time = steps.times[at];
+    let slack = event.slack_ns.saturating_add(time.slack_ns);
+    let inside = match (time.start, time.end) {
+        (Some(start), Some(end)) => event.at >= start.plus(-slack) && event.at <= end.plus(slack),
+        _ => false,
+    };
+    inside && event.timed && !tokens::shared(&steps.acts[at].tokens, &event.tokens).is_empty()
+}
+
+fn percentile_95(sorted: &[i64]) -> Option<i64> {
+    let last = sorted.len().checked_sub(1)?;
+    sorted.get((last * 95).div_ceil(100)).copied()
+}
+
+/// Exposure windows, disjoint and ascending: around network-capable calls, or around the others.
+fn windows(steps: &Steps<'_>, slack: i64, tail: i64, network: bool) -> Vec<Range> {
+    let starts: Vec<Range> = steps
+        .times
+        .iter()
+        .zip(steps.acts)
+        .filter(|(time, act)| time.stamped && act.network == network)
+        .filter_map(|(time, _)| time.start.map(|start| (start.0, start.0)))
+        .collect();
+    jitter::exposure_windows(&starts, slack, slack.saturating_add(tail))
+}
+
+/// Connections under test, by peer: those of strong signals of mining, tunnels and probing. Each peer in the one
+/// source that shows it best, so that nothing counts twice.
+fn tested(traced: &[Traced], events: &[Event]) -> BTreeMap<Flow, Vec<Instant>> {
+    let mut peers: BTreeSet<Flow> = BTreeSet::new();
+    let mut sweeps: BTreeMap<Flow, Vec<Instant>> = BTreeMap::new();
+    for one in traced {
+        let signal = &one.signal;
+        let wanted = matches!(signal.behaviour, Behaviour::Mining | Behaviour::Tunnel | Behaviour::Probing);
+        if !wanted || signal.confidence < Confidence::Strong || signal.source != SignalSource::Network || !one.timed {
+            continue;
+        }
+        if signal.targets.is_empty() {
+            peers.extend(signal.flow.map(|flow| Flow { src_port: None, ..flow }));
+        } else if let Some(span) = signal.span {
+            // A sweep is one onset, however many hosts and ports it tries and however many sources saw it.
+            let key = Flow { src: signal.flow.and_then(|flow| flow.src), ..Flow::default() };
+            sweeps.entry(key).or_default().push(span.lo);
+        }
+    }
+    let mut found: BTreeMap<Flow, BTreeMap<crate::evidence::EvidenceId, Vec<Instant>>> = BTreeMap::new();
+    for event in events.iter().filter(|event| event.timed && peers.contains(&event.peers())) {
+        found.entry(event.peers()).or_default().entry(event.evidence).or_default().push(event.at);
+    }
+    let mut chosen: BTreeMap<Flow, Vec<Instant>> = found
+        .into_iter()
+        .filter_map(|(flow, sources)| {
+            sources
+                .into_iter()
+                .max_by_key(|(id, starts)| (starts.len(), std::cmp::Reverse(*id)))
+                .map(|(_, s)| (flow, s))
+        })
+        .collect();
+    chosen.extend(sweeps);
+    chosen
+}
+
+/// Connections that benign calls name: they must line up, or clock or join are broken.
+fn benign(steps: &Steps<'_>, events: &[Event]) -> BTreeMap<Flow, Vec<Instant>> {
+    let mut written = BTreeSet::new();
+    for at in (0..steps.acts.len()).filter(|at| is_control(steps, *at)) {
+        written.extend(steps.acts[at].tokens.iter().cloned());
+    }
+    let mut sources: BTreeMap<Flow, BTreeMap<crate::evidence::EvidenceId, Vec<Instant>>> = BTreeMap::new();
+    for event in events.iter().filter(|event| event.timed && !tokens::shared(&written, &event.tokens).is_empty()) {
+        sources.entry(event.peers()).or_default().entry(event.evidence).or_default().push(event.at);
+    }
+    sources
+        .into_iter()
+        .filter_map(|(flow, sources)| {
+            sources
+                .into_iter()
+                .max_by_key(|(id, starts)| (starts.len(), std::cmp::Reverse(*id)))
+                .map(|(_, s)| (flow, s))
+        })
+        .collect()
+}
+
+/// Connections that no agent can have opened: from hosts without agents.
+fn not_theirs(steps: &Steps<'_>, events: &[Event]) -> BTreeMap<Flow, Vec<Instant>> {
+    let identity = steps.identity;
+    let mut found: BTreeMap<Flow, Vec<Instant>> = BTreeMap::new();
+    if !identity.knows_agents() {
+        return found;
+    }
+    for event in events.iter().filter(|event| event.timed) {
+        let theirs = event.src.is_some_and(|src| identity.is_agent(src));
+        if !theirs && event.src.is_some_and(is_private) && event.dst.is_some_and(|dst| !identity.is_agent(dst)) {
+            found.entry(event.peers()).or_default().push(event.at);
+        }
+    }
+    found
+}
+
+/// First moments of stretches without a pause longer than the gap, over all peers, sorted.
+fn collapse(by_peer: &BTreeMap<Flow, Vec<Instant>>, gap_ns: i64) -> Vec<Instant> {
+    let mut onsets = Vec::new();
+    for starts in by_peer.values() {
+        let mut starts = starts.clone();
+        starts.sort_unstable();
+        let mut last: Option<Instant> = None;
+        for at in starts {
+            if last.is_none_or(|last| at.since(last) > gap_ns) {
+                onsets.push(at);
+            }
+            last = Some(at);
+        }
+    }
+    onsets.sort_unstable();
+    onsets
+}
+
+fn duty_cycle(windows: &[Range], strata: &[Range]) -> f64 {
+    let total: i64 = strata.iter().map(|(lo, hi)| hi - lo).sum();
+    let covered: i64 = strata
+        .iter()
+        .flat_map(|(from, to)| windows.iter().map(move |(lo, hi)| (hi.min(to) - lo.max(from)).max(0)))
+        .sum();
+    if total > 0 { covered as f64 / total as f64 } else { 0.0 }
+}
+
+fn withheld(
+    steps: &Steps<'_>,
+    clocks: &Clocks,
+    positive: &Option<AlignmentTest>,
+    negative: &Option<AlignmentTest>,
+) -> Option<String> {
+    let worst = |kinds: &[Kind]| {
+        steps
+            .intake
+            .sources
+            .iter()
+            .enumerate()
+            .filter(|(_, source)| source.kind.is_some_and(|kind| kinds.contains(&kind)) && source.records > 0)
+            .map(|(index, _)| clocks.grade(crate::evidence::EvidenceId(index as u32)))
+            .min()
+    };
+    let network = worst(&[Kind::Capture, Kind::Firewall]);
+    let transcripts = worst(&[Kind::Transcript]);
+    if transcripts.is_none_or(|grade| grade > Grade::B) || network.is_none_or(|grade| grade > Grade::B) {
+        return Some("the clocks are not good enough (A or B needed) for conclusions from timing".to_owned());
+    }
+    match positive {
+        Some(control) if control.onsets >= FEWEST && control.p > LEVEL => {
+            return Some("the positive control fails: benign calls do not line up with their own traffic".to_owned());
+        }
+        Some(control) if control.onsets >= FEWEST => {}
+        _ => return Some("no positive control: too few benign calls name a destination".to_owned()),
+    }
+    match negative {
+        Some(control) if control.onsets >= FEWEST && control.p <= LEVEL => {
+            Some("a negative control fails: traffic that no agent opened lines up with tool calls as well".to_owned())
+        }
+        _ => None,
+    }
+}
+
+fn sentences(
+    test: &AlignmentTest,
+    duty_cycle: f64,
+    positive: &Option<AlignmentTest>,
+    exposure: &Option<AlignmentTest>,
+    outcome: &Option<AlignmentTest>,
+    withheld: &Option<String>,
+) -> Vec<String> {
+    let mut all = Vec::new();
+    if let Some(why) = withheld {
+        all.push(format!("Timing conclusions are withheld: {why}."));
+    }
+    all.push(format!(
+        "By chance {:.1} of {} onsets would fall in a tool call's window; {} do (P = {:.1e}). Tool calls cover {:.0} % \
+         of the time.",
+        test.expected,
+        test.onsets,
+        test.in_window,
+        test.p,
+        duty_cycle * 100.0
+    ));
+    let controls = [("positive control", positive), ("negative exposure", exposure), ("negative outcome", outcome)];
+    for (name, control) in controls {
+        all.push(match control {
+            Some(control) if control.onsets > 0 => {
+                format!("{name}: {} of {} in a window, P = {:.2e}.", control.in_window, control.onsets, control.p)
+            }
+            _ => format!("{name}: none in this evidence."),
+        });
+    }
+    all
+}

@@ -1,0 +1,87 @@
+//! Connections as events on the reference clock.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use super::clocks::Clocks;
+use super::names::Names;
+use super::tokens::Token;
+use crate::evidence::{EvidenceId, Record};
+use crate::intake::Intake;
+use crate::model::{Flow, Protocol};
+use crate::time::Instant;
+
+/// Something that a step may have set off.
+#[derive(Clone, Debug)]
+pub(crate) struct Event {
+    pub(crate) evidence: EvidenceId,
+    /// When it began, on the reference clock, and how far off that may be either way, in nanoseconds.
+    pub(crate) at: Instant,
+    pub(crate) slack_ns: i64,
+    /// Last moment of the connection, as far as its first record tells.
+    pub(crate) until: Instant,
+    pub(crate) src: Option<IpAddr>,
+    pub(crate) src_port: Option<u16>,
+    pub(crate) dst: Option<IpAddr>,
+    pub(crate) dst_port: Option<u16>,
+    pub(crate) protocol: Option<Protocol>,
+    pub(crate) record: Record,
+    /// By what a command could have named it.
+    pub(crate) tokens: BTreeSet<Token>,
+    /// Index into [`Intake::conversations`] and its segment; `None` for what is not a connection.
+    pub(crate) segment: Option<(usize, usize)>,
+    /// The time of it can be compared with steps at all.
+    pub(crate) timed: bool,
+    /// The firewall or the peer let it through, as far as known.
+    pub(crate) failed: bool,
+}
+
+impl Event {
+    /// Opener, peer, port and protocol.
+    pub(crate) fn peers(&self) -> Flow {
+        Flow { src: self.src, src_port: None, dst: self.dst, dst_port: self.dst_port, protocol: self.protocol }
+    }
+}
+
+/// Every connection start of every conversation that `wanted` lets through, sorted by time.
+pub(crate) fn events(
+    intake: &Intake,
+    clocks: &Clocks,
+    names: &Names,
+    wanted: &dyn Fn(Option<IpAddr>) -> bool,
+) -> Vec<Event> {
+    let mut events = Vec::new();
+    for (index, conversation) in intake.conversations.iter().enumerate() {
+        let key = conversation.key;
+        if !wanted(key.src) {
+            continue;
+        }
+        let tokens = names.tokens(key.dst, key.dst_port);
+        for (part, segment) in conversation.segments.iter().enumerate() {
+            let event = |at, src_port, number, last| Event {
+                evidence: key.evidence,
+                at: clocks.align(key.evidence, at),
+                slack_ns: clocks.slack_ns(key.evidence),
+                until: clocks.align(key.evidence, last),
+                src: key.src,
+                src_port,
+                dst: key.dst,
+                dst_port: key.dst_port,
+                protocol: key.protocol,
+                record: Record { evidence: key.evidence, number },
+                tokens: tokens.clone(),
+                segment: Some((index, part)),
+                timed: segment.basis.is_dated() || clocks.is_tied(key.evidence),
+                failed: segment.failed > 0 && segment.allowed == 0 && segment.answered == 0,
+            };
+            if segment.starts.is_empty() {
+                events.push(event(segment.first, None, segment.first_record, segment.last));
+            }
+            for start in &segment.starts {
+                events.push(event(start.at, Some(start.src_port), start.record, start.last));
+            }
+        }
+    }
+    events.sort_by_key(|event| (event.at, event.record, event.src_port));
+    events
+}

@@ -1,0 +1,304 @@
+//! Signals and steps into findings, and what stays without a step.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::analysis::{Finding, StepRef, Strength, UncoveredStep, Unexplained};
+use super::attribute::{Attributed, Attribution, Steps};
+use super::clocks::Clocks;
+use super::rivals;
+use super::witnesses::Witnesses;
+use crate::model::{Behaviour, Confidence, Signal, SignalSource};
+use crate::time::{Instant, SECOND, Span};
+
+/// A step and an event belong together from this weight on, in bans ...
+pub(crate) const LEAST: f64 = 1.0;
+/// ... and if the step takes at least this share of the event among all candidates.
+pub(crate) const LEAST_SHARE: f64 = 0.5;
+/// From this weight on a finding is of level "high".
+const HIGH: f64 = 2.0;
+/// GPU telemetry within this of network traffic of the same behaviour tells of the same thing, in nanoseconds.
+const TOGETHER_NS: i64 = 30 * SECOND;
+
+/// A signal with the step that it is attributed to, if any.
+#[derive(Clone, Debug)]
+pub(crate) struct Traced {
+    /// On the reference clock.
+    pub(crate) signal: Signal,
+    pub(crate) attribution: Attribution,
+    /// Its clock lets it be compared with steps.
+    pub(crate) timed: bool,
+}
+
+impl Traced {
+    /// The step that it lines up with, if one does well enough.
+    fn lines_up(&self) -> Option<&Attributed> {
+        if self.signal.confidence < Confidence::Strong {
+            return None;
+        }
+        let best = self.attribution.best.as_ref()?;
+        let enough = best.strength.log10_lr >= LEAST && best.strength.p_step >= LEAST_SHARE;
+        // What the firewall refused says little by its time alone: the command must have named it.
+        let named = self.signal.behaviour != Behaviour::EgressViolation || !best.shared.is_empty();
+        // A poll of a GPU is too coarse to line up by time alone.
+        let seen = self.signal.source != SignalSource::Gpu || !best.shared.is_empty();
+        (enough && named && seen).then_some(best)
+    }
+}
+
+/// Findings and the rest.
+#[derive(Default)]
+pub(crate) struct Assembled {
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) unexplained: Vec<Unexplained>,
+}
+
+/// Groups signals by (episode, behaviour) of the step they line up with; what lines up with none is unexplained.
+pub(crate) fn assemble(traced: &[Traced], steps: &Steps<'_>, clocks: &Clocks, witnesses: &Witnesses<'_>) -> Assembled {
+    let mut groups: BTreeMap<(usize, Behaviour), Vec<usize>> = BTreeMap::new();
+    let mut rest: Vec<usize> = Vec::new();
+    let episode_of = episode_indices(steps);
+    for (index, one) in traced.iter().enumerate() {
+        match one.lines_up() {
+            Some(best) => groups.entry((episode_of[best.step], one.signal.behaviour)).or_default().push(index),
+            None => rest.push(index),
+        }
+    }
+    let corroborated = corroborate(traced, &mut groups, &mut rest);
+    let mut assembled = Assembled::default();
+    for ((episode, behaviour), members) in &groups {
+        assembled.findings.push(finding(*episode, *behaviour, members, traced, steps, clocks, witnesses));
+    }
+    assembled.findings.sort_by_key(|finding| (finding.first, finding.episode.clone(), finding.behaviour));
+    for (number, finding) in assembled.findings.iter_mut().enumerate() {
+        finding.id = format!("F-{:04}", number + 1);
+    }
+    assembled.unexplained = unexplained(traced, &rest, &corroborated, witnesses);
+    assembled
+}
+
+fn episode_indices(steps: &Steps<'_>) -> Vec<usize> {
+    let by_id: BTreeMap<&str, usize> =
+        steps.intake.episodes.iter().enumerate().map(|(at, episode)| (episode.id.as_str(), at)).collect();
+    steps.intake.steps.iter().map(|step| by_id.get(step.episode.as_str()).copied().unwrap_or(usize::MAX)).collect()
+}
+
+/// GPU signals join the traffic of the same behaviour that they coincide with. Gives, for those that join something
+/// unexplained, the index of the network signal they join.
+fn corroborate(
+    traced: &[Traced],
+    groups: &mut BTreeMap<(usize, Behaviour), Vec<usize>>,
+    rest: &mut Vec<usize>,
+) -> BTreeMap<usize, usize> {
+    let mut joined = BTreeMap::new();
+    let gpu: Vec<usize> = rest.iter().copied().filter(|at| traced[*at].signal.source == SignalSource::Gpu).collect();
+    for at in gpu {
+        let signal = &traced[at].signal;
+        let Some(span) = signal.span.filter(|_| traced[at].timed) else { continue };
+        let overlap = |other: usize| -> Option<i64> {
+            let other = &traced[other].signal;
+            let theirs = other.span.filter(|_| other.source == SignalSource::Network)?;
+            let shared = span.hi.min(theirs.hi.plus(TOGETHER_NS)).since(span.lo.max(theirs.lo.plus(-TOGETHER_NS)));
+            (other.behaviour == signal.behaviour && other.confidence >= Confidence::Strong && shared > 0)
+                .then_some(shared)
+        };
+        let in_groups = groups
+            .iter()
+            .flat_map(|(key, members)| members.iter().map(move |member| (Some(*key), *member)))
+            .chain(rest.iter().map(|member| (None, *member)));
+        let best = in_groups
+            .filter_map(|(key, member)| Some((overlap(member)?, std::cmp::Reverse(member), key)))
+            .max_by_key(|(shared, member, _)| (*shared, *member));
+        match best {
+            Some((_, _, Some(key))) => {
+                rest.retain(|member| *member != at);
+                groups.entry(key).or_default().push(at);
+            }
+            Some((_, std::cmp::Reverse(member), None)) => drop(joined.insert(at, member)),
+            None => {}
+        }
+    }
+    for members in groups.values_mut() {
+        members.sort_unstable();
+    }
+    joined
+}
+
+fn finding(
+    episode: usize,
+    behaviour: Behaviour,
+    members: &[usize],
+    traced: &[Traced],
+    steps: &Steps<'_>,
+    clocks: &Clocks,
+    witnesses: &Witnesses<'_>,
+) -> Finding {
+    let named = steps.intake.episodes.get(episode);
+    let signals: Vec<&Traced> = members.iter().map(|at| &traced[*at]).collect();
+    // One signal speaks for the finding: several sights of one act are not several weights.
+    let lines_up: Vec<&Attributed> = signals.iter().filter_map(|one| one.lines_up()).collect();
+    let strongest = lines_up
+        .iter()
+        .max_by(|a, b| a.strength.log10_lr.total_cmp(&b.strength.log10_lr).then(b.step.cmp(&a.step)))
+        .copied();
+    let strength = strongest.map(|best| best.strength.clone()).unwrap_or_default();
+    let step_indices: BTreeSet<usize> = lines_up.iter().map(|best| best.step).collect();
+    let spans: Vec<Span> = signals.iter().filter_map(|one| one.signal.span).collect();
+    let first = spans.iter().map(|span| span.lo).min();
+    let last = spans.iter().map(|span| span.hi).max();
+    let observables = witnesses.observe(strongest, &signals, first);
+    let rivals = rivals::judge(&observables);
+    let named_by = strongest.map(|best| best.shared.clone()).unwrap_or_default();
+    let mut limits = BTreeSet::new();
+    for one in &signals {
+        for record in &one.signal.records {
+            let grade = clocks.grade(record.evidence);
+            if grade > super::analysis::Grade::B && !one.timed {
+                limits.insert(format!("{}: clock grade {}", witnesses.path(record.evidence), grade.name()));
+            }
+        }
+    }
+    for at in &step_indices {
+        if !steps.times[*at].stamped {
+            limits.insert("the transcript has no times: the step is held by what it wrote and by its order".to_owned());
+        }
+    }
+    let level = level(&strength, &signals);
+    Finding {
+        id: String::new(),
+        behaviour,
+        episode: named.map_or_else(String::new, |episode| episode.name.clone()),
+        run: named.and_then(|episode| episode.run.clone()),
+        steps: step_indices.iter().map(|at| step_ref(*at, steps)).collect(),
+        signals: signals.iter().map(|one| one.signal.id.clone()).collect(),
+        initiator: rivals::leading(&rivals),
+        rivals,
+        attack: attack(behaviour, &signals),
+        level,
+        summary: summary(&signals, &named_by),
+        would_decide: rivals::would_decide(&observables),
+        limits: limits.into_iter().collect(),
+        strength,
+        first,
+        last,
+    }
+}
+
+fn level(strength: &Strength, signals: &[&Traced]) -> &'static str {
+    let certain = signals.iter().any(|one| one.signal.confidence >= Confidence::Strong);
+    match strength.log10_lr {
+        lr if lr >= HIGH && certain => "high",
+        lr if lr >= LEAST => "medium",
+        _ => "low",
+    }
+}
+
+fn attack(behaviour: Behaviour, signals: &[&Traced]) -> Vec<&'static str> {
+    let mut ids: BTreeSet<&'static str> = behaviour.attack().iter().copied().collect();
+    for one in signals {
+        match one.signal.kind.as_str() {
+            "host-sweep" | "port-and-host-sweep" => drop(ids.insert("T1018")),
+            "ssh-reverse-used" => drop(ids.insert("T1021.004")),
+            _ => {}
+        }
+    }
+    ids.into_iter().collect()
+}
+
+/// What lines up, in a line: what the command named, then what was seen, the most certain first.
+fn summary(signals: &[&Traced], named_by: &BTreeSet<super::tokens::Token>) -> String {
+    let mut seen: Vec<&Signal> = signals.iter().map(|one| &one.signal).collect();
+    seen.sort_by_key(|signal| (std::cmp::Reverse(signal.confidence), signal.id.clone()));
+    let mut parts: Vec<String> = Vec::new();
+    for signal in seen {
+        if !parts.contains(&signal.summary) && parts.len() < 3 {
+            parts.push(signal.summary.clone());
+        }
+    }
+    // The most particular token says most: a name with its port, then an address with its port.
+    let token = named_by.iter().max_by_key(|token| (token.to_string().len(), token.to_string()));
+    match token {
+        Some(token) => format!("{token} → {}", parts.join("; ")),
+        None => parts.join("; "),
+    }
+}
+
+/// A step for reports.
+pub(crate) fn step_ref(at: usize, steps: &Steps<'_>) -> StepRef {
+    let step = &steps.intake.steps[at];
+    let episode = steps.intake.episodes.iter().find(|episode| episode.id == step.episode);
+    StepRef {
+        episode: episode.map_or_else(|| step.episode.clone(), |episode| episode.name.clone()),
+        index: step.index,
+        record: step.record,
+        tool: step.tool.clone(),
+        command: step.command.clone(),
+        span: steps.times[at].span(),
+    }
+}
+
+fn unexplained(
+    traced: &[Traced],
+    rest: &[usize],
+    corroborated: &BTreeMap<usize, usize>,
+    witnesses: &Witnesses<'_>,
+) -> Vec<Unexplained> {
+    // One group per behaviour and peer; sweeps and GPU signals by their source.
+    let key = |at: usize| {
+        let at = corroborated.get(&at).copied().unwrap_or(at);
+        let signal = &traced[at].signal;
+        let flow = signal.flow.unwrap_or_default();
+        let peer = if signal.behaviour == Behaviour::Probing { None } else { flow.dst };
+        (signal.behaviour, flow.src, peer, signal.source)
+    };
+    let mut groups: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+    for at in rest.iter().copied() {
+        let strong = traced[at].signal.confidence >= Confidence::Strong;
+        if (strong || corroborated.contains_key(&at)) && traced[at].signal.source != SignalSource::Command {
+            groups.entry(key(at)).or_default().push(at);
+        }
+    }
+    let mut all: Vec<(Option<Instant>, Unexplained)> = groups
+        .into_iter()
+        .map(|((behaviour, ..), members)| {
+            let signals: Vec<&Traced> = members.iter().map(|at| &traced[*at]).collect();
+            let first = signals.iter().filter_map(|one| one.signal.span).map(|span| span.lo).min();
+            let observables = witnesses.observe(None, &signals, first);
+            let rivals = rivals::judge(&observables);
+            let unexplained = Unexplained {
+                behaviour,
+                signals: signals.iter().map(|one| one.signal.id.clone()).collect(),
+                leading: rivals::leading(&rivals),
+                rivals,
+                summary: summary(&signals, &BTreeSet::new()),
+                would_decide: rivals::would_decide(&observables),
+            };
+            (first, unexplained)
+        })
+        .collect();
+    all.sort_by(|a, b| (a.0, a.1.behaviour, &a.1.signals).cmp(&(b.0, b.1.behaviour, &b.1.signals)));
+    all.into_iter().map(|(_, unexplained)| unexplained).collect()
+}
+
+/// Steps whose command meets a strong rule while nothing in the telemetry lines up with them.
+pub(crate) fn uncovered(findings: &[Finding], steps: &Steps<'_>, witnesses: &Witnesses<'_>) -> Vec<UncoveredStep> {
+    let covered: BTreeSet<(crate::evidence::Record, Behaviour)> =
+        findings.iter().flat_map(|finding| finding.steps.iter().map(|step| (step.record, finding.behaviour))).collect();
+    let mut all = Vec::new();
+    for (at, act) in steps.acts.iter().enumerate() {
+        let step = &steps.intake.steps[at];
+        let mut said = BTreeSet::new();
+        for hit in act.hits.iter().filter(|hit| hit.confidence >= Confidence::Strong) {
+            // Concealment, privilege and the like leave no traffic: the transcript is their only witness.
+            if covered.contains(&(step.record, hit.behaviour)) || !said.insert(hit.behaviour) {
+                continue;
+            }
+            all.push(UncoveredStep {
+                behaviour: hit.behaviour,
+                step: step_ref(at, steps),
+                rule: hit.rule.clone(),
+                coverage: witnesses.coverage(at, hit.behaviour),
+            });
+        }
+    }
+    all
+}

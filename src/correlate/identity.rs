@@ -1,0 +1,118 @@
+//! Which host an episode ran on, and which addresses are that host's.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use super::acts::Act;
+use super::names::Names;
+use super::tokens;
+use crate::intake::{CaseFile, Intake};
+
+use ipnet::IpNet;
+
+/// Where an episode ran, and how that is known.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Place {
+    pub(crate) host: Option<String>,
+    pub(crate) addresses: Vec<IpNet>,
+    pub(crate) basis: String,
+}
+
+/// Places of all episodes, by episode id.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Identity {
+    places: BTreeMap<String, Place>,
+    /// Addresses on which agents are known to run.
+    agents: BTreeSet<IpNet>,
+}
+
+impl Identity {
+    /// Declared facts first; else the host that the transcript names, if the case knows its addresses; else the one
+    /// source address whose connections bear out the most distinct commands of the episode, if it stands out.
+    pub(crate) fn new(intake: &Intake, case: &CaseFile, acts: &[Act], names: &Names) -> Self {
+        let mut identity = Identity::default();
+        for episode in &intake.episodes {
+            let declared = case.run_of(episode.path()).and_then(|run| run.host.as_deref());
+            let host = episode.host.clone();
+            let addresses = host.as_deref().and_then(|host| case.host(host)).map(|host| host.addresses.clone());
+            let basis = match (declared, &host) {
+                (Some(_), _) => "declared",
+                (None, Some(_)) => "named in the transcript",
+                (None, None) => "",
+            };
+            let place = Place { host, addresses: addresses.unwrap_or_default(), basis: basis.to_owned() };
+            identity.places.insert(episode.id.clone(), place);
+        }
+        let borne_out = borne_out(intake, acts, names);
+        for (episode, place) in &mut identity.places {
+            if !place.addresses.is_empty() {
+                continue;
+            }
+            let Some(sources) = borne_out.get(episode.as_str()) else { continue };
+            let mut ranked: Vec<(usize, IpAddr)> = sources.iter().map(|(src, steps)| (steps.len(), *src)).collect();
+            ranked.sort_by(|a, b| b.cmp(a));
+            let Some((best, src)) = ranked.first().copied() else { continue };
+            let second = ranked.get(1).map_or(0, |(steps, _)| *steps);
+            if best > second {
+                place.addresses = vec![IpNet::from(src)];
+                place.host = place.host.take().or_else(|| case.host_of_address(src).map(|host| host.name.clone()));
+                place.basis = format!("inferred: {best} commands borne out by {src}, {second} by the next address");
+            }
+        }
+        identity.agents = identity.places.values().flat_map(|place| place.addresses.iter().copied()).collect();
+        let declared = case.hosts.iter().filter(|host| host.agent == Some(true));
+        identity.agents.extend(declared.flat_map(|host| host.addresses.iter().copied()));
+        identity
+    }
+
+    /// The place of an episode.
+    pub(crate) fn place(&self, episode: &str) -> Option<&Place> {
+        self.places.get(episode)
+    }
+
+    /// Whether it is known at all on which addresses agents run.
+    pub(crate) fn knows_agents(&self) -> bool {
+        !self.agents.is_empty()
+    }
+
+    /// Whether an agent is known to run on that address.
+    pub(crate) fn is_agent(&self, address: IpAddr) -> bool {
+        self.agents.iter().any(|network| network.contains(&address))
+    }
+
+    /// Whether a connection from `src` may come from the episode: `Some(true)` if its host has that address,
+    /// `Some(false)` if its host is known and has not, `None` if nothing is known.
+    pub(crate) fn fits(&self, episode: &str, src: Option<IpAddr>) -> Option<bool> {
+        let place = self.places.get(episode)?;
+        if place.addresses.is_empty() {
+            return None;
+        }
+        let src = src?;
+        Some(place.addresses.iter().any(|network| network.contains(&src)))
+    }
+}
+
+/// Per episode and source address, the steps with a literal that a conversation from there bears out.
+fn borne_out<'a>(
+    intake: &'a Intake,
+    acts: &[Act],
+    names: &Names,
+) -> BTreeMap<&'a str, BTreeMap<IpAddr, BTreeSet<usize>>> {
+    let mut peers: BTreeMap<IpAddr, BTreeSet<tokens::Token>> = BTreeMap::new();
+    for conversation in &intake.conversations {
+        if let Some(src) = conversation.key.src {
+            let shown = names.tokens(conversation.key.dst, conversation.key.dst_port);
+            peers.entry(src).or_default().extend(shown);
+        }
+    }
+    let mut found: BTreeMap<&str, BTreeMap<IpAddr, BTreeSet<usize>>> = BTreeMap::new();
+    for (step, act) in acts.iter().enumerate().filter(|(_, act)| act.network && !act.tokens.is_empty()) {
+        for (src, shown) in &peers {
+            if !tokens::shared(&act.tokens, shown).is_empty() {
+                let episode = intake.steps[step].episode.as_str();
+                found.entry(episode).or_default().entry(*src).or_default().insert(step);
+            }
+        }
+    }
+    found
+}

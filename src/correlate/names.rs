@@ -1,0 +1,58 @@
+//! Which names belong to which addresses, by DNS answers, by what was spoken on connections, and by what tools
+//! printed when they resolved a name.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use super::tokens::Token;
+use crate::intake::Facts;
+
+/// Names and addresses that belong together as far as the evidence says.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Names {
+    of: BTreeMap<IpAddr, BTreeSet<String>>,
+}
+
+impl Names {
+    /// From DNS answers (with their aliases), TLS server names and HTTP hosts, and resolutions printed by tools.
+    pub(crate) fn new(facts: &Facts, printed: impl IntoIterator<Item = (String, IpAddr)>) -> Self {
+        let mut names = Names::default();
+        for fact in &facts.dns {
+            names.add(fact.address, &fact.name);
+        }
+        for fact in &facts.names {
+            // A Host that is an address names nothing.
+            if let (Some(dst), Err(_)) = (fact.flow.dst, fact.name.parse::<IpAddr>()) {
+                names.add(dst, &fact.name);
+            }
+        }
+        for (name, address) in printed {
+            names.add(address, &name.trim_end_matches('.').to_ascii_lowercase());
+        }
+        names
+    }
+
+    fn add(&mut self, address: IpAddr, name: &str) {
+        if !name.is_empty() {
+            self.of.entry(address).or_default().insert(name.to_owned());
+        }
+    }
+
+    /// The names of an address, sorted.
+    pub(crate) fn of(&self, address: IpAddr) -> Vec<String> {
+        self.of.get(&address).map(|names| names.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Everything by which a command could have named this peer.
+    pub(crate) fn tokens(&self, address: Option<IpAddr>, port: Option<u16>) -> BTreeSet<Token> {
+        let mut tokens = BTreeSet::new();
+        let Some(address) = address else { return tokens };
+        tokens.insert(Token::Address(address));
+        tokens.extend(port.map(|port| Token::Endpoint(address, port)));
+        for name in self.of.get(&address).into_iter().flatten() {
+            tokens.insert(Token::Name(name.clone()));
+            tokens.extend(port.map(|port| Token::NamedEndpoint(name.clone(), port)));
+        }
+        tokens
+    }
+}

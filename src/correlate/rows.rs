@@ -1,0 +1,127 @@
+//! Episodes and conversations as rows of the report.
+
+use std::collections::BTreeMap;
+
+use super::analysis::{ConversationRow, EpisodeRow, Finding};
+use super::attribute::{Attribution, Steps};
+use super::clocks::Clocks;
+use super::events::Event;
+use super::findings::{LEAST, LEAST_SHARE, Traced};
+use super::names::Names;
+use crate::evidence::EvidenceId;
+use crate::model::Flow;
+
+/// One row per episode, sorted by run and name.
+pub(crate) fn episodes(findings: &mut [Finding], steps: &Steps<'_>) -> Vec<EpisodeRow> {
+    let mut bounds: BTreeMap<&str, (u32, Option<crate::time::Instant>, Option<crate::time::Instant>)> = BTreeMap::new();
+    for (step, time) in steps.intake.steps.iter().zip(steps.times) {
+        let (count, first, last) = bounds.entry(step.episode.as_str()).or_default();
+        *count += 1;
+        if time.stamped {
+            let moments = || [time.start, time.end].into_iter().flatten();
+            *first = moments().chain(*first).min();
+            *last = moments().chain(*last).max();
+        }
+    }
+    let mut rows: Vec<EpisodeRow> = steps
+        .intake
+        .episodes
+        .iter()
+        .map(|episode| {
+            let (count, first, last) = bounds.get(episode.id.as_str()).copied().unwrap_or_default();
+            let place = steps.identity.place(&episode.id).cloned().unwrap_or_default();
+            EpisodeRow {
+                name: episode.name.clone(),
+                run: episode.run.clone(),
+                reward_config: episode.reward_config.clone(),
+                reward: episode.reward,
+                agent: episode.agent.clone(),
+                model: episode.model.clone(),
+                host: place.host,
+                host_basis: place.basis,
+                path: episode.id.clone(),
+                steps: count,
+                first,
+                last,
+                findings: findings.iter().filter(|f| f.episode == episode.name).map(|f| f.id.clone()).collect(),
+            }
+        })
+        .collect();
+    rows.sort_by(|a, b| (&a.run, &a.name, &a.path).cmp(&(&b.run, &b.name, &b.path)));
+    rows
+}
+
+/// One row per conversation segment, sorted by time, with its signals and the step held to have opened it.
+pub(crate) fn conversations(
+    traced: &[Traced],
+    events: &[Event],
+    attributions: &[Attribution],
+    steps: &Steps<'_>,
+    clocks: &Clocks,
+    names: &Names,
+) -> Vec<ConversationRow> {
+    let mut opened: BTreeMap<(usize, usize), (String, u32, f64)> = BTreeMap::new();
+    for (event, attribution) in events.iter().zip(attributions) {
+        let Some(best) = &attribution.best else { continue };
+        let Some(segment) = event.segment else { continue };
+        if best.strength.log10_lr < LEAST || best.strength.p_step < LEAST_SHARE {
+            continue;
+        }
+        let step = &steps.intake.steps[best.step];
+        let name = steps.intake.episodes.iter().find(|episode| episode.id == step.episode);
+        let name = name.map_or_else(|| step.episode.clone(), |episode| episode.name.clone());
+        // Events come in order of time: the first connection of a segment opened it.
+        opened.entry(segment).or_insert((name, step.index, best.strength.log10_lr));
+    }
+    let mut signals: BTreeMap<(EvidenceId, Flow), Vec<&Traced>> = BTreeMap::new();
+    for one in traced {
+        let Some(evidence) = one.signal.records.first().map(|record| record.evidence) else { continue };
+        let own = one.signal.flow.iter().map(|flow| Flow { src_port: None, ..*flow });
+        for flow in own.chain(one.signal.targets.iter().copied()) {
+            signals.entry((evidence, flow)).or_default().push(one);
+        }
+    }
+    let mut rows = Vec::new();
+    for (index, conversation) in steps.intake.conversations.iter().enumerate() {
+        let key = conversation.key;
+        let flow = Flow { src: key.src, src_port: None, dst: key.dst, dst_port: key.dst_port, protocol: key.protocol };
+        for (part, segment) in conversation.segments.iter().enumerate() {
+            let (first, last) = (clocks.align(key.evidence, segment.first), clocks.align(key.evidence, segment.last));
+            let inside = |one: &&&Traced| {
+                one.signal.span.is_none_or(|span| span.lo <= last.plus(1_000_000_000) && span.hi >= first)
+            };
+            let mut ids: Vec<String> = signals
+                .get(&(key.evidence, flow))
+                .into_iter()
+                .flatten()
+                .filter(inside)
+                .map(|one| one.signal.id.clone())
+                .collect();
+            ids.sort();
+            ids.dedup();
+            rows.push(ConversationRow {
+                evidence: key.evidence,
+                first,
+                last,
+                src: key.src,
+                dst: key.dst,
+                dst_port: key.dst_port,
+                protocol: key.protocol,
+                domains: key.dst.map(|dst| names.of(dst)).unwrap_or_default(),
+                observations: segment.observations,
+                connections: segment.starts.len() as u64,
+                allowed: segment.allowed,
+                denied: segment.denied,
+                bytes_out: segment.bytes_out,
+                bytes_in: segment.bytes_in,
+                packets_out: segment.packets_out,
+                packets_in: segment.packets_in,
+                first_record: segment.first_record,
+                signals: ids,
+                step: opened.get(&(index, part)).cloned(),
+            });
+        }
+    }
+    rows.sort_by_key(|row| (row.first, row.evidence, row.first_record, row.src, row.dst, row.dst_port));
+    rows
+}

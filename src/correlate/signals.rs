@@ -1,0 +1,258 @@
+//! Signals on the reference clock, traced to the steps that line up with them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use super::attribute::{Attribution, Steps, Yardstick};
+use super::clocks::Clocks;
+use super::events::Event;
+use super::findings::{LEAST, LEAST_SHARE, Traced};
+use super::names::Names;
+use super::tokens::Token;
+use crate::evidence::{EvidenceId, Record};
+use crate::model::{Behaviour, Confidence, Flow, Signal, SignalSource};
+use crate::time::{Basis, Span};
+
+/// A peer in one source: evidence, address, port.
+type Peer = (Option<EvidenceId>, Option<IpAddr>, Option<u16>);
+
+/// Traces signals. Those of a connection take the attribution of that connection; sweeps and GPU signals are events
+/// of their own. Gives the attribution of every event in `events` as well.
+pub(crate) fn trace(
+    signals: Vec<Signal>,
+    events: &[Event],
+    steps: &Steps<'_>,
+    yardstick: &Yardstick,
+    clocks: &Clocks,
+    names: &Names,
+) -> (Vec<Traced>, Vec<Attribution>) {
+    let mut all: Vec<Event> = events.to_vec();
+    let mut index = Vec::with_capacity(signals.len());
+    for signal in &signals {
+        let known = connection_of(signal, events).filter(|_| signal.targets.is_empty());
+        index.push(known.unwrap_or_else(|| {
+            all.push(as_event(signal, clocks, names));
+            all.len() - 1
+        }));
+    }
+    let mut attributions = yardstick.attribute(steps, &all);
+    let traced = signals
+        .into_iter()
+        .zip(&index)
+        .map(|(mut signal, at)| {
+            let attribution = attributions[*at].clone();
+            raise_named_sweep(&mut signal, &attribution, steps);
+            Traced { timed: all[*at].timed, attribution, signal }
+        })
+        .collect();
+    attributions.truncate(events.len());
+    (traced, attributions)
+}
+
+/// A sweep whose outcome the log does not tell is strong where the command that lines up with it is a sweep by a
+/// strong rule and names the targets.
+fn raise_named_sweep(signal: &mut Signal, attribution: &Attribution, steps: &Steps<'_>) {
+    let swept = attribution.best.as_ref().is_some_and(|best| {
+        let probing =
+            |hit: &super::acts::Hit| hit.behaviour == Behaviour::Probing && hit.confidence >= Confidence::Strong;
+        !best.shared.is_empty() && steps.acts[best.step].hits.iter().any(probing)
+    });
+    if signal.behaviour == Behaviour::Probing && swept {
+        signal.confidence = signal.confidence.max(Confidence::Strong);
+    }
+}
+
+/// The first connection of the signal's flow in the same evidence that fits its time.
+fn connection_of(signal: &Signal, events: &[Event]) -> Option<usize> {
+    let flow = signal.flow?;
+    let evidence = signal.records.first()?.evidence;
+    let first = signal.span.map(|span| span.lo);
+    events
+        .iter()
+        .enumerate()
+        .filter(|(_, event)| {
+            event.evidence == evidence
+                && event.peers() == Flow { src_port: None, ..flow }
+                && flow.src_port.is_none_or(|port| event.src_port == Some(port))
+        })
+        // The one that had begun when the signal did, and began last.
+        .max_by_key(|(at, event)| (first.is_none_or(|first| event.at <= first), event.at, std::cmp::Reverse(*at)))
+        .map(|(at, _)| at)
+}
+
+fn as_event(signal: &Signal, clocks: &Clocks, names: &Names) -> Event {
+    let flow = signal.flow.unwrap_or_default();
+    let evidence = signal.records.first().map_or(EvidenceId(0), |record| record.evidence);
+    let mut tokens = names.tokens(flow.dst, flow.dst_port);
+    tokens.extend(signal.domains.iter().map(|domain| Token::Name(domain.clone())));
+    for target in &signal.targets {
+        tokens.extend(names.tokens(target.dst, target.dst_port));
+    }
+    if signal.source == SignalSource::Gpu {
+        // The program as the GPU named it: the last component of a path.
+        for word in signal.summary.split_whitespace().filter(|word| word.contains('/')) {
+            tokens.extend(
+                word.rsplit('/').next().filter(|name| !name.is_empty()).map(|name| Token::Program(name.to_owned())),
+            );
+        }
+    }
+    let dated = signal.span.is_some_and(|span| span.basis.is_dated()) || clocks.is_tied(evidence);
+    let at = signal.span.map(|span| span.lo).unwrap_or_default();
+    Event {
+        evidence,
+        at,
+        slack_ns: clocks.slack_ns(evidence),
+        until: signal.span.map_or(at, |span| span.hi),
+        src: flow.src,
+        src_port: flow.src_port,
+        dst: flow.dst,
+        dst_port: flow.dst_port,
+        protocol: flow.protocol,
+        record: signal.records.first().copied().unwrap_or(Record { evidence, number: 0 }),
+        tokens,
+        segment: None,
+        timed: signal.span.is_some() && dated,
+        failed: false,
+    }
+}
+
+/// What a connection is a signal of because the command that set it off is one: a pool named on a miner's command
+/// line is reached, whatever the bytes inside are.
+pub(crate) fn named_by_command(
+    events: &[Event],
+    attributions: &[Attribution],
+    traced: &[Traced],
+    steps: &Steps<'_>,
+    names: &Names,
+) -> Vec<Traced> {
+    let known: BTreeSet<(Behaviour, Peer)> = traced
+        .iter()
+        .filter(|one| one.signal.confidence >= Confidence::Strong)
+        .flat_map(|one| {
+            let signal = &one.signal;
+            let evidence = signal.records.first().map(|record| record.evidence);
+            let peers = signal.flow.iter().chain(&signal.targets);
+            peers.map(move |flow| (signal.behaviour, (evidence, flow.dst, flow.dst_port)))
+        })
+        .collect();
+    let mut found: BTreeMap<(usize, Behaviour, Peer), Traced> = BTreeMap::new();
+    for (event, attribution) in events.iter().zip(attributions) {
+        let Some(best) = &attribution.best else { continue };
+        let peer = |token: &Token| !matches!(token, Token::Program(_) | Token::Network(_));
+        if best.strength.log10_lr < LEAST || best.strength.p_step < LEAST_SHARE || !best.shared.iter().any(peer) {
+            continue;
+        }
+        for hit in &steps.acts[best.step].hits {
+            let leaves_traffic = matches!(hit.behaviour, Behaviour::Mining | Behaviour::Tunnel | Behaviour::Download);
+            let at = (Some(event.evidence), event.dst, event.dst_port);
+            let said = known.contains(&(hit.behaviour, at));
+            if !leaves_traffic || hit.confidence < Confidence::Strong || said {
+                continue;
+            }
+            let span = Span { lo: event.at, hi: event.until, basis: Basis::ExplicitOffset };
+            let key = (best.step, hit.behaviour, at);
+            match found.get_mut(&key) {
+                Some(traced) => {
+                    traced.signal.records.push(event.record);
+                    if let Some(known) = &mut traced.signal.span {
+                        *known = known.cover(span);
+                    }
+                }
+                None => drop(found.insert(key, named(event, attribution, hit, span, names))),
+            }
+        }
+    }
+    found.into_values().collect()
+}
+
+fn named(event: &Event, attribution: &Attribution, hit: &super::acts::Hit, span: Span, names: &Names) -> Traced {
+    let peer = match (event.dst, event.dst_port) {
+        (Some(dst), Some(port)) => std::net::SocketAddr::new(dst, port).to_string(),
+        (Some(dst), None) => dst.to_string(),
+        _ => "its peer".to_owned(),
+    };
+    let seconds = event.until.since(event.at) as f64 / crate::time::SECOND as f64;
+    let outcome = if event.failed { "refused or unanswered" } else { "let through" };
+    Traced {
+        signal: Signal {
+            id: String::new(),
+            behaviour: hit.behaviour,
+            kind: format!("{}-traffic", hit.kind),
+            // Refused traffic is an attempt.
+            confidence: if event.failed { Confidence::Weak } else { Confidence::Strong },
+            span: event.timed.then_some(span),
+            flow: Some(Flow { src_port: event.src_port, ..event.peers() }),
+            host: None,
+            rule: Some(hit.rule.clone()),
+            summary: format!("connection to {peer}, which the command names, {outcome}, {seconds:.0} s"),
+            domains: event.dst.map(|dst| names.of(dst)).unwrap_or_default(),
+            targets: Vec::new(),
+            records: vec![event.record],
+            source: SignalSource::Network,
+        },
+        attribution: attribution.clone(),
+        timed: event.timed,
+    }
+}
+
+/// Acts that the transcripts record, as signals of their own.
+pub(crate) fn from_commands(steps: &Steps<'_>) -> Vec<Traced> {
+    let mut all = Vec::new();
+    for (at, act) in steps.acts.iter().enumerate() {
+        let step = &steps.intake.steps[at];
+        for hit in act.hits.iter().filter(|_| !step.not_executed) {
+            let records: BTreeSet<Record> = [Some(step.record), step.result_record].into_iter().flatten().collect();
+            all.push(Traced {
+                signal: Signal {
+                    id: String::new(),
+                    behaviour: hit.behaviour,
+                    kind: hit.kind.clone(),
+                    confidence: hit.confidence,
+                    span: steps.times[at].span().filter(|_| steps.times[at].stamped),
+                    flow: None,
+                    host: steps.identity.place(&step.episode).and_then(|place| place.host.clone()),
+                    rule: Some(hit.rule.clone()),
+                    summary: format!("{} (step {})", hit.title, step.index),
+                    domains: Vec::new(),
+                    targets: Vec::new(),
+                    records: records.into_iter().collect(),
+                    source: SignalSource::Command,
+                },
+                attribution: Attribution { best: None },
+                timed: steps.times[at].stamped,
+            });
+        }
+    }
+    all
+}
+
+/// Moves a signal of a detector from the clock of its source to the reference clock.
+pub(crate) fn align(mut signal: Signal, clocks: &Clocks) -> Signal {
+    if let (Some(span), Some(record)) = (signal.span, signal.records.first()) {
+        let evidence = record.evidence;
+        signal.span =
+            Some(Span { lo: clocks.align(evidence, span.lo), hi: clocks.align(evidence, span.hi), basis: span.basis });
+    }
+    signal
+}
+
+/// Sorts and numbers: by time, then evidence, record and kind.
+pub(crate) fn number(traced: &mut [Traced]) {
+    traced.sort_by(|a, b| {
+        let key = |one: &Traced| {
+            let span = one.signal.span;
+            (
+                span.is_none(),
+                span.map(|span| span.lo),
+                one.signal.records.clone(),
+                one.signal.behaviour,
+                one.signal.kind.clone(),
+                one.signal.flow,
+            )
+        };
+        key(a).cmp(&key(b))
+    });
+    for (number, one) in traced.iter_mut().enumerate() {
+        one.signal.id = format!("S-{:04}", number + 1);
+    }
+}

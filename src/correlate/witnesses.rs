@@ -1,0 +1,342 @@
+//! What the evidence can say for and against each rival hypothesis about a group of signals, and what it covers.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use super::attribute::{Attributed, Steps};
+use super::clocks::Clocks;
+use super::events::Event;
+use super::findings::Traced;
+use super::names::Names;
+use super::rivals::{Observables, Seen};
+use super::tokens::{self, Token};
+use crate::detect::beacon;
+use crate::evidence::EvidenceId;
+use crate::formats::Kind;
+use crate::intake::CaseFile;
+use crate::model::{Actor, Behaviour, Flow, TextOrigin};
+use crate::time::{Instant, SECOND};
+
+/// A way in counts as a precursor if it was used within this time before the event, in nanoseconds.
+const PRECURSOR_NS: i64 = 6 * 3600 * SECOND;
+/// This many failed logins from one address are a row.
+const ROW_OF_FAILURES: u64 = 3;
+
+/// The whole case, for looking things up.
+pub(crate) struct Witnesses<'a> {
+    pub(crate) steps: &'a Steps<'a>,
+    pub(crate) clocks: &'a Clocks,
+    pub(crate) names: &'a Names,
+    pub(crate) case: &'a CaseFile,
+    /// Connections from everywhere, sorted by time.
+    pub(crate) events: &'a [Event],
+    /// The alignment test came out, with its controls.
+    pub(crate) aligned: Option<bool>,
+}
+
+impl Witnesses<'_> {
+    /// The shown name of an evidence.
+    pub(crate) fn path(&self, evidence: EvidenceId) -> &str {
+        self.steps.intake.sources.get(evidence.0 as usize).map_or("", |source| source.path.as_str())
+    }
+
+    fn has(&self, kind: Kind) -> bool {
+        self.steps.intake.sources.iter().any(|source| source.kind == Some(kind) && source.records > 0)
+    }
+
+    /// The observables about a group of signals that began at `first`, held to be set off by `step` if given.
+    pub(crate) fn observe(
+        &self,
+        step: Option<&Attributed>,
+        signals: &[&Traced],
+        first: Option<Instant>,
+    ) -> Observables {
+        let shown: BTreeSet<Token> = signals.iter().flat_map(|one| self.shown(one)).collect();
+        let peers: BTreeSet<Flow> = signals.iter().flat_map(|one| peers_of(one)).collect();
+        let has_transcripts = self.has(Kind::Transcript);
+        let literal = match step {
+            Some(best) => !best.shared.is_empty(),
+            None => self.anyone_wrote(&shown, first),
+        };
+        let in_environment = step.map(|best| self.environment_named(best));
+        let (beat, starts) = self.beat(&peers);
+        Observables {
+            literal_in_agent_text: Seen::of(has_transcripts, literal),
+            literal_in_environment: in_environment.map_or(Seen::Unknown, |seen| Seen::of(true, seen)),
+            inbound_precursor: self.precursor(first, &peers),
+            outside_of_steps: self.outside_of_steps(&peers, starts),
+            other_hosts: self.other_hosts(&peers),
+            aligned: self.aligned.map_or(Seen::Unknown, |aligned| Seen::of(true, aligned && step.is_some())),
+            periodic: Seen::of(starts > beacon::FEWEST_GAPS, beat),
+            package_install: step.map_or(Seen::Unknown, |best| Seen::of(true, self.installed_before(best.step))),
+            replayed: step.map_or(Seen::Unknown, |best| {
+                Seen::of(true, self.steps.intake.steps[best.step].actor == Actor::Replayed)
+            }),
+            own_address: self.own_address(&peers),
+            refused: self.refused(&peers),
+        }
+    }
+
+    fn shown(&self, one: &Traced) -> BTreeSet<Token> {
+        let flow = one.signal.flow.unwrap_or_default();
+        let mut shown = self.names.tokens(flow.dst, flow.dst_port);
+        for domain in &one.signal.domains {
+            shown.insert(Token::Name(domain.clone()));
+        }
+        shown
+    }
+
+    /// Whether any command written before the event names its peer.
+    fn anyone_wrote(&self, shown: &BTreeSet<Token>, first: Option<Instant>) -> bool {
+        self.steps.acts.iter().zip(self.steps.times).any(|(act, time)| {
+            let before = match (time.start, first) {
+                (Some(start), Some(first)) if time.stamped => start <= first,
+                _ => true,
+            };
+            before && act.network && !tokens::shared(&act.tokens, shown).is_empty()
+        })
+    }
+
+    /// Whether what the step named stood before in a prompt, a tool result or other content from outside, and not
+    /// first in the agent's own words.
+    fn environment_named(&self, best: &Attributed) -> bool {
+        let intake = self.steps.intake;
+        let step = &intake.steps[best.step];
+        let needles: Vec<String> = best.shared.iter().filter_map(needle).collect();
+        let names = |text: &str| {
+            let lower = text.to_ascii_lowercase();
+            needles.iter().any(|needle| lower.contains(needle.as_str()))
+        };
+        let in_text = intake
+            .texts
+            .iter()
+            .filter(|text| text.episode == step.episode && text.order < step.order && text.origin != TextOrigin::Agent)
+            .filter(|text| names(&text.text))
+            .map(|text| text.order);
+        let in_output = intake
+            .steps
+            .iter()
+            .filter(|other| other.episode == step.episode && other.order < step.order)
+            .filter(|other| other.output.as_deref().is_some_and(names))
+            .map(|other| other.order);
+        let from_outside = in_text.chain(in_output).min();
+        let by_agent = intake
+            .steps
+            .iter()
+            .filter(|other| other.episode == step.episode && other.order < step.order)
+            .filter(|other| names(&other.arguments))
+            .map(|other| other.order)
+            .min();
+        match (from_outside, by_agent) {
+            (Some(outside), Some(agent)) => outside < agent,
+            (Some(_), None) => true,
+            (None, _) => false,
+        }
+    }
+
+    /// A login from outside, or a row of failures, before the event on the host that it came from.
+    fn precursor(&self, first: Option<Instant>, peers: &BTreeSet<Flow>) -> Seen {
+        let alerts = &self.steps.intake.facts.alerts;
+        let sources: BTreeSet<IpAddr> = peers.iter().filter_map(|flow| flow.src).collect();
+        let before = |at: Instant| first.is_none_or(|first| at <= first && first.since(at) <= PRECURSOR_NS);
+        let mut attackers: BTreeSet<IpAddr> = BTreeSet::new();
+        for alert in alerts {
+            let at = alert.first.map(|span| self.clocks.align(alert.record.evidence, span.lo));
+            let known = alert.src.is_some_and(|src| self.case.host_of_address(src).is_some());
+            if let (Some(src), true) = (alert.src, at.is_none_or(before) && !known) {
+                let row = alert.category == "ssh-login-failed" && self.failures_from(src) >= ROW_OF_FAILURES;
+                if row {
+                    attackers.insert(src);
+                }
+            }
+        }
+        if !attackers.is_empty() {
+            return Seen::Yes;
+        }
+        // Without an authentication log: several sessions opened towards the host by an outsider shortly before.
+        let inbound = self.events.iter().filter(|event| {
+            event.dst_port == Some(22)
+                && event.dst.is_some_and(|dst| sources.contains(&dst))
+                && event.src.is_some_and(|src| self.case.host_of_address(src).is_none() && !is_private(src))
+                && before(event.at)
+        });
+        let mut by_source: std::collections::BTreeMap<Option<IpAddr>, BTreeSet<Option<u16>>> = Default::default();
+        for event in inbound {
+            by_source.entry(event.src).or_default().insert(event.src_port);
+        }
+        let row = by_source.values().any(|ports| ports.len() as u64 > ROW_OF_FAILURES);
+        let observable = !alerts.is_empty() || self.has(Kind::Capture) || self.has(Kind::Firewall);
+        Seen::of(observable, row)
+    }
+
+    fn failures_from(&self, src: IpAddr) -> u64 {
+        let alerts = &self.steps.intake.facts.alerts;
+        alerts.iter().filter(|a| a.src == Some(src) && a.category == "ssh-login-failed").map(|a| a.count).sum()
+    }
+
+    fn starts(&self, peers: &BTreeSet<Flow>) -> Vec<&Event> {
+        let mut chosen: Vec<&Event> = self.events.iter().filter(|event| peers.contains(&event.peers())).collect();
+        // One source is enough: the one that saw most.
+        let mut counts: std::collections::BTreeMap<EvidenceId, usize> = Default::default();
+        for event in &chosen {
+            *counts.entry(event.evidence).or_insert(0) += 1;
+        }
+        let fullest = counts.iter().max_by_key(|(id, count)| (**count, std::cmp::Reverse(**id))).map(|(id, _)| *id);
+        chosen.retain(|event| Some(event.evidence) == fullest);
+        chosen
+    }
+
+    fn beat(&self, peers: &BTreeSet<Flow>) -> (bool, usize) {
+        let starts: Vec<Instant> = self.starts(peers).iter().map(|event| event.at).collect();
+        (beacon::beat(&starts).is_some(), starts.len())
+    }
+
+    /// Connections to the same peer while no network-capable call ran or had just ended.
+    fn outside_of_steps(&self, peers: &BTreeSet<Flow>, starts: usize) -> Seen {
+        let stamped: Vec<_> = self
+            .steps
+            .times
+            .iter()
+            .zip(self.steps.acts)
+            .filter(|(time, act)| time.stamped && act.network)
+            .filter_map(|(time, act)| Some((time.start?, time.end?, time.slack_ns, act.leaves_running())))
+            .collect();
+        if stamped.is_empty() || starts == 0 {
+            return Seen::Unknown;
+        }
+        // A launcher of this case explains what comes later: then nothing lies outside for certain.
+        let outside = self
+            .starts(peers)
+            .iter()
+            .filter(|event| {
+                !stamped.iter().any(|(start, end, slack, leaves)| {
+                    let slack = slack + event.slack_ns + SECOND;
+                    event.at >= start.plus(-slack) && (*leaves || event.at <= end.plus(slack))
+                })
+            })
+            .count();
+        Seen::of(true, outside > 0 && outside * 5 >= starts)
+    }
+
+    /// Whether the source is declared to be one host's own. Where nothing is declared it stays open.
+    fn own_address(&self, peers: &BTreeSet<Flow>) -> Seen {
+        let known = |src: IpAddr| {
+            let network = self.case.host_of_address(src)?.addresses.iter().find(|network| network.contains(&src))?;
+            Some(network.prefix_len() == network.max_prefix_len())
+        };
+        let sources: BTreeSet<IpAddr> = peers.iter().filter_map(|flow| flow.src).collect();
+        match sources.iter().map(|src| known(*src)).collect::<Option<Vec<bool>>>() {
+            Some(own) if !own.is_empty() => Seen::of(true, own.into_iter().all(|own| own)),
+            _ => Seen::Unknown,
+        }
+    }
+
+    /// Whether the firewall, where it gives verdicts on these peers, refused them all.
+    fn refused(&self, peers: &BTreeSet<Flow>) -> Seen {
+        let mut verdicts = (0, 0);
+        for conversation in &self.steps.intake.conversations {
+            let key = conversation.key;
+            let flow =
+                Flow { src: key.src, src_port: None, dst: key.dst, dst_port: key.dst_port, protocol: key.protocol };
+            if peers.contains(&flow) {
+                for segment in &conversation.segments {
+                    verdicts.0 += segment.denied;
+                    verdicts.1 += segment.allowed;
+                }
+            }
+        }
+        Seen::of(verdicts != (0, 0), verdicts.1 == 0)
+    }
+
+    fn other_hosts(&self, peers: &BTreeSet<Flow>) -> Seen {
+        let identity = self.steps.identity;
+        if !identity.knows_agents() {
+            return Seen::Unknown;
+        }
+        let others: BTreeSet<IpAddr> = self
+            .events
+            .iter()
+            .filter_map(|event| event.src)
+            .filter(|src| is_private(*src) && !identity.is_agent(*src))
+            .collect();
+        let targets: BTreeSet<_> = peers.iter().map(|flow| (flow.dst, flow.dst_port)).collect();
+        let same = self.events.iter().any(|event| {
+            event.src.is_some_and(|src| others.contains(&src)) && targets.contains(&(event.dst, event.dst_port))
+        });
+        Seen::of(!others.is_empty(), same)
+    }
+
+    fn installed_before(&self, at: usize) -> bool {
+        let step = &self.steps.intake.steps[at];
+        self.steps.intake.steps.iter().any(|other| {
+            let installs = |command: &str| {
+                [
+                    "pip install",
+                    "pip3 install",
+                    "npm install",
+                    "npm i ",
+                    "apt install",
+                    "apt-get install",
+                    "cargo install",
+                ]
+                .iter()
+                .any(|needle| command.contains(needle))
+            };
+            other.episode == step.episode && other.order < step.order && other.command.as_deref().is_some_and(installs)
+        })
+    }
+
+    /// What the telemetry covers of a step that nothing lines up with.
+    pub(crate) fn coverage(&self, at: usize, behaviour: Behaviour) -> String {
+        if matches!(behaviour, Behaviour::Concealment | Behaviour::Privilege | Behaviour::Persistence) {
+            return "leaves no traffic: the transcript is its only witness".to_owned();
+        }
+        let step = &self.steps.intake.steps[at];
+        if step.not_executed {
+            return "the call did not run".to_owned();
+        }
+        let Some(start) = self.steps.times[at].start else {
+            return "the transcript has no times".to_owned();
+        };
+        let covering = self.steps.intake.sources.iter().enumerate().find(|(index, source)| {
+            let id = EvidenceId(*index as u32);
+            let network = matches!(source.kind, Some(Kind::Capture | Kind::Firewall));
+            let inside = |first: Instant, last: Instant| {
+                self.clocks.align(id, first) <= start && start <= self.clocks.align(id, last)
+            };
+            network && source.first.zip(source.last).is_some_and(|(first, last)| inside(first, last))
+        });
+        match covering {
+            Some((_, source)) => format!("{} covers this time and shows nothing that lines up", source.path),
+            None => "no network source covers this time".to_owned(),
+        }
+    }
+}
+
+fn peers_of(one: &Traced) -> Vec<Flow> {
+    if one.signal.targets.is_empty() {
+        one.signal.flow.iter().map(|flow| Flow { src_port: None, ..*flow }).collect()
+    } else {
+        one.signal.targets.clone()
+    }
+}
+
+/// How a token would stand in a text, lower case; networks and programs are too general.
+fn needle(token: &Token) -> Option<String> {
+    match token {
+        Token::Address(address) | Token::Endpoint(address, _) => Some(address.to_string()),
+        Token::Name(name) | Token::NamedEndpoint(name, _) => Some(name.to_ascii_lowercase()),
+        Token::Network(_) | Token::Program(_) => None,
+    }
+}
+
+/// Private, shared, link-local and loopback ranges (RFC 1918, 6598, 3927, 4193).
+pub(crate) fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => {
+            let shared = v4.octets()[0] == 100 && (64..128).contains(&v4.octets()[1]);
+            v4.is_private() || v4.is_link_local() || v4.is_loopback() || shared
+        }
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
+    }
+}

@@ -1,0 +1,357 @@
+//! What an offset between two clocks is made of: a wrong zone label (whole quarter hours) or a clock that is off; and
+//! which years a log without years can be from.
+
+use super::vote::{Peak, Vote};
+use crate::time::SECOND;
+
+/// The grid of time zones.
+pub const QUARTER_HOUR_NS: i64 = 900 * SECOND;
+
+/// Offsets up to this size need no explanation by zones.
+const SMALL_NS: i64 = 10 * SECOND;
+/// A residual of this size is always accepted beside a zone error.
+const RESIDUAL_NS: i64 = 5 * SECOND;
+/// Zones differ by at most 26 hours (UTC-12 to UTC+14).
+const SPREAD_S: f64 = 2.0 * 26.0 * 3600.0;
+
+/// Prior weights: a small offset, a zone error by whole hours, by half hours, by quarter hours, any other offset.
+const PRIOR_SMALL: f64 = 0.30;
+const PRIOR_HOURS: f64 = 0.60;
+const PRIOR_HALVES: f64 = 0.05;
+const PRIOR_QUARTERS: f64 = 0.01;
+const PRIOR_OTHER: f64 = 0.04;
+
+/// One way to read an offset.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reading {
+    /// Source minus reference in nanoseconds.
+    pub offset_ns: i64,
+    /// The part that a wrong zone label explains: a multiple of a quarter hour, 0 if none.
+    pub zone_error_ns: i64,
+    /// The rest: the clock itself.
+    pub residual_ns: i64,
+    /// Prior density (per second) times depth of the vote. Comparable between readings of one decision only.
+    pub score: f64,
+}
+
+/// The decision about an offset.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Zone {
+    /// The offset that is held to be right: of the best peak, or of the runner-up if both are nearly as well supported
+    /// and the runner-up is the likelier one beforehand.
+    pub offset_ns: i64,
+    pub zone_error_ns: i64,
+    pub residual_ns: i64,
+    /// The best reading that was not chosen.
+    pub alternative: Reading,
+    /// Both, for a person.
+    pub note: String,
+}
+
+/// Reads the outcome of a vote as zone error plus residual.
+///
+/// A zone error is called only if the residual is at most 5 s or the width of the support, whichever is more. The
+/// runner-up is considered only where it makes the offset ambiguous; it never overrules a clear vote.
+pub fn decide(vote: &Vote) -> Zone {
+    let tolerance = RESIDUAL_NS.max(vote.support_width_ns());
+    let mut open: Vec<Reading> = readings(&vote.best, tolerance).to_vec();
+    if let Some(rival) = vote.runner_up {
+        let [zone, free] = readings(&rival, tolerance);
+        if vote.is_ambiguous() {
+            open.extend([zone, free]);
+        }
+    }
+    open.retain(|r| r.score > 0.0);
+    open.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.offset_ns.unsigned_abs().cmp(&b.offset_ns.unsigned_abs())));
+    let free = readings(&vote.best, tolerance)[1];
+    let chosen = open.first().copied().unwrap_or(free);
+    let other =
+        open.iter().copied().find(|r| (r.offset_ns, r.zone_error_ns) != (chosen.offset_ns, chosen.zone_error_ns));
+    let alternative = match (other, vote.runner_up) {
+        (Some(other), _) => other,
+        // The same reading twice is no alternative: the runner-up is one, else the nearest zone error.
+        (None, Some(rival)) => best_reading(&rival, tolerance),
+        (None, None) => nearest_zone(&vote.best),
+    };
+    let ambiguous = if vote.is_ambiguous() { "; the vote is ambiguous" } else { "" };
+    let note = format!("{} (or: {}){ambiguous}", words(&chosen), words(&alternative));
+    Zone {
+        offset_ns: chosen.offset_ns,
+        zone_error_ns: chosen.zone_error_ns,
+        residual_ns: chosen.residual_ns,
+        alternative,
+        note,
+    }
+}
+
+fn best_reading(peak: &Peak, tolerance: i64) -> Reading {
+    let [zone, free] = readings(peak, tolerance);
+    if zone.score > free.score { zone } else { free }
+}
+
+/// An offset as a zone error (score 0 if the residual does not allow it) and as no zone error.
+fn readings(peak: &Peak, tolerance: i64) -> [Reading; 2] {
+    let seconds = |ns: i64| ns as f64 / SECOND as f64;
+    let mut zone = nearest_zone(peak);
+    if zone.zone_error_ns != 0 && zone.residual_ns.saturating_abs() <= tolerance {
+        zone.score = prior_of(zone.zone_error_ns) / (2.0 * seconds(tolerance)) * peak.depth;
+    }
+    let small = if peak.middle_ns.saturating_abs() <= SMALL_NS { PRIOR_SMALL / (2.0 * seconds(SMALL_NS)) } else { 0.0 };
+    let free = Reading {
+        offset_ns: peak.middle_ns,
+        zone_error_ns: 0,
+        residual_ns: peak.middle_ns,
+        score: (small + PRIOR_OTHER / SPREAD_S) * peak.depth,
+    };
+    [zone, free]
+}
+
+/// Without a score.
+fn nearest_zone(peak: &Peak) -> Reading {
+    let quarters =
+        (i128::from(peak.middle_ns) * 2 + i128::from(QUARTER_HOUR_NS)).div_euclid(2 * i128::from(QUARTER_HOUR_NS));
+    let zone_error_ns = i64::try_from(quarters * i128::from(QUARTER_HOUR_NS)).unwrap_or(0);
+    let residual_ns = peak.middle_ns.saturating_sub(zone_error_ns);
+    Reading { offset_ns: peak.middle_ns, zone_error_ns, residual_ns, score: 0.0 }
+}
+
+/// Prior probability of one particular zone error within 26 hours either way; 0 beyond.
+fn prior_of(zone_error_ns: i64) -> f64 {
+    let quarters = (zone_error_ns / QUARTER_HOUR_NS).unsigned_abs();
+    match quarters {
+        0 => 0.0,
+        // 26 whole hours, 26 half hours and 52 other quarters on either side.
+        q if q > 104 => 0.0,
+        q if q % 4 == 0 => PRIOR_HOURS / 52.0,
+        q if q % 2 == 0 => PRIOR_HALVES / 52.0,
+        _ => PRIOR_QUARTERS / 104.0,
+    }
+}
+
+fn words(reading: &Reading) -> String {
+    let seconds = |ns: i64| format!("{:+.3} s", ns as f64 / SECOND as f64);
+    if reading.zone_error_ns == 0 {
+        return format!("clock off by {}", seconds(reading.offset_ns));
+    }
+    let minutes = (reading.zone_error_ns / (60 * SECOND)).unsigned_abs();
+    let sign = if reading.zone_error_ns < 0 { '-' } else { '+' };
+    format!(
+        "zone label wrong by {sign}{:02}:{:02}, clock off by {}",
+        minutes / 60,
+        minutes % 60,
+        seconds(reading.residual_ns)
+    )
+}
+
+/// A month and day, both from 1, as a log without years has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MonthDay {
+    pub month: u32,
+    pub day: u32,
+}
+
+/// The years of a log without years.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Years {
+    /// One per line, in file order.
+    pub years: Vec<i32>,
+    /// Lines that step back in time by more than a day beside their neighbours.
+    pub out_of_order: usize,
+    /// Where leap days forced the choice: the other years that would fit the last line, newest first, down to eight
+    /// years before the anchor. Not empty means: ask. Empty without leap days, where any earlier year fits too.
+    pub also_possible: Vec<i32>,
+}
+
+/// How far back other years are looked for.
+const YEARS_BACK: i32 = 8;
+
+/// Reads years backwards from the newest dated anchor (file order: `lines[0]` is the first line).
+///
+/// Going backwards, the year decreases only where month and day increase by more than 180 days; a line that is out of
+/// order across New Year by at most a day is taken for what it is. 29 February must fall into a leap year. `None` if
+/// a line is no date in any year or no year fits all lines. O(lines).
+pub fn years_backwards(lines: &[MonthDay], newest_year: i32, newest: MonthDay) -> Option<Years> {
+    let shape = Shape::of(lines)?;
+    let anchor = ordinal(newest)?;
+    let last = *lines.last()?;
+    // The last line may lie a day after the anchor (zones); otherwise it is of the year before.
+    let year = if ordinal(last)? > anchor + 1 { newest_year.checked_sub(1)? } else { newest_year };
+    let mut fits = (0..=YEARS_BACK).filter_map(|back| year.checked_sub(back)).filter(|year| shape.fits(*year));
+    let chosen = fits.next()?;
+    let years = shape.relative.iter().map(|r| chosen.saturating_add(*r)).collect();
+    // Without a leap day every year fits: that is no news. With one, the next candidate is.
+    let also_possible = if shape.leap.is_empty() { Vec::new() } else { fits.collect() };
+    Some(Years { years, out_of_order: shape.out_of_order, also_possible })
+}
+
+/// Years relative to the one of the last line.
+struct Shape {
+    relative: Vec<i32>,
+    /// Relative years that must be leap years.
+    leap: Vec<i32>,
+    out_of_order: usize,
+}
+
+impl Shape {
+    fn of(lines: &[MonthDay]) -> Option<Shape> {
+        let mut shape = Shape { relative: Vec::with_capacity(lines.len()), leap: Vec::new(), out_of_order: 0 };
+        let mut relative = 0_i32;
+        let mut later: Option<i32> = None;
+        for line in lines.iter().rev() {
+            let day = ordinal(*line)?;
+            if let Some(later) = later {
+                let rise = day - later;
+                if rise > 180 {
+                    relative -= 1;
+                } else if rise < 0 && rise + 366 <= 1 {
+                    // 1 January before 31 December in the file: out of order by a day across New Year.
+                    relative += 1;
+                    shape.out_of_order += 1;
+                } else if rise > 1 {
+                    shape.out_of_order += 1;
+                }
+            }
+            if (line.month, line.day) == (2, 29) && shape.leap.last() != Some(&relative) {
+                shape.leap.push(relative);
+            }
+            shape.relative.push(relative);
+            later = Some(day);
+        }
+        shape.relative.reverse();
+        Some(shape)
+    }
+
+    fn fits(&self, year: i32) -> bool {
+        self.leap.iter().all(|relative| {
+            let year = year.saturating_add(*relative);
+            year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
+        })
+    }
+}
+
+/// Day of a leap year from 1. `None` if there is no such day in any year.
+fn ordinal(at: MonthDay) -> Option<i32> {
+    use chrono::Datelike;
+    i32::try_from(chrono::NaiveDate::from_ymd_opt(1972, at.month, at.day)?.ordinal()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::correlate::vote::{Pair, vote};
+
+    const HOUR: i64 = 3600 * SECOND;
+
+    /// `best` of ten keys around `offset`, `rival` keys around another.
+    fn voted(offset: i64, half: i64, rival: Option<(i64, u64)>) -> Vote {
+        let at = |offset: i64, key| Pair { lo_ns: offset - half, hi_ns: offset + half, weight: 1.0, key };
+        let mut pairs: Vec<Pair> = (0..10).map(|key| at(offset, key)).collect();
+        if let Some((offset, keys)) = rival {
+            pairs.extend((0..keys).map(|key| at(offset, 100 + key)));
+        }
+        vote(&pairs).unwrap()
+    }
+
+    #[test]
+    fn eight_hours_are_a_zone() {
+        let got = decide(&voted(8 * HOUR - 600_000_000, SECOND, None));
+        assert_eq!((got.zone_error_ns, got.residual_ns), (8 * HOUR, -600_000_000));
+        assert_eq!((got.alternative.zone_error_ns, got.alternative.residual_ns), (0, 8 * HOUR - 600_000_000));
+        assert_eq!(got.note, "zone label wrong by +08:00, clock off by -0.600 s (or: clock off by +28799.400 s)");
+    }
+
+    #[test]
+    fn odd_zones_and_signs() {
+        for quarters in [-20_i64, -19, 22, 23, 51, 56, -48] {
+            let got = decide(&voted(quarters * QUARTER_HOUR_NS + 3 * SECOND, SECOND, None));
+            assert_eq!((got.zone_error_ns, got.residual_ns), (quarters * QUARTER_HOUR_NS, 3 * SECOND));
+        }
+    }
+
+    #[test]
+    fn small_offsets_are_the_clock() {
+        let got = decide(&voted(-600_000_000, SECOND, None));
+        assert_eq!((got.zone_error_ns, got.residual_ns), (0, -600_000_000));
+        let got = decide(&voted(7 * SECOND, SECOND, Some((HOUR, 3))));
+        assert_eq!(got.zone_error_ns, 0);
+        assert_eq!(got.alternative.zone_error_ns, HOUR);
+    }
+
+    #[test]
+    fn an_offset_off_the_grid_is_the_clock() {
+        let got = decide(&voted(1234 * SECOND, SECOND, None));
+        assert_eq!((got.zone_error_ns, got.residual_ns), (0, 1234 * SECOND));
+        // The nearest zone error is 900 s, with 334 s left over.
+        assert_eq!((got.alternative.zone_error_ns, got.alternative.residual_ns), (900 * SECOND, 334 * SECOND));
+        // 12 s beside the hour with a support of 2 s: not called; with a support of 30 s: called.
+        assert_eq!(decide(&voted(HOUR + 12 * SECOND, SECOND, None)).zone_error_ns, 0);
+        assert_eq!(decide(&voted(HOUR + 12 * SECOND, 15 * SECOND, None)).zone_error_ns, HOUR);
+    }
+
+    #[test]
+    fn priors_decide_only_where_votes_do_not() {
+        // 9 of 10 against 10 of 10: ambiguous, the hour is likelier beforehand than 1234 s.
+        let got = decide(&voted(1234 * SECOND, SECOND, Some((HOUR, 9))));
+        assert_eq!((got.offset_ns, got.zone_error_ns), (HOUR, HOUR));
+        assert_eq!(got.alternative.offset_ns, 1234 * SECOND);
+        assert!(got.note.ends_with("the vote is ambiguous"));
+        // 5 of 10: the vote is clear and stands.
+        let got = decide(&voted(1234 * SECOND, SECOND, Some((HOUR, 5))));
+        assert_eq!((got.offset_ns, got.alternative.offset_ns), (1234 * SECOND, HOUR));
+    }
+
+    #[test]
+    fn extremes_do_not_overflow() {
+        let edge = Pair { lo_ns: i64::MIN, hi_ns: i64::MIN + 5, weight: 1.0, key: 1 };
+        let got = decide(&vote(&[edge]).unwrap());
+        assert_eq!((got.offset_ns, got.zone_error_ns), (i64::MIN + 2, 0));
+        let all = Pair { lo_ns: i64::MIN, hi_ns: i64::MAX, weight: 1.0, key: 1 };
+        decide(&vote(&[all]).unwrap());
+    }
+
+    fn days(text: &str) -> Vec<MonthDay> {
+        text.split(' ')
+            .map(|d| {
+                let (month, day) = d.split_once('-').unwrap();
+                MonthDay { month: month.parse().unwrap(), day: day.parse().unwrap() }
+            })
+            .collect()
+    }
+
+    fn years(text: &str, year: i32, newest: &str) -> Option<Years> {
+        years_backwards(&days(text), year, days(newest)[0])
+    }
+
+    #[test]
+    fn years_over_new_year() {
+        assert_eq!(years("12-30 12-31 1-1 1-5", 2026, "1-6").unwrap().years, [2025, 2025, 2026, 2026]);
+        // The anchor lies before the last line: that is of the year before.
+        assert_eq!(years("11-1 12-24", 2026, "3-1").unwrap().years, [2025, 2025]);
+        // Two years of one file.
+        assert_eq!(years("11-1 5-1 11-1 5-1", 2026, "5-2").unwrap().years, [2024, 2025, 2025, 2026]);
+    }
+
+    // Lines out of order across New Year must not run the years away (Plaso issue 408: 2246).
+    #[test]
+    fn disorder_does_not_run_away() {
+        let got = years("12-31 1-1 12-31 1-1 12-31 1-1 1-2", 2026, "1-2").unwrap();
+        assert_eq!(got.years, [2025, 2026, 2025, 2026, 2025, 2026, 2026]);
+        assert_eq!(got.out_of_order, 2);
+        // A gap of more than half a year forward is no wrap.
+        assert_eq!(years("3-1 10-1", 2026, "11-1").unwrap().years, [2026, 2026]);
+        // Ten days back within a year: same year, noted.
+        let got = years("3-10 3-1", 2026, "3-2").unwrap();
+        assert_eq!((got.years, got.out_of_order), (vec![2026, 2026], 1));
+    }
+
+    #[test]
+    fn leap_days_restrict() {
+        let got = years("2-29 3-1", 2026, "3-1").unwrap();
+        assert_eq!((got.years, got.also_possible), (vec![2024, 2024], vec![2020]));
+        // The leap day of the last line is in the future of the anchor, so it is four years older.
+        assert_eq!(years("2-29", 2024, "2-27").unwrap().years, [2020]);
+        // Two leap days in neighbouring years cannot be.
+        assert_eq!(years("2-29 11-1 2-29", 2026, "3-1"), None);
+        assert_eq!(years("2-30", 2026, "3-1"), None);
+    }
+}

@@ -1,0 +1,91 @@
+//! Mining in the clear: what a conversation that spoke a pool protocol amounts to.
+
+use super::Seen;
+use crate::model::{Confidence, Mining};
+use crate::time::SECOND;
+
+/// Judges one conversation. The reader has already told the protocol by the shape of its messages, so what remains is
+/// how much a bystander could produce the same.
+///
+/// Certain: a login, subscription, job or share in a grammar that only miners and pools have. Strong: block templates
+/// were polled and nothing was handed in, which fee estimators and explorers do as well, or the only mark is an HTTP
+/// field. `None` without a dialect.
+pub fn judge(mining: &Mining) -> Option<Seen> {
+    if mining.dialect.is_empty() {
+        return None;
+    }
+    let polls_only = mining.dialect == "getblocktemplate" && mining.shares == 0 && !names_a_miner(mining);
+    let field_only = mining.methods.is_empty() && mining.jobs == 0 && mining.shares == 0;
+    let confidence = if polls_only || field_only { Confidence::Strong } else { Confidence::Certain };
+    let mut summary = format!("{} pool protocol: {}", mining.dialect, count(mining.jobs, "job"));
+    summary.push_str(&format!(", {}, {} accepted", count(mining.shares, "share"), mining.accepted));
+    if let (Some(first), Some(last)) = (mining.first, mining.last) {
+        // Tenths of a second, rounded down.
+        let tenths = last.since(first).max(0) / (SECOND / 10);
+        summary.push_str(&format!(" in {}.{} s", tenths / 10, tenths % 10));
+    }
+    if let Some(agent) = &mining.agent {
+        summary.push_str(&format!("; program {agent}"));
+    }
+    if let Some(login) = &mining.login {
+        summary.push_str(&format!("; login {login}"));
+    }
+    let mut records = mining.proof.clone();
+    records.sort_unstable();
+    records.dedup();
+    Some(Seen { kind: mining.dialect.clone(), confidence, summary, records })
+}
+
+/// Programs that ask for block templates in order to mine.
+fn names_a_miner(mining: &Mining) -> bool {
+    let agent = mining.agent.as_deref().unwrap_or_default().to_ascii_lowercase();
+    ["miner", "xmr", "p2pool", "ckpool", "eloipool", "stratum"].iter().any(|name| agent.contains(name))
+}
+
+fn count(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Instant;
+
+    #[test]
+    fn figures_are_in_the_summary() {
+        let mining = Mining {
+            dialect: "monero-login".to_owned(),
+            methods: vec!["login".to_owned(), "submit".to_owned()],
+            agent: Some("XMRig/6.21.0".to_owned()),
+            login: None,
+            jobs: 1,
+            shares: 9,
+            accepted: 8,
+            first: Some(Instant(0)),
+            last: Some(Instant(45_270_000_000)),
+            proof: vec![12, 4],
+        };
+        let seen = judge(&mining).unwrap();
+        assert_eq!(seen.confidence, Confidence::Certain);
+        assert_eq!(seen.records, [4, 12]);
+        assert_eq!(
+            seen.summary,
+            "monero-login pool protocol: 1 job, 9 shares, 8 accepted in 45.2 s; program XMRig/6.21.0"
+        );
+    }
+
+    #[test]
+    fn a_poll_for_templates_alone_is_less_than_certain() {
+        let poll = Mining {
+            dialect: "getblocktemplate".to_owned(),
+            methods: vec!["getblocktemplate".to_owned()],
+            jobs: 3,
+            ..Mining::default()
+        };
+        assert_eq!(judge(&poll).unwrap().confidence, Confidence::Strong);
+        assert_eq!(judge(&Mining { shares: 1, ..poll.clone() }).unwrap().confidence, Confidence::Certain);
+        let cgminer = Mining { agent: Some("cgminer/3.7.2".to_owned()), ..poll };
+        assert_eq!(judge(&cgminer).unwrap().confidence, Confidence::Certain);
+        assert_eq!(judge(&Mining::default()), None);
+    }
+}

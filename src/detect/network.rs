@@ -1,0 +1,152 @@
+//! What conversations show: pool protocols, SSH sessions, names on lists, refusals by the firewall.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use super::rules::{RuleHit, RuleSet};
+use super::{Seen, mining, ssh};
+use crate::evidence::Record;
+use crate::intake::{Facts, NameSource};
+use crate::model::{Behaviour, Confidence, Conversation, Flow, Signal, SignalSource};
+use crate::time::{SECOND, Span};
+
+/// Refused connections to one peer, from which on they are a signal.
+const FEWEST_REFUSALS: u64 = 3;
+
+/// Pool protocols in the clear and SSH sessions that are more than sessions.
+pub fn protocols(facts: &Facts) -> Vec<Signal> {
+    let mut all = Vec::new();
+    for fact in &facts.mining {
+        let span = fact.span.map(|span| Span { hi: fact.mining.last.unwrap_or(span.hi).max(span.hi), ..span });
+        if let Some(seen) = mining::judge(&fact.mining) {
+            all.push(signal(Behaviour::Mining, seen, fact.flow, span, fact.record));
+        }
+    }
+    for fact in &facts.ssh {
+        let span = fact.span.map(|span| Span { hi: fact.ssh.last.unwrap_or(span.hi).max(span.hi), ..span });
+        for seen in ssh::judge(&fact.ssh, &fact.flow) {
+            all.push(signal(Behaviour::Tunnel, seen, fact.flow, span, fact.record));
+        }
+    }
+    all
+}
+
+/// Names that rules know, asked for in DNS or spoken to a peer.
+pub fn names(facts: &Facts, rules: &RuleSet) -> Vec<Signal> {
+    let mut all = Vec::new();
+    for fact in &facts.queries {
+        for hit in rules.dns(&fact.name) {
+            let flow = Flow { src: fact.client, ..Flow::default() };
+            let summary = format!("DNS query for {}: {} ({} times)", fact.name, hit.title, fact.count);
+            all.push(named(&hit, "dns", summary, &fact.name, Some(flow), fact.first, fact.record));
+        }
+    }
+    for fact in &facts.names {
+        for hit in rules.dns(&fact.name) {
+            let how = match fact.source {
+                NameSource::Sni => "TLS to",
+                NameSource::Host => "HTTP to",
+            };
+            let peer = fact.flow.dst.zip(fact.flow.dst_port);
+            let peer =
+                peer.map_or_else(String::new, |(dst, port)| format!(" ({})", std::net::SocketAddr::new(dst, port)));
+            let times = if fact.count == 1 { String::new() } else { format!(", {} connections", fact.count) };
+            let summary = format!("{how} {}{peer}: {}{times}", fact.name, hit.title);
+            let span = fact.first.map(|span| Span { hi: fact.last.unwrap_or(span.hi).max(span.hi), ..span });
+            all.push(named(&hit, "name", summary, &fact.name, Some(fact.flow), span, fact.record));
+        }
+    }
+    all
+}
+
+/// Peers that the firewall refused again and again, other than the targets of a sweep or of another signal.
+pub fn denied(conversations: &[Conversation], known: &[Signal]) -> Vec<Signal> {
+    let mut told: BTreeSet<(Option<IpAddr>, Option<IpAddr>, Option<u16>)> = BTreeSet::new();
+    for signal in known {
+        let own = signal.flow.iter().filter(|flow| flow.dst.is_some());
+        told.extend(own.chain(&signal.targets).map(|flow| (flow.src, flow.dst, flow.dst_port)));
+    }
+    let mut all = Vec::new();
+    for conversation in conversations {
+        let key = conversation.key;
+        let refused: u64 = conversation.segments.iter().map(|segment| segment.denied).sum();
+        let allowed: u64 = conversation.segments.iter().map(|segment| segment.allowed).sum();
+        if refused < FEWEST_REFUSALS || allowed > 0 || told.contains(&(key.src, key.dst, key.dst_port)) {
+            continue;
+        }
+        let (Some(first), Some(last)) = (conversation.segments.first(), conversation.segments.last()) else { continue };
+        let seconds = last.last.since(first.first) as f64 / SECOND as f64;
+        let peer = match (key.dst, key.dst_port) {
+            (Some(dst), Some(port)) => std::net::SocketAddr::new(dst, port).to_string(),
+            (Some(dst), None) => dst.to_string(),
+            _ => "an unknown peer".to_owned(),
+        };
+        let flow = Flow { src: key.src, src_port: None, dst: key.dst, dst_port: key.dst_port, protocol: key.protocol };
+        let record = |number| Record { evidence: key.evidence, number };
+        let mut records = vec![record(first.first_record), record(last.last_record)];
+        records.dedup();
+        all.push(Signal {
+            id: String::new(),
+            behaviour: Behaviour::EgressViolation,
+            kind: "denied".to_owned(),
+            confidence: Confidence::Strong,
+            span: Some(Span { lo: first.first, hi: last.last, basis: first.basis }),
+            flow: Some(flow),
+            host: None,
+            rule: first.rules.keys().next().cloned(),
+            summary: format!("{refused} connections to {peer} refused by the firewall over {seconds:.0} s"),
+            domains: Vec::new(),
+            targets: Vec::new(),
+            records,
+            source: SignalSource::Network,
+        });
+    }
+    all
+}
+
+fn signal(behaviour: Behaviour, seen: Seen, flow: Flow, span: Option<Span>, record: Record) -> Signal {
+    let evidence = record.evidence;
+    let records: BTreeSet<Record> =
+        seen.records.iter().map(|number| Record { evidence, number: *number }).chain([record]).collect();
+    Signal {
+        id: String::new(),
+        behaviour,
+        kind: seen.kind,
+        confidence: seen.confidence,
+        span,
+        flow: Some(flow),
+        host: None,
+        rule: None,
+        summary: seen.summary,
+        domains: Vec::new(),
+        targets: Vec::new(),
+        records: records.into_iter().collect(),
+        source: SignalSource::Network,
+    }
+}
+
+fn named(
+    hit: &RuleHit,
+    how: &str,
+    summary: String,
+    name: &str,
+    flow: Option<Flow>,
+    span: Option<Span>,
+    record: Record,
+) -> Signal {
+    Signal {
+        id: String::new(),
+        behaviour: hit.behaviour,
+        kind: format!("{}-{how}", hit.kind),
+        confidence: hit.confidence,
+        span,
+        flow,
+        host: None,
+        rule: Some(hit.rule.clone()),
+        summary,
+        domains: vec![name.to_owned()],
+        targets: Vec::new(),
+        records: vec![record],
+        source: SignalSource::Network,
+    }
+}

@@ -1,0 +1,281 @@
+//! Probing: one source trying many ports of a host, or many hosts, within a minute.
+//!
+//! Thresholds in the range of the field's own (Snort portscan 5 hosts or 20 ports in 60 s; Zeek scan 15 ports or 25
+//! hosts in 5 min), lowered because an agent probes a handful of services by hand, and tied to failure: a client that
+//! talks to ten web servers is answered, one that looks around is refused or ignored.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use crate::evidence::{EvidenceId, Record};
+use crate::model::{Behaviour, Confidence, Conversation, Flow, Protocol, Signal, SignalSource};
+use crate::time::{Basis, Instant, SECOND, Span};
+
+/// Targets tried within this time belong to one burst.
+const WINDOW_NS: i64 = 60 * SECOND;
+/// Ports of one host, and hosts, that make a burst a sweep.
+const PORTS: usize = 7;
+const HOSTS: usize = 8;
+/// From these numbers on, a sweep is a sweep even if most targets answered.
+const MANY_PORTS: usize = 20;
+const MANY_HOSTS: usize = 50;
+/// Records cited per sweep; the summary gives the full count.
+const RECORDS_CITED: usize = 50;
+
+#[derive(Clone, Copy)]
+struct Try {
+    at: Instant,
+    basis: Basis,
+    dst: IpAddr,
+    port: Option<u16>,
+    protocol: Option<Protocol>,
+    record: u64,
+    failed: bool,
+    /// The record tells whether it failed or not.
+    told: bool,
+}
+
+/// Sweeps in all conversations, in order of evidence, source and time. Times are on the clocks of the sources.
+pub fn sweeps(conversations: &[Conversation]) -> Vec<Signal> {
+    let mut by_source: BTreeMap<(EvidenceId, IpAddr), Vec<Try>> = BTreeMap::new();
+    for conversation in conversations {
+        let (Some(src), Some(dst)) = (conversation.key.src, conversation.key.dst) else { continue };
+        let multicast = match dst {
+            IpAddr::V4(v4) => v4.is_multicast() || v4.is_broadcast(),
+            IpAddr::V6(v6) => v6.is_multicast(),
+        };
+        if multicast {
+            continue;
+        }
+        let tries = by_source.entry((conversation.key.evidence, src)).or_default();
+        tries.extend(conversation.segments.iter().map(|segment| Try {
+            at: segment.first,
+            basis: segment.basis,
+            dst,
+            port: conversation.key.dst_port,
+            protocol: conversation.key.protocol,
+            record: segment.first_record,
+            failed: segment.failed > 0,
+            told: segment.failed > 0 || segment.answered > 0,
+        }));
+    }
+    let mut signals = Vec::new();
+    for ((evidence, src), mut tries) in by_source {
+        tries.sort_by_key(|one| (one.at, one.record, one.dst, one.port));
+        for burst in bursts(&tries) {
+            signals.extend(judge(evidence, src, burst));
+        }
+    }
+    signals
+}
+
+/// Stretches in which some window of [`WINDOW_NS`] reaches a threshold; overlapping windows are one burst.
+fn bursts(tries: &[Try]) -> Vec<&[Try]> {
+    let mut bursts: Vec<(usize, usize)> = Vec::new();
+    let mut window = Counts::default();
+    let mut from = 0;
+    for (to, one) in tries.iter().enumerate() {
+        window.add(one);
+        while one.at.since(tries[from].at) > WINDOW_NS {
+            window.remove(&tries[from]);
+            from += 1;
+        }
+        if window.is_sweep() {
+            match bursts.last_mut() {
+                Some((_, end)) if *end >= from => *end = to + 1,
+                _ => bursts.push((from, to + 1)),
+            }
+        }
+    }
+    bursts.into_iter().map(|(from, to)| &tries[from..to]).collect()
+}
+
+/// How often each target occurs in the window.
+#[derive(Default)]
+struct Counts {
+    targets: BTreeMap<(IpAddr, Option<u16>), usize>,
+    ports_of_host: BTreeMap<IpAddr, usize>,
+    hosts_of_port: BTreeMap<Option<u16>, usize>,
+    wide_hosts: usize,
+    wide_ports: usize,
+}
+
+impl Counts {
+    fn add(&mut self, one: &Try) {
+        let seen = self.targets.entry((one.dst, one.port)).or_insert(0);
+        *seen += 1;
+        if *seen == 1 {
+            let ports = self.ports_of_host.entry(one.dst).or_insert(0);
+            *ports += 1;
+            self.wide_hosts += usize::from(*ports == PORTS);
+            let hosts = self.hosts_of_port.entry(one.port).or_insert(0);
+            *hosts += 1;
+            self.wide_ports += usize::from(*hosts == HOSTS);
+        }
+    }
+
+    fn remove(&mut self, one: &Try) {
+        let Some(seen) = self.targets.get_mut(&(one.dst, one.port)) else { return };
+        *seen -= 1;
+        if *seen == 0 {
+            self.targets.remove(&(one.dst, one.port));
+            if let Some(ports) = self.ports_of_host.get_mut(&one.dst) {
+                self.wide_hosts -= usize::from(*ports == PORTS);
+                *ports -= 1;
+            }
+            if let Some(hosts) = self.hosts_of_port.get_mut(&one.port) {
+                self.wide_ports -= usize::from(*hosts == HOSTS);
+                *hosts -= 1;
+            }
+        }
+    }
+
+    fn is_sweep(&self) -> bool {
+        self.wide_hosts > 0 || self.wide_ports > 0
+    }
+}
+
+fn judge(evidence: EvidenceId, src: IpAddr, burst: &[Try]) -> Option<Signal> {
+    let mut ports_of_host: BTreeMap<IpAddr, BTreeSet<Option<u16>>> = BTreeMap::new();
+    let mut hosts_of_port: BTreeMap<Option<u16>, BTreeSet<IpAddr>> = BTreeMap::new();
+    for one in burst {
+        ports_of_host.entry(one.dst).or_default().insert(one.port);
+        hosts_of_port.entry(one.port).or_default().insert(one.dst);
+    }
+    let (host, ports) = ports_of_host.iter().map(|(host, ports)| (*host, ports.len())).max_by_key(|(_, n)| *n)?;
+    let (port, hosts) = hosts_of_port.iter().map(|(port, hosts)| (*port, hosts.len())).max_by_key(|(_, n)| *n)?;
+    // Only what belongs to the sweep: targets on the swept hosts and the swept ports.
+    let belongs = |one: &&Try| {
+        ports_of_host.get(&one.dst).is_some_and(|ports| ports.len() >= PORTS)
+            || hosts_of_port.get(&one.port).is_some_and(|hosts| hosts.len() >= HOSTS)
+    };
+    let tries: Vec<&Try> = burst.iter().filter(belongs).collect();
+    let (first, last) = (tries.first()?, tries.last()?);
+    let told = tries.iter().filter(|one| one.told).count();
+    let failed = tries.iter().filter(|one| one.failed).count();
+    let mostly_failed = failed * 2 >= tries.len() || (told > 0 && failed * 2 >= told && told * 4 >= tries.len());
+    let many = ports >= MANY_PORTS || hosts >= MANY_HOSTS;
+    let confidence = if mostly_failed || (many && failed > 0) { Confidence::Strong } else { Confidence::Weak };
+    if told == tries.len() && failed == 0 && !many {
+        // Everything answered: a busy client.
+        return None;
+    }
+    let (vertical, horizontal) = (ports >= PORTS, hosts >= HOSTS);
+    let mut what = Vec::new();
+    if vertical {
+        what.push(format!("{ports} ports of {host}"));
+    }
+    if horizontal {
+        let port = port.map_or("no port".to_owned(), |port| format!("port {port}"));
+        what.push(format!("{hosts} hosts on {port}"));
+    }
+    let targets: BTreeSet<Flow> = tries
+        .iter()
+        .map(|one| Flow {
+            src: Some(src),
+            src_port: None,
+            dst: Some(one.dst),
+            dst_port: one.port,
+            protocol: one.protocol,
+        })
+        .collect();
+    let seconds = last.at.since(first.at) as f64 / SECOND as f64;
+    let summary = format!(
+        "{} in {seconds:.1} s, {} targets, {failed} of {told} with a known outcome refused or unanswered",
+        what.join(" and "),
+        targets.len(),
+    );
+    let mut records: Vec<Record> = tries.iter().map(|one| Record { evidence, number: one.record }).collect();
+    records.sort();
+    records.dedup();
+    records.truncate(RECORDS_CITED);
+    Some(Signal {
+        id: String::new(),
+        behaviour: Behaviour::Probing,
+        kind: match (vertical, horizontal) {
+            (true, true) => "port-and-host-sweep",
+            (false, true) => "host-sweep",
+            _ => "port-sweep",
+        }
+        .to_owned(),
+        confidence,
+        span: Some(Span {
+            lo: first.at,
+            hi: last.at,
+            basis: tries.iter().map(|one| one.basis).max().unwrap_or(first.basis),
+        }),
+        flow: Some(Flow {
+            src: Some(src),
+            src_port: None,
+            dst: (ports_of_host.len() == 1 || !horizontal).then_some(host),
+            dst_port: if vertical { None } else { port },
+            protocol: first.protocol,
+        }),
+        host: None,
+        rule: None,
+        summary,
+        domains: Vec::new(),
+        targets: targets.into_iter().collect(),
+        records,
+        source: SignalSource::Network,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{ConversationKey, Segment};
+
+    fn conversation(dst: [u8; 4], port: u16, second: i64, failed: bool) -> Conversation {
+        let at = Instant(second * SECOND);
+        let segment = Segment {
+            first: at,
+            last: at,
+            basis: Basis::ExplicitOffset,
+            first_record: second as u64 + 1,
+            last_record: second as u64 + 1,
+            observations: 1,
+            allowed: 0,
+            denied: 0,
+            answered: u64::from(!failed),
+            failed: u64::from(failed),
+            bytes_out: None,
+            bytes_in: None,
+            packets_out: None,
+            packets_in: None,
+            starts: Vec::new(),
+            starts_omitted: false,
+            rules: BTreeMap::new(),
+        };
+        let key = ConversationKey {
+            evidence: EvidenceId(0),
+            src: Some(IpAddr::from([10, 0, 0, 1])),
+            dst: Some(IpAddr::from(dst)),
+            dst_port: Some(port),
+            protocol: Some(Protocol::TCP),
+        };
+        Conversation { key, segments: vec![segment] }
+    }
+
+    #[test]
+    fn seven_refused_ports_in_a_minute_are_a_sweep_and_six_are_not() {
+        let tries: Vec<_> = (0..7).map(|n| conversation([10, 0, 0, 2], 20 + n, i64::from(n), true)).collect();
+        let found = sweeps(&tries);
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].kind.as_str(), found[0].confidence), ("port-sweep", Confidence::Strong));
+        assert_eq!(found[0].targets.len(), 7);
+        assert!(sweeps(&tries[..6]).is_empty());
+    }
+
+    #[test]
+    fn ten_web_servers_that_answer_are_a_client_at_work() {
+        let tries: Vec<_> = (0..10).map(|n| conversation([10, 0, 0, n], 443, i64::from(n), false)).collect();
+        assert!(sweeps(&tries).is_empty());
+    }
+
+    #[test]
+    fn the_same_ports_over_ten_minutes_are_not_a_burst() {
+        let tries: Vec<_> = (0..7).map(|n| conversation([10, 0, 0, 2], 20 + n, i64::from(n) * 90, true)).collect();
+        assert!(sweeps(&tries).is_empty());
+    }
+}

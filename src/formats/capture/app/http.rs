@@ -1,0 +1,410 @@
+//! HTTP/1 (RFC 9112): requests, their answers, and what is inside of CONNECT and WebSocket.
+
+use std::collections::VecDeque;
+
+use memchr::memmem;
+
+use super::http_head::{Fields, RequestHead, ResponseHead};
+use super::mining::{Tracker, Via};
+use super::websocket::WebSocket;
+use super::{Emit, Packet, Reader, TcpReaders};
+use crate::model::{Detail, Flow, Http};
+use crate::time::Instant;
+
+/// Bound on the head of a message; common servers allow 8 to 16 KiB.
+const HEAD_MAX: usize = 32 * 1024;
+/// Bound on a JSON body that is looked into.
+const BODY_KEPT: usize = 64 * 1024;
+/// JSON bodies without any pool protocol after which bodies are no longer looked into.
+const BODIES_TRIED: u8 = 32;
+/// Requests that wait for their answers at the same time; what is beyond is reported without an answer.
+const WAITING: usize = 128;
+
+pub(super) struct HttpReader {
+    flow: Flow,
+    opener_is_client: bool,
+    depth: u8,
+    request: Half,
+    response: Half,
+    waiting: VecDeque<Waiting>,
+    tracker: Option<Box<Tracker>>,
+    bodies_tried: u8,
+    inner: Inner,
+}
+
+/// What the connection has become.
+enum Inner {
+    None,
+    /// A tunnel through a proxy, or an unknown protocol after an upgrade.
+    Raw(Box<TcpReaders>),
+    WebSocket(Box<WebSocket>),
+    Closed,
+}
+
+/// A request whose answer has not been seen.
+struct Waiting {
+    http: Http,
+    packet: Packet,
+    websocket: bool,
+}
+
+/// One direction.
+#[derive(Default)]
+struct Half {
+    phase: Phase,
+    buffer: Vec<u8>,
+    packet: Packet,
+    /// A body that may be JSON-RPC; `None` if this one is not looked into.
+    body: Option<Vec<u8>>,
+    body_packet: Packet,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Phase {
+    #[default]
+    Head,
+    Body(u64),
+    ChunkSize,
+    Chunk(u64),
+    ChunkEnd,
+    Trailer,
+    UntilClose,
+    /// Framing lost: wait for a segment that begins with a start line.
+    Lost,
+}
+
+impl HttpReader {
+    pub(super) fn new(flow: Flow, opener_is_client: bool, depth: u8) -> Self {
+        HttpReader {
+            flow,
+            opener_is_client,
+            depth,
+            request: Half::default(),
+            response: Half::default(),
+            waiting: VecDeque::new(),
+            tracker: None,
+            bodies_tried: 0,
+            inner: Inner::None,
+        }
+    }
+
+    fn half(&mut self, is_request: bool) -> &mut Half {
+        if is_request { &mut self.request } else { &mut self.response }
+    }
+
+    fn read(&mut self, packet: Packet, mut bytes: &[u8], emit: &mut Emit<'_>) {
+        let is_request = packet.from_opener == self.opener_is_client;
+        while !bytes.is_empty() {
+            match &mut self.inner {
+                Inner::None => {}
+                Inner::Raw(inner) => return inner.data(packet.from_opener, bytes, packet.at, packet.record, emit),
+                Inner::WebSocket(inner) => return inner.data(packet, bytes, emit),
+                Inner::Closed => return,
+            }
+            let half = self.half(is_request);
+            match half.phase {
+                Phase::Head => bytes = self.head(packet, bytes, is_request, emit),
+                Phase::Body(left) | Phase::Chunk(left) => {
+                    let taken = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
+                    let (now, later) = bytes.split_at(taken);
+                    half.keep(packet, now);
+                    bytes = later;
+                    let left = left - taken as u64;
+                    match (half.phase, left) {
+                        (Phase::Body(_), 0) => self.end_of_body(is_request),
+                        (Phase::Body(_), left) => half.phase = Phase::Body(left),
+                        (_, 0) => half.phase = Phase::ChunkEnd,
+                        (_, left) => half.phase = Phase::Chunk(left),
+                    }
+                }
+                Phase::ChunkSize | Phase::ChunkEnd | Phase::Trailer => {
+                    bytes = half.line(bytes);
+                    if half.phase == Phase::Head {
+                        self.end_of_body(is_request);
+                    }
+                }
+                Phase::UntilClose => {
+                    half.keep(packet, bytes);
+                    return;
+                }
+                Phase::Lost => {
+                    let found = super::sniff::sniff(bytes, self.flow);
+                    let wanted = if is_request {
+                        super::sniff::Sniffed::HttpRequest
+                    } else {
+                        super::sniff::Sniffed::HttpResponse
+                    };
+                    if found != wanted {
+                        return;
+                    }
+                    self.half(is_request).phase = Phase::Head;
+                }
+            }
+        }
+    }
+
+    /// Collects a head; what is behind its end remains.
+    fn head<'a>(&mut self, packet: Packet, bytes: &'a [u8], is_request: bool, emit: &mut Emit<'_>) -> &'a [u8] {
+        let half = self.half(is_request);
+        let mut bytes = bytes;
+        if half.buffer.is_empty() {
+            // Empty lines before a message are passed over (RFC 9112 section 2.2).
+            while let [b'\r' | b'\n', rest @ ..] = bytes {
+                bytes = rest;
+            }
+            half.packet = packet;
+        }
+        let before = half.buffer.len();
+        let room = HEAD_MAX.saturating_sub(before).min(bytes.len());
+        let (now, beyond) = bytes.split_at(room);
+        half.buffer.extend_from_slice(now);
+        let from = before.saturating_sub(3);
+        let Some(end) = end_of_head(&half.buffer, from) else {
+            if !beyond.is_empty() {
+                half.lose();
+                return &[];
+            }
+            return beyond;
+        };
+        let head = std::mem::take(&mut half.buffer);
+        let start = half.packet;
+        let rest = bytes.get(end.saturating_sub(before)..).unwrap_or_default();
+        let head = head.get(..end).unwrap_or_default();
+        let understood = if is_request {
+            RequestHead::parse(head).map(|head| self.request_head(head, start, emit))
+        } else {
+            ResponseHead::parse(head).map(|head| self.response_head(head, start, packet, emit))
+        };
+        if understood.is_none() {
+            self.half(is_request).lose();
+            return &[];
+        }
+        rest
+    }
+
+    fn request_head(&mut self, head: RequestHead, packet: Packet, emit: &mut Emit<'_>) {
+        let RequestHead { method, target, fields } = head;
+        if let Some(tracker) = &mut self.tracker {
+            tracker.request_head(&fields, &target, packet);
+        } else if fields.mining {
+            let mut tracker = Tracker::default();
+            tracker.request_head(&fields, &target, packet);
+            self.tracker = Some(Box::new(tracker));
+        }
+        let may_be_rpc = method == "POST" && self.looks_into_bodies();
+        if may_be_rpc && self.tracker.is_none() {
+            // Kept for the case that the body turns out to be pool protocol.
+            let mut tracker = Tracker::default();
+            tracker.request_head(&fields, &target, packet);
+            self.tracker = Some(Box::new(tracker));
+        }
+        self.request.begin_body(&fields, may_be_rpc, false);
+        let http = Http { method, target, host: fields.host, user_agent: fields.user_agent, ..Http::default() };
+        self.waiting.push_back(Waiting { http, packet, websocket: fields.websocket });
+        if self.waiting.len() > WAITING
+            && let Some(oldest) = self.waiting.pop_front()
+        {
+            emit(&oldest.packet.observation(self.flow, Detail::Http(oldest.http)));
+        }
+    }
+
+    fn response_head(&mut self, head: ResponseHead, packet: Packet, seen: Packet, emit: &mut Emit<'_>) {
+        let ResponseHead { status, fields } = head;
+        // Interim answers (RFC 9110 section 15.2); 101 is the last one before the protocol changes.
+        if (100..200).contains(&status) && status != 101 {
+            return;
+        }
+        if fields.mining {
+            self.tracker.get_or_insert_default().response_head(packet);
+        }
+        let asked = self.waiting.pop_front();
+        let method = asked.as_ref().map_or("", |waiting| waiting.http.method.as_str());
+        let is_connect = method == "CONNECT" && (200..300).contains(&status);
+        let bodiless = method == "HEAD" || status == 204 || status == 304;
+        let may_be_rpc = self.tracker.is_some() && self.looks_into_bodies();
+        if is_connect {
+            self.inner = TcpReaders::nested(self.flow, true, self.depth)
+                .map_or(Inner::Closed, |inner| Inner::Raw(Box::new(inner)));
+        } else if status == 101 {
+            let websocket = asked.as_ref().map_or(fields.websocket, |waiting| waiting.websocket);
+            self.inner = match TcpReaders::nested(self.flow, true, self.depth) {
+                None => Inner::Closed,
+                Some(inner) if websocket => Inner::WebSocket(Box::new(WebSocket::new(inner))),
+                Some(inner) => Inner::Raw(Box::new(inner)),
+            };
+        } else if !bodiless {
+            self.response.begin_body(&fields, may_be_rpc, true);
+        }
+        let (http, at) = asked.map_or((Http::default(), packet), |waiting| (waiting.http, waiting.packet));
+        let http = Http {
+            status: Some(status),
+            content_type: fields.content_type,
+            content_length: fields.content_length,
+            date_seen: fields.date.map(|_| seen.at),
+            date: fields.date,
+            ..http
+        };
+        emit(&at.observation(self.flow, Detail::Http(http)));
+    }
+
+    fn looks_into_bodies(&self) -> bool {
+        self.bodies_tried < BODIES_TRIED || self.tracker.as_ref().is_some_and(|tracker| tracker.is_mining())
+    }
+
+    fn end_of_body(&mut self, is_request: bool) {
+        let half = self.half(is_request);
+        half.phase = Phase::Head;
+        half.buffer = Vec::new();
+        let Some(body) = half.body.take() else { return };
+        let packet = half.body_packet;
+        let Some(tracker) = &mut self.tracker else { return };
+        if let Ok(value) = serde_json::from_slice::<serde_json::Value>(&body) {
+            tracker.message(&value, packet, Via::Http);
+        } else if body.len() >= BODY_KEPT && !is_request {
+            tracker.large_answer(packet);
+        }
+        if !tracker.is_mining() {
+            self.bodies_tried = self.bodies_tried.saturating_add(1);
+            if self.bodies_tried >= BODIES_TRIED {
+                self.tracker = None;
+            }
+        }
+    }
+}
+
+/// Where the head ends: behind the first empty line at or after `from`.
+fn end_of_head(buffer: &[u8], from: usize) -> Option<usize> {
+    let tail = buffer.get(from..)?;
+    let strict = memmem::find(tail, b"\r\n\r\n").map(|at| from + at + 4);
+    let loose = memmem::find(tail, b"\n\n").map(|at| from + at + 2);
+    match (strict, loose) {
+        (Some(strict), Some(loose)) => Some(strict.min(loose)),
+        (strict, loose) => strict.or(loose),
+    }
+}
+
+impl Half {
+    fn begin_body(&mut self, fields: &Fields, may_be_rpc: bool, is_response: bool) {
+        self.phase = match fields.content_length {
+            _ if fields.chunked => Phase::ChunkSize,
+            Some(0) => Phase::Head,
+            Some(length) => Phase::Body(length),
+            None if is_response => Phase::UntilClose,
+            None => Phase::Head,
+        };
+        self.body = (may_be_rpc && self.phase != Phase::Head).then(Vec::new);
+    }
+
+    fn keep(&mut self, packet: Packet, bytes: &[u8]) {
+        let Some(body) = &mut self.body else { return };
+        if body.is_empty() {
+            self.body_packet = packet;
+        }
+        let room = BODY_KEPT.saturating_sub(body.len()).min(bytes.len());
+        body.extend_from_slice(bytes.get(..room).unwrap_or_default());
+        let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
+        if first.is_some_and(|first| !matches!(first, b'{' | b'[')) {
+            self.body = None;
+        }
+    }
+
+    /// A line of the chunked coding (RFC 9112 section 7.1). The phase becomes `Head` at the end of the message.
+    fn line<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let (line, rest) = match memchr::memchr(b'\n', bytes) {
+            Some(end) => (bytes.get(..end), bytes.get(end + 1..).unwrap_or_default()),
+            None => (None, &[][..]),
+        };
+        self.buffer.extend_from_slice(line.unwrap_or(bytes));
+        if self.buffer.len() > HEAD_MAX {
+            self.lose();
+            return &[];
+        }
+        if line.is_none() {
+            return rest;
+        }
+        let text = std::mem::take(&mut self.buffer);
+        let text = text.trim_ascii();
+        match self.phase {
+            Phase::ChunkSize => {
+                let digits = text.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+                let size = std::str::from_utf8(digits).ok().and_then(|digits| u64::from_str_radix(digits, 16).ok());
+                match size {
+                    Some(0) => self.phase = Phase::Trailer,
+                    Some(size) => self.phase = Phase::Chunk(size),
+                    None => {
+                        self.lose();
+                        return &[];
+                    }
+                }
+            }
+            Phase::ChunkEnd => self.phase = Phase::ChunkSize,
+            _ if text.is_empty() => self.phase = Phase::Head,
+            _ => {}
+        }
+        rest
+    }
+
+    fn lose(&mut self) {
+        self.phase = Phase::Lost;
+        self.buffer = Vec::new();
+        self.body = None;
+    }
+
+    fn gap(&mut self, bytes: u64) {
+        self.body = None;
+        match self.phase {
+            Phase::Body(left) if left > bytes => self.phase = Phase::Body(left - bytes),
+            Phase::Body(left) if left == bytes => self.phase = Phase::Head,
+            Phase::Chunk(left) if left > bytes => self.phase = Phase::Chunk(left - bytes),
+            Phase::UntilClose => {}
+            _ => self.lose(),
+        }
+    }
+}
+
+impl Reader for HttpReader {
+    fn data(&mut self, packet: Packet, bytes: &[u8], emit: &mut Emit<'_>) {
+        self.read(packet, bytes, emit);
+    }
+
+    fn gap(&mut self, from_opener: bool, bytes: u64) {
+        match &mut self.inner {
+            Inner::None => {
+                let is_request = from_opener == self.opener_is_client;
+                self.half(is_request).gap(bytes);
+            }
+            Inner::Raw(inner) => inner.gap(from_opener, bytes),
+            Inner::WebSocket(inner) => inner.gap(from_opener, bytes),
+            Inner::Closed => {}
+        }
+    }
+
+    fn is_done(&self, from_opener: bool) -> bool {
+        match &self.inner {
+            Inner::None => {
+                let half = if from_opener == self.opener_is_client { &self.request } else { &self.response };
+                half.phase == Phase::UntilClose && half.body.is_none()
+            }
+            Inner::Raw(inner) => inner.is_done(from_opener),
+            Inner::WebSocket(inner) => inner.is_done(from_opener),
+            Inner::Closed => true,
+        }
+    }
+
+    fn finish(mut self: Box<Self>, last: Instant, emit: &mut Emit<'_>) {
+        if self.response.phase == Phase::UntilClose {
+            self.end_of_body(false);
+        }
+        for waiting in std::mem::take(&mut self.waiting) {
+            emit(&waiting.packet.observation(self.flow, Detail::Http(waiting.http)));
+        }
+        if let Some((packet, mining)) = self.tracker.take().and_then(|tracker| tracker.finish()) {
+            emit(&packet.observation(self.flow, Detail::Mining(mining)));
+        }
+        match self.inner {
+            Inner::Raw(inner) => inner.finish(last, emit),
+            Inner::WebSocket(inner) => inner.finish(last, emit),
+            Inner::None | Inner::Closed => {}
+        }
+    }
+}

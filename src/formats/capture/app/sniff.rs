@@ -1,0 +1,115 @@
+//! Tells a protocol from the first bytes of a direction.
+
+use memchr::{memchr, memmem};
+
+use super::dns;
+use crate::model::Flow;
+
+/// Segments of a direction that are looked at: greetings before a STARTTLS are fewer.
+pub(super) const TRIES: u8 = 8;
+
+/// Bytes of a direction that are kept while they may be the beginning of a protocol.
+pub(super) const HEAD_KEPT: usize = 8 * 1024;
+
+/// What the first bytes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sniffed {
+    Dns,
+    ClientHello,
+    Ssh,
+    HttpRequest,
+    HttpResponse,
+    Json,
+    /// May be the beginning of something known.
+    More,
+    Unknown,
+    /// Known and without interest: nothing of this direction can matter.
+    Nothing,
+}
+
+/// What `bytes`, which begin a segment, are the beginning of.
+pub(super) fn sniff(bytes: &[u8], flow: Flow) -> Sniffed {
+    let Some(&first) = bytes.first() else { return Sniffed::More };
+    let result = match first {
+        0x14..=0x17 => tls(bytes),
+        b'{' | b'[' | b' ' | b'\t' | b'\r' | b'\n' => json(bytes),
+        b'A'..=b'Z' => text(bytes),
+        _ => Sniffed::Unknown,
+    };
+    if result != Sniffed::Unknown {
+        return result;
+    }
+    // RFC 4253 section 4.2: a server may send other lines before its identification string.
+    if first.is_ascii_graphic()
+        && memmem::find(bytes.get(..1024).unwrap_or(bytes), b"\nSSH-").is_some()
+        && memchr(0, bytes.get(..64).unwrap_or(bytes)).is_none()
+    {
+        return Sniffed::Ssh;
+    }
+    dns::sniff_tcp(bytes, flow)
+}
+
+/// TLS records (RFC 8446 section 5.1): type, version 3.x, length, and in a handshake record the message type.
+fn tls(bytes: &[u8]) -> Sniffed {
+    if !bytes.get(1).is_none_or(|major| *major == 3) || !bytes.get(2).is_none_or(|minor| *minor <= 4) {
+        return Sniffed::Unknown;
+    }
+    match (bytes.first(), bytes.get(3), bytes.get(4), bytes.get(5)) {
+        (Some(0x16), Some(hi), Some(lo), Some(1)) if (4..=0x4100).contains(&u16::from_be_bytes([*hi, *lo])) => {
+            Sniffed::ClientHello
+        }
+        (Some(_), _, _, None) => Sniffed::More,
+        // A later part of a session: the hello is past.
+        (Some(0x16), _, _, Some(2)) => Sniffed::Nothing,
+        (Some(0x17), Some(hi), Some(lo), _) if (17..=0x4100).contains(&u16::from_be_bytes([*hi, *lo])) => {
+            Sniffed::Nothing
+        }
+        _ => Sniffed::Unknown,
+    }
+}
+
+/// A JSON object with a string key, or an array of such objects (JSON-RPC 2.0 batches).
+fn json(bytes: &[u8]) -> Sniffed {
+    let mut tokens = bytes.iter().copied().take(256).filter(|byte| !byte.is_ascii_whitespace());
+    let mut next = tokens.next();
+    if next == Some(b'[') {
+        next = tokens.next();
+    }
+    match (next, tokens.next()) {
+        (Some(b'{'), Some(b'"')) => Sniffed::Json,
+        (None, _) | (Some(b'{'), None) if bytes.len() < 256 => Sniffed::More,
+        _ => Sniffed::Unknown,
+    }
+}
+
+/// SSH identification strings and HTTP/1 start lines.
+fn text(bytes: &[u8]) -> Sniffed {
+    for (prefix, found) in [(&b"SSH-"[..], Sniffed::Ssh), (b"HTTP/1.", Sniffed::HttpResponse)] {
+        if bytes.starts_with(prefix) {
+            return found;
+        }
+        if prefix.starts_with(bytes) {
+            return Sniffed::More;
+        }
+    }
+    let token = bytes.iter().take(17).take_while(|byte| byte.is_ascii_uppercase() || **byte == b'-').count();
+    if token == bytes.len() && token <= 16 {
+        return Sniffed::More;
+    }
+    if !(3..=16).contains(&token) || bytes.get(token) != Some(&b' ') {
+        return Sniffed::Unknown;
+    }
+    match memchr(b'\n', bytes) {
+        Some(end) => {
+            let line = bytes.get(..end).unwrap_or_default().trim_ascii_end();
+            match line.len().checked_sub(9).and_then(|at| line.get(at..)) {
+                Some([b' ', b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor]) if minor.is_ascii_digit() => {
+                    Sniffed::HttpRequest
+                }
+                _ => Sniffed::Unknown,
+            }
+        }
+        None if bytes.iter().take(256).any(|byte| *byte < b' ' && *byte != b'\r') => Sniffed::Unknown,
+        None => Sniffed::More,
+    }
+}

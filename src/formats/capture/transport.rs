@@ -1,0 +1,173 @@
+//! TCP, UDP and ICMP headers, as far as they were captured.
+
+/// What stands behind an IP header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Transport<'a> {
+    Tcp(Segment<'a>),
+    Udp(&'a [u8]),
+    /// Type and code; what an error message quotes.
+    Icmp(IcmpType, &'a [u8]),
+    Other,
+}
+
+/// A TCP segment (RFC 9293 section 3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Segment<'a> {
+    pub(super) flags: u8,
+    pub(super) sequence: u32,
+    pub(super) acknowledged: u32,
+    /// Payload bytes by the IP header.
+    pub(super) length: u32,
+    /// The captured part of them.
+    pub(super) data: &'a [u8],
+}
+
+pub(super) const FIN: u8 = 1;
+pub(super) const SYN: u8 = 2;
+pub(super) const RST: u8 = 4;
+pub(super) const ACK: u8 = 16;
+
+/// An ICMP or ICMPv6 type and code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct IcmpType {
+    pub(super) kind: u8,
+    pub(super) code: u8,
+    pub(super) v6: bool,
+}
+
+impl IcmpType {
+    /// An answer: its sender did not open the exchange.
+    pub(super) fn is_reply(self) -> bool {
+        match self.v6 {
+            false => matches!(self.kind, 0 | 9 | 14 | 16 | 18),
+            true => matches!(self.kind, 129 | 134 | 136),
+        }
+    }
+
+    /// The quoted packet did not reach a listener.
+    pub(super) fn is_unreachable(self) -> bool {
+        self.kind == if self.v6 { 1 } else { 3 }
+    }
+
+    /// The usual name of the type, with the code where it tells more (IANA icmp-parameters, icmpv6-parameters).
+    pub(super) fn name(self) -> &'static str {
+        match (self.v6, self.kind, self.code) {
+            (false, 0, _) | (true, 129, _) => "echo-reply",
+            (false, 8, _) | (true, 128, _) => "echo-request",
+            (false, 3, 0) | (true, 1, 0) => "unreachable-net",
+            (false, 3, 1) | (true, 1, 3) => "unreachable-host",
+            (false, 3, 3) | (true, 1, 4) => "unreachable-port",
+            (false, 3, 9 | 10 | 13) | (true, 1, 1) => "unreachable-prohibited",
+            (false, 3, _) | (true, 1, _) => "unreachable",
+            (false, 5, _) | (true, 137, _) => "redirect",
+            (false, 11, _) | (true, 3, _) => "time-exceeded",
+            (true, 2, _) => "packet-too-big",
+            (false, 12, _) | (true, 4, _) => "parameter-problem",
+            (false, 9, _) | (true, 134, _) => "router-advertisement",
+            (false, 10, _) | (true, 133, _) => "router-solicitation",
+            (true, 135, _) => "neighbor-solicitation",
+            (true, 136, _) => "neighbor-advertisement",
+            (false, 13, _) => "timestamp-request",
+            (false, 14, _) => "timestamp-reply",
+            _ => "other",
+        }
+    }
+}
+
+/// Ports and content. Ports are `None` for protocols without them and where the capture cut them off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Parsed<'a> {
+    pub(super) ports: Option<(u16, u16)>,
+    pub(super) transport: Transport<'a>,
+}
+
+/// Reads the transport header of `length` bytes, of which `data` was captured.
+pub(super) fn parse(protocol: u8, length: u32, data: &[u8]) -> Parsed<'_> {
+    match protocol {
+        6 => Parsed { ports: ports(data), transport: tcp(length, data).map_or(Transport::Other, Transport::Tcp) },
+        17 => Parsed { ports: ports(data), transport: udp(data).map_or(Transport::Other, Transport::Udp) },
+        // SCTP, DCCP and UDP-Lite begin with the same two ports.
+        33 | 132 | 136 => Parsed { ports: ports(data), transport: Transport::Other },
+        1 | 58 => {
+            let transport = data.first_chunk::<2>().map_or(Transport::Other, |&[kind, code]| {
+                let quoted = data.get(8..).unwrap_or_default();
+                Transport::Icmp(IcmpType { kind, code, v6: protocol == 58 }, quoted)
+            });
+            Parsed { ports: None, transport }
+        }
+        _ => Parsed { ports: None, transport: Transport::Other },
+    }
+}
+
+pub(super) fn ports(data: &[u8]) -> Option<(u16, u16)> {
+    data.first_chunk::<4>().map(|&[a, b, c, d]| (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])))
+}
+
+fn tcp(length: u32, data: &[u8]) -> Option<Segment<'_>> {
+    let header = data.first_chunk::<14>()?;
+    let word =
+        |at: usize| data.get(at..).and_then(|rest| rest.first_chunk::<4>()).map(|word| u32::from_be_bytes(*word));
+    // A data offset that is too small or points beyond the segment leaves flags without payload.
+    let header_length = u32::from(header[12] >> 4) * 4;
+    let (header_length, sane) = (header_length.max(20), header_length >= 20 && header_length <= length);
+    let payload = if sane { length - header_length } else { 0 };
+    let captured = data.get(header_length as usize..).unwrap_or_default();
+    Some(Segment {
+        flags: header[13],
+        sequence: word(4)?,
+        acknowledged: word(8)?,
+        length: payload,
+        data: captured.get(..payload as usize).unwrap_or(captured),
+    })
+}
+
+fn udp(data: &[u8]) -> Option<&[u8]> {
+    let header = data.first_chunk::<8>()?;
+    let rest = data.get(8..)?;
+    // 0 where segmentation offload or a jumbogram (RFC 2675) leaves the length to the IP header.
+    let stated = usize::from(u16::from_be_bytes([header[4], header[5]]));
+    Some(stated.checked_sub(8).and_then(|length| rest.get(..length)).unwrap_or(rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tcp_cut_anywhere() {
+        let mut whole = vec![0xc3, 0x50, 0, 22, 0, 0, 0, 5, 0, 0, 0, 9, 0x60, SYN | ACK, 1, 0, 0, 0, 0, 0, 1, 1, 1, 1];
+        whole.extend(b"abc");
+        for cut in 0..=whole.len() {
+            let parsed = parse(6, 27, &whole[..cut]);
+            assert_eq!(parsed.ports.is_some(), cut >= 4, "{cut}");
+            match parsed.transport {
+                Transport::Tcp(segment) => {
+                    assert!(cut >= 14);
+                    assert_eq!((segment.sequence, segment.acknowledged, segment.flags), (5, 9, SYN | ACK));
+                    assert_eq!((segment.length, segment.data), (3, &b"abc"[..cut.saturating_sub(24)]));
+                }
+                other => assert!(cut < 14 && other == Transport::Other),
+            }
+        }
+    }
+
+    #[test]
+    fn tcp_with_a_wrong_data_offset_has_no_payload() {
+        let mut bytes = vec![0; 40];
+        for offset in [0x10, 0xf0] {
+            bytes[12] = offset;
+            let Transport::Tcp(segment) = parse(6, 40, &bytes).transport else { panic!("a segment") };
+            assert_eq!(segment.length, if offset == 0x10 { 0 } else { 40_u32.saturating_sub(60) });
+        }
+    }
+
+    #[test]
+    fn udp_and_icmp() {
+        assert_eq!(parse(17, 12, &[0, 53, 4, 0, 0, 10, 0, 0, 1, 2, 9, 9]).transport, Transport::Udp(&[1, 2]));
+        assert_eq!(parse(17, 12, &[0, 53, 4, 0, 0, 0, 0, 0, 1, 2]).transport, Transport::Udp(&[1, 2]));
+        let Transport::Icmp(icmp, quoted) = parse(1, 9, &[3, 3, 0, 0, 0, 0, 0, 0, 0x45]).transport else {
+            panic!("an ICMP message")
+        };
+        assert_eq!((icmp.name(), icmp.is_unreachable(), quoted), ("unreachable-port", true, &[0x45][..]));
+    }
+}

@@ -1,0 +1,147 @@
+//! Small readers of byte slices. None of them allocates, none of them panics.
+
+use std::borrow::Cow;
+use std::net::{IpAddr, Ipv4Addr};
+
+/// A decimal number that fills the whole slice; `None` if it is empty, has another byte or does not fit.
+pub(crate) fn number(text: &[u8]) -> Option<u64> {
+    if text.is_empty() {
+        return None;
+    }
+    let mut value: u64 = 0;
+    for byte in text {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value = value.checked_mul(10)?.checked_add(u64::from(digit))?;
+    }
+    Some(value)
+}
+
+/// The decimal number at the beginning of `text` and how many bytes it takes, at most `longest`.
+pub(crate) fn leading_number(text: &[u8], longest: usize) -> Option<(u32, usize)> {
+    let length = text.iter().take(longest.min(9)).take_while(|byte| byte.is_ascii_digit()).count();
+    let value = number(text.get(..length)?)?;
+    Some((u32::try_from(value).ok()?, length))
+}
+
+/// An address in the usual notation; a zone index (`%eth0`) is passed over.
+pub(crate) fn address(text: &[u8]) -> Option<IpAddr> {
+    if let Some(v4) = ipv4(text) {
+        return Some(IpAddr::V4(v4));
+    }
+    let text = text.split(|byte| *byte == b'%').next()?;
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+fn ipv4(text: &[u8]) -> Option<Ipv4Addr> {
+    let mut octets = [0u8; 4];
+    let mut place = 0;
+    let mut value: u32 = 0;
+    let mut digits = 0;
+    for byte in text {
+        match byte {
+            b'0'..=b'9' => {
+                // "01" is octal to some and decimal to others: nobody prints it, so it is no address.
+                if digits == 3 || (digits > 0 && value == 0) {
+                    return None;
+                }
+                value = value * 10 + u32::from(byte - b'0');
+                digits += 1;
+            }
+            b'.' => {
+                *octets.get_mut(place)? = octet(value, digits)?;
+                place += 1;
+                value = 0;
+                digits = 0;
+            }
+            _ => return None,
+        }
+    }
+    if place != 3 {
+        return None;
+    }
+    *octets.get_mut(3)? = octet(value, digits)?;
+    Some(Ipv4Addr::from(octets))
+}
+
+fn octet(value: u32, digits: u32) -> Option<u8> {
+    if digits == 0 { None } else { u8::try_from(value).ok() }
+}
+
+/// A port that fills the whole slice.
+pub(crate) fn port(text: &[u8]) -> Option<u16> {
+    u16::try_from(number(text)?).ok()
+}
+
+/// As text, with replacement characters where it is not UTF-8.
+pub(crate) fn text(bytes: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(bytes)
+}
+
+/// Without white space at its ends.
+pub(crate) fn trim(bytes: &[u8]) -> &[u8] {
+    bytes.trim_ascii()
+}
+
+/// Without white space at its beginning.
+pub(crate) fn after_spaces(bytes: &[u8]) -> &[u8] {
+    bytes.trim_ascii_start()
+}
+
+/// The first word and what follows its separator (one space or tab, if there is one).
+pub(crate) fn word(bytes: &[u8]) -> (&[u8], &[u8]) {
+    match bytes.iter().position(|byte| matches!(byte, b' ' | b'\t')) {
+        Some(end) => (&bytes[..end], &bytes[end + 1..]),
+        None => (bytes, &[]),
+    }
+}
+
+/// Splits at the first occurrence of `separator`.
+pub(crate) fn split_once<'a>(bytes: &'a [u8], separator: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
+    let at = memchr::memmem::find(bytes, separator)?;
+    Some((bytes.get(..at)?, bytes.get(at + separator.len()..)?))
+}
+
+/// Splits at the last occurrence of `separator`.
+pub(crate) fn rsplit_once<'a>(bytes: &'a [u8], separator: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
+    let at = memchr::memmem::rfind(bytes, separator)?;
+    Some((bytes.get(..at)?, bytes.get(at + separator.len()..)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_those_of_the_standard_library() {
+        // The standard library's parser is the reference for IPv4.
+        for text in [
+            "1.2.3.4",
+            "255.255.255.255",
+            "0.0.0.0",
+            "256.1.1.1",
+            "1.2.3",
+            "1.2.3.4.5",
+            "01.2.3.4",
+            "1..3.4",
+            "",
+            "a.b.c.d",
+            "1.2.3.4 ",
+        ] {
+            assert_eq!(ipv4(text.as_bytes()), text.parse().ok(), "{text}");
+        }
+        assert_eq!(address(b"fe80::1%eth0"), "fe80::1".parse().ok());
+        assert_eq!(address(b"2001:0db8:0000:0000:0000:0000:0000:0007"), "2001:db8::7".parse().ok());
+    }
+
+    #[test]
+    fn numbers_that_do_not_fit_are_none() {
+        assert_eq!(number(b"18446744073709551615"), Some(u64::MAX));
+        assert_eq!(number(b"18446744073709551616"), None);
+        assert_eq!(number(b"12a"), None);
+        assert_eq!(port(b"65536"), None);
+        assert_eq!(leading_number(b"2026-11", 4), Some((2026, 4)));
+    }
+}

@@ -1,0 +1,189 @@
+//! Test support: observations as JSON in the shape of the project's output, and samples with their expectations.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+
+use crate::evidence::{EvidenceId, Head, Input};
+use crate::formats::{Collector, registry};
+use crate::model::{Detail, Observation};
+use crate::time::{Instant, TimeContext};
+
+/// Reads bytes with the format of that id.
+pub(crate) fn read(id: &str, bytes: &[u8], time: &TimeContext) -> Collector {
+    let mut input = Input::from_bytes("sample", bytes.to_vec(), EvidenceId(0));
+    let mut collector = Collector::default();
+    registry::by_id(id).expect("a format").read(&mut input, time, &mut collector).expect("readable");
+    collector
+}
+
+/// The head of bytes in memory.
+pub(crate) fn head(name: &str, bytes: &[u8]) -> Head {
+    let kept = bytes.get(..Head::LENGTH).unwrap_or(bytes);
+    Head {
+        name: name.to_owned(),
+        bytes: kept.to_vec(),
+        whole: kept.len() == bytes.len(),
+        compression: crate::evidence::Compression::None,
+    }
+}
+
+/// An observation with the names of the JSON output. Unknown fields are absent.
+pub(crate) fn as_json(observation: &Observation<'_>) -> Value {
+    let mut map = Map::new();
+    let mut put = |name: &str, value: Value| {
+        if !value.is_null() {
+            map.insert(name.to_owned(), value);
+        }
+    };
+    let time = |at: Instant| json!(at.to_string());
+    put("record", json!(observation.record));
+    put("kind", json!(observation.detail.kind()));
+    if let Some(span) = observation.span {
+        put("time", time(span.lo));
+        put("time_hi", if span.hi == span.lo { Value::Null } else { time(span.hi) });
+        put("basis", json!(span.basis.name()));
+    }
+    put("host", json!(observation.host));
+    if let Some(flow) = observation.flow {
+        put("src_ip", json!(flow.src));
+        put("src_port", json!(flow.src_port));
+        put("dst_ip", json!(flow.dst));
+        put("dst_port", json!(flow.dst_port));
+        put("protocol", json!(flow.protocol.map(|protocol| protocol.to_string())));
+    }
+    match &observation.detail {
+        Detail::Connection(c) => {
+            put("action", json!(c.action.map(|action| action.name())));
+            put("direction", json!(c.direction.map(|direction| direction.name())));
+            put("bytes_out", json!(c.bytes_out));
+            put("bytes_in", json!(c.bytes_in));
+            put("packets_out", json!(c.packets_out));
+            put("packets_in", json!(c.packets_in));
+            put("last", c.last.map_or(Value::Null, time));
+            put("rule", json!(c.rule));
+            put("in_interface", json!(c.in_interface));
+            put("out_interface", json!(c.out_interface));
+            put("nat_src", json!(c.nat_src.map(|(host, port)| format!("{host} {port}"))));
+            put("nat_dst", json!(c.nat_dst.map(|(host, port)| format!("{host} {port}"))));
+            put("state", json!(c.state));
+            put("answered", json!(c.answered));
+        }
+        Detail::Alert(alert) => {
+            put("category", json!(alert.category));
+            put("message", json!(alert.message));
+            put("user", json!(alert.user));
+        }
+        Detail::GpuSample(sample) => {
+            put("gpu", json!(sample.gpu));
+            put("gpu_uuid", json!(sample.gpu_uuid));
+            put("name", json!(sample.name));
+            put("utilization_percent", json!(sample.utilization_percent));
+            put("memory_utilization_percent", json!(sample.memory_utilization_percent));
+            put("memory_used_mib", json!(sample.memory_used_mib));
+            put("memory_total_mib", json!(sample.memory_total_mib));
+            put("power_w", json!(sample.power_w));
+            put("sm_clock_mhz", json!(sample.sm_clock_mhz));
+            put("temperature_c", json!(sample.temperature_c));
+        }
+        Detail::GpuProcess(process) => {
+            put("gpu", json!(process.gpu));
+            put("gpu_uuid", json!(process.gpu_uuid));
+            put("pid", json!(process.pid));
+            put("process", json!(process.process));
+            put("memory_used_mib", json!(process.memory_used_mib));
+        }
+        other => panic!("no expectation is written for {}", other.kind()),
+    }
+    Value::Object(map)
+}
+
+/// Everything that was read, in the order of records: observations, then unread records, then anomalies.
+pub(crate) fn all_as_json(read: &Collector) -> Vec<Value> {
+    let mut all: Vec<Value> = read.observations.iter().map(as_json).collect();
+    all.extend(read.unread.iter().map(|(record, reason, _)| json!({"record": record, "unread": reason})));
+    let mut anomalies: Vec<_> = read.anomalies.iter().collect();
+    anomalies.sort();
+    all.extend(anomalies.iter().map(|anomaly| json!({"record": anomaly.record, "anomaly": anomaly.kind.name()})));
+    all
+}
+
+/// Compares every sample below `testdata/formats/ID` with the `SAMPLE.expected.jsonl` beside it, checks that the format
+/// and no other is chosen for it, and that every truncation of it is survived.
+pub(crate) fn check_samples(id: &str) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/formats").join(id);
+    let mut samples = 0;
+    for sample in files_below(&folder) {
+        let name = sample.display().to_string();
+        if name.ends_with(".expected.jsonl") || name.ends_with("README.md") {
+            continue;
+        }
+        samples += 1;
+        let bytes = std::fs::read(&sample).expect("sample");
+        let expected = std::fs::read_to_string(format!("{name}.expected.jsonl")).expect("expectation");
+        let expected: Vec<Value> = expected
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{name}: {e}: {line}")))
+            .collect();
+        let read_back = read(id, &bytes, &TimeContext::default());
+        let got = all_as_json(&read_back);
+        for (got, expected) in got.iter().zip(&expected) {
+            assert_eq!(got, expected, "{name}");
+        }
+        assert_eq!(got.len(), expected.len(), "{name}: {got:#?}");
+        let counted = expected.iter().filter(|line| line.get("kind").is_some()).count() as u64;
+        assert!(read_back.records >= counted, "{name}: a record per observation");
+
+        let candidates = registry::probe(&head(&name, &bytes));
+        assert_eq!(candidates.first().map(|candidate| candidate.format), Some(id), "{name}: {candidates:?}");
+        for end in 0..bytes.len() {
+            let cut = &bytes[..end];
+            let part = read(id, cut, &TimeContext::default());
+            assert!(part.observations.len() <= read_back.observations.len(), "{name} cut at {end}");
+            for format in registry::FORMATS {
+                format.probe(&head(&name, cut));
+            }
+        }
+    }
+    assert!(samples > 0, "no samples of {id}");
+}
+
+/// All files below a folder, sorted.
+pub(crate) fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+            let path = entry.expect("entry").path();
+            if path.is_dir() { folders.push(path) } else { files.push(path) }
+        }
+    }
+    files.sort();
+    files
+}
+
+/// The samples of other projects, if they are there: `COINCIDENT_CORPUS` names their folder.
+#[allow(clippy::disallowed_methods, reason = "tests alone look for samples that are not part of the repository")]
+pub(crate) fn corpus(part: &str) -> Option<PathBuf> {
+    match std::env::var("COINCIDENT_CORPUS") {
+        Ok(folder) => Some(Path::new(&folder).join(part)),
+        Err(_) => {
+            println!("skipped: COINCIDENT_CORPUS is not set");
+            None
+        }
+    }
+}
+
+/// Formats chosen first for each file below a folder, by file name relative to it.
+pub(crate) fn choices(folder: &Path) -> BTreeMap<String, (String, String)> {
+    let mut choices = BTreeMap::new();
+    for file in files_below(folder) {
+        let name = file.strip_prefix(folder).expect("below").display().to_string();
+        let Ok(head) = Head::read(&name, &file) else { continue };
+        if let Some(first) = registry::probe(&head).first() {
+            choices.insert(name, (first.format.to_owned(), format!("{:?}", first.matched)));
+        }
+    }
+    choices
+}

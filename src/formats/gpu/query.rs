@@ -1,0 +1,375 @@
+//! `nvidia-smi --query-gpu` and `--query-compute-apps` with `--format=csv`: one observation per row.
+
+use std::borrow::Cow;
+use std::io::{self, BufRead, BufReader, Read};
+
+use super::columns::{Column, Columns, Query, is_path};
+use super::csv::{Unit, cells, fit, is_status, time, value};
+use crate::evidence::{Anomaly, AnomalyKind, Head, Input};
+use crate::formats::{Format, Kind, Match, Sink};
+use crate::model::{Detail, GpuProcess, GpuSample, Observation};
+use crate::time::{SECOND, Span, TimeContext};
+
+/// `nvidia-smi --query-gpu=... --format=csv[,noheader][,nounits]`, once or in a loop.
+pub struct QueryGpu;
+
+/// `nvidia-smi --query-compute-apps=... --format=csv[,noheader][,nounits]`, once or in a loop.
+pub struct QueryApps;
+
+impl Format for QueryGpu {
+    fn id(&self) -> &'static str {
+        "nvidia-smi-gpu"
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::Gpu
+    }
+
+    fn title(&self) -> &'static str {
+        "nvidia-smi --query-gpu as CSV, with or without header and units, once or in a loop (-l, -lms)"
+    }
+
+    fn record_unit(&self) -> &'static str {
+        "row"
+    }
+
+    fn probe(&self, head: &Head) -> Match {
+        probe(head, Query::Gpu)
+    }
+
+    fn read(&self, input: &mut Input, time: &TimeContext, sink: &mut dyn Sink) -> io::Result<()> {
+        Reader::new(Query::Gpu, time, sink).read(input)
+    }
+}
+
+impl Format for QueryApps {
+    fn id(&self) -> &'static str {
+        "nvidia-smi-apps"
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::Gpu
+    }
+
+    fn title(&self) -> &'static str {
+        "nvidia-smi --query-compute-apps as CSV, with or without header and units, once or in a loop (-l, -lms)"
+    }
+
+    fn record_unit(&self) -> &'static str {
+        "row"
+    }
+
+    fn probe(&self, head: &Head) -> Match {
+        probe(head, Query::Apps)
+    }
+
+    fn read(&self, input: &mut Input, time: &TimeContext, sink: &mut dyn Sink) -> io::Result<()> {
+        Reader::new(Query::Apps, time, sink).read(input)
+    }
+}
+
+fn probe(head: &Head, query: Query) -> Match {
+    let text = text_of(&head.bytes);
+    let mut rows = text.lines().map(|line| line.trim_end_matches(['\r', '\0'])).filter(|line| !line.trim().is_empty());
+    let mut first = rows.next();
+    let mut commented = None;
+    while let Some(line) = first.filter(|line| line.trim_start().starts_with('#')) {
+        commented = commented.or_else(|| Columns::of_comment(line, query));
+        first = rows.next();
+    }
+    let Some(first) = first else { return Match::No };
+    if Columns::of_header(first, query).is_some() {
+        return Match::Certain(format!("its first row names columns of nvidia-smi {}", query.option()));
+    }
+    let complete: Vec<&str> = std::iter::once(first).chain(rows).collect();
+    let complete = match complete.split_last() {
+        Some((_, before)) if !head.whole => before,
+        _ => complete.as_slice(),
+    };
+    if let Some(columns) = commented {
+        let fitting = complete.iter().filter(|line| fit(line, columns.columns.len(), columns.free).is_some()).count();
+        return if fitting * 2 > complete.len() {
+            Match::Certain(format!("a comment holds the command line with {}", query.option()))
+        } else {
+            Match::No
+        };
+    }
+    let Some(columns) = Columns::of_row(first, query) else { return Match::No };
+    let like_first = complete
+        .iter()
+        .take(100)
+        .filter(|line| Columns::of_row(line, query).is_some_and(|other| other == columns))
+        .count();
+    if like_first * 10 < complete.len().min(100) * 9 {
+        return Match::No;
+    }
+    let certain = columns.has(Column::Timestamp) || columns.has(Column::Uuid);
+    let gpu_units = cells(first).iter().any(|cell| matches!(value(cell), Some((_, Some(_)))));
+    let reason = || format!("rows like those of nvidia-smi {} without header", query.option());
+    match query {
+        Query::Apps if certain || gpu_units => Match::Likely(60, reason()),
+        Query::Gpu if columns.has(Column::Process) || cells(first).iter().any(|cell| is_path(cell)) => Match::No,
+        Query::Gpu if certain && (gpu_units || columns.has(Column::Timestamp)) => Match::Likely(55, reason()),
+        Query::Gpu if cells(first).iter().all(|cell| matches!(value(cell), Some((_, Some(_))))) => {
+            Match::Likely(40, reason())
+        }
+        _ => Match::No,
+    }
+}
+
+/// As text; UTF-16 as the `>` of PowerShell 5 writes it, told by its byte order mark.
+fn text_of(bytes: &[u8]) -> Cow<'_, str> {
+    match bytes {
+        [0xff, 0xfe, rest @ ..] => Cow::Owned(utf16(rest)),
+        [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8_lossy(rest),
+        _ => String::from_utf8_lossy(bytes),
+    }
+}
+
+fn utf16(bytes: &[u8]) -> String {
+    let units = bytes.chunks_exact(2).map(|pair| match pair {
+        [low, high] => u16::from_le_bytes([*low, *high]),
+        _ => 0,
+    });
+    char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
+}
+
+const LONGEST_ROW: usize = 1 << 20;
+
+struct Reader<'s> {
+    query: Query,
+    time: TimeContext,
+    sink: &'s mut dyn Sink,
+    columns: Option<Columns>,
+    undated: u64,
+    nul_bytes: u64,
+    last_time: Option<Span>,
+}
+
+impl<'s> Reader<'s> {
+    fn new(query: Query, time: &TimeContext, sink: &'s mut dyn Sink) -> Self {
+        let (columns, last_time) = (None, None);
+        Reader { query, time: *time, sink, columns, undated: 0, nul_bytes: 0, last_time }
+    }
+
+    fn read(mut self, input: &mut Input) -> io::Result<()> {
+        let mut input = BufReader::with_capacity(1 << 16, input);
+        let wide = input.fill_buf()?.starts_with(&[0xff, 0xfe]);
+        if wide {
+            input.consume(2);
+        } else if input.fill_buf()?.starts_with(&[0xef, 0xbb, 0xbf]) {
+            input.consume(3);
+        }
+        let mut line = Vec::new();
+        let mut number = 0;
+        let outcome = loop {
+            line.clear();
+            let read = (&mut input).take(LONGEST_ROW as u64).read_until(b'\n', &mut line);
+            if line.is_empty() {
+                break read.map(drop);
+            }
+            number += 1;
+            let failed = read.err();
+            let too_long = line.len() == LONGEST_ROW && line.last() != Some(&b'\n');
+            if too_long {
+                self.sink.unread(number, "row longer than 1 MiB", &line);
+                self.anomaly(number, AnomalyKind::BoundReached, "a row longer than 1 MiB was passed over".to_owned());
+                if let Err(error) = skip_line(&mut input) {
+                    break Err(error);
+                }
+                continue;
+            }
+            if wide {
+                // The line break is two bytes: the second one still stands before the next line.
+                if line.last() == Some(&b'\n') {
+                    let mut high = [0];
+                    let _ = (&mut input).take(1).read(&mut high)?;
+                    line.extend_from_slice(&high);
+                }
+                let text = utf16(&line);
+                self.line(&text, number);
+            } else {
+                let text = String::from_utf8_lossy(&line);
+                self.line(&text, number);
+            }
+            if let Some(error) = failed {
+                break Err(error);
+            }
+        };
+        self.finish();
+        outcome
+    }
+
+    fn anomaly(&mut self, record: u64, kind: AnomalyKind, detail: String) {
+        self.sink.anomaly(Anomaly { record, kind, detail });
+    }
+
+    fn finish(mut self) {
+        if self.undated > 0 {
+            let detail = format!(
+                "{} rows have no time; record with {}=timestamp,... so that they can be compared",
+                self.undated,
+                self.query.option()
+            );
+            self.anomaly(0, AnomalyKind::UndatedTimes, detail);
+        }
+        if self.nul_bytes > 0 {
+            let detail = format!("{} NUL bytes, as a loss of power leaves them: rows may be missing", self.nul_bytes);
+            self.anomaly(0, AnomalyKind::Gap, detail);
+        }
+    }
+
+    fn line(&mut self, line: &str, number: u64) {
+        let nuls = line.bytes().filter(|byte| *byte == 0).count();
+        self.nul_bytes = self.nul_bytes.saturating_add(nuls as u64);
+        let line = line.trim_matches(|letter: char| letter == '\0' || letter.is_whitespace());
+        if line.is_empty() {
+            return;
+        }
+        if let Some(columns) = Columns::of_header(line, self.query) {
+            self.columns = Some(columns);
+            return;
+        }
+        if line.starts_with('#') {
+            if let Some(columns) = Columns::of_comment(line, self.query) {
+                self.columns = Some(columns);
+            }
+            return;
+        }
+        if self.columns.is_none() {
+            self.columns = Columns::of_row(line, self.query);
+            if let Some(columns) = &self.columns {
+                let read: Vec<String> = columns
+                    .columns
+                    .iter()
+                    .zip(1..)
+                    .filter(|(column, _)| **column != Column::Other)
+                    .map(|(column, place)| format!("{place} as {column:?}"))
+                    .collect();
+                let detail = format!(
+                    "no header names the columns: of {} only these are read, by the look of their values: {}; put the command \
+                     line into a comment (# nvidia-smi {}=...) to have all",
+                    columns.columns.len(),
+                    read.join(", "),
+                    self.query.option()
+                );
+                self.anomaly(number, AnomalyKind::Unsupported, detail);
+            }
+        }
+        let Some(columns) = self.columns.take() else {
+            self.sink.unread(number, "no header, and no value that tells its column", line.as_bytes());
+            return;
+        };
+        self.cells(&columns, line, number);
+        self.columns = Some(columns);
+    }
+
+    fn cells(&mut self, columns: &Columns, line: &str, number: u64) {
+        let Some(row) = fit(line, columns.columns.len(), columns.free) else {
+            let reason = if cells(line).len() < columns.columns.len() {
+                "fewer cells than columns"
+            } else {
+                "more cells than columns"
+            };
+            self.sink.unread(number, reason, line.as_bytes());
+            return;
+        };
+        // nvidia-smi's own messages end up in the file too.
+        if row.len() == 1 && value(line).is_none() && !is_status(line) && !columns.has(Column::Name) {
+            self.sink.unread(number, "no value", line.as_bytes());
+            return;
+        }
+        self.row(columns, &row, number);
+    }
+
+    fn row(&mut self, columns: &Columns, row: &[&str], number: u64) {
+        self.sink.record();
+        let span = self.span(columns, row, number);
+        let cell = |wanted: Column| {
+            columns
+                .columns
+                .iter()
+                .zip(row)
+                .find(|(column, cell)| **column == wanted && !is_status(cell))
+                .map(|(_, cell)| *cell)
+        };
+        let mut unreadable = Vec::new();
+        let mut measured = |wanted: Column, unit: Option<Unit>| {
+            let cell = cell(wanted)?;
+            match value(cell) {
+                Some((number, found)) if found.is_none() || found == unit => Some(number),
+                _ => {
+                    unreadable.push(format!("{wanted:?} {cell:?}"));
+                    None
+                }
+            }
+        };
+        let owned = |text: Option<&str>| text.map(|text| Cow::Owned::<str>(text.to_owned()));
+        let memory = measured(Column::MemoryUsed, Some(Unit::Mib));
+        let detail = match self.query {
+            Query::Gpu => Detail::GpuSample(GpuSample {
+                gpu: cell(Column::Index).and_then(|cell| cell.parse().ok()),
+                gpu_uuid: owned(cell(Column::Uuid)),
+                name: owned(cell(Column::Name)),
+                utilization_percent: measured(Column::Utilization, Some(Unit::Percent)),
+                memory_utilization_percent: measured(Column::MemoryUtilization, Some(Unit::Percent)),
+                memory_used_mib: memory,
+                memory_total_mib: measured(Column::MemoryTotal, Some(Unit::Mib)),
+                power_w: measured(Column::Power, Some(Unit::Watt))
+                    .or_else(|| measured(Column::PowerOther, Some(Unit::Watt))),
+                sm_clock_mhz: measured(Column::SmClock, Some(Unit::Mhz)),
+                temperature_c: measured(Column::Temperature, None),
+            }),
+            Query::Apps => Detail::GpuProcess(GpuProcess {
+                gpu: None,
+                gpu_uuid: owned(cell(Column::Uuid)),
+                pid: cell(Column::Pid).and_then(|cell| cell.parse().ok()),
+                process: owned(cell(Column::Process)),
+                memory_used_mib: memory,
+            }),
+        };
+        if !unreadable.is_empty() {
+            let detail = format!("values that cannot be read: {}", unreadable.join(", "));
+            self.anomaly(number, AnomalyKind::ImpossibleValue, detail);
+        }
+        self.sink.observation(&Observation { record: number, span, host: None, flow: None, detail });
+    }
+
+    fn span(&mut self, columns: &Columns, row: &[&str], number: u64) -> Option<Span> {
+        let stamp = columns.columns.iter().position(|column| *column == Column::Timestamp);
+        let Some(cell) = stamp.and_then(|place| row.get(place)) else {
+            self.undated = self.undated.saturating_add(1);
+            return None;
+        };
+        let span = time(cell).and_then(|(local, resolution)| self.time.local(local, resolution));
+        match (span, self.last_time) {
+            (None, _) => {
+                let detail = format!("the time {cell:?} cannot be read");
+                self.anomaly(number, AnomalyKind::MalformedRecord, detail);
+            }
+            (Some(now), Some(before)) if before.lo.since(now.lo) > SECOND => {
+                let back = before.lo.since(now.lo);
+                let detail = format!("the clock went back by {}.{:09} s", back / SECOND, back % SECOND);
+                self.anomaly(number, AnomalyKind::ClockStepBack, detail);
+            }
+            _ => {}
+        }
+        self.last_time = span.or(self.last_time);
+        span
+    }
+}
+
+/// Reads on to the end of the line.
+fn skip_line(input: &mut impl BufRead) -> io::Result<()> {
+    loop {
+        let block = input.fill_buf()?;
+        let (used, done) = match memchr::memchr(b'\n', block) {
+            Some(end) => (end + 1, true),
+            None => (block.len(), block.is_empty()),
+        };
+        input.consume(used);
+        if done {
+            return Ok(());
+        }
+    }
+}

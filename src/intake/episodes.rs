@@ -1,0 +1,99 @@
+use std::collections::BTreeMap;
+
+use super::fold::Fold;
+use super::source::EvidenceAnomaly;
+use crate::evidence::{Anomaly, AnomalyKind};
+use crate::model::{Episode, EpisodeText, Step, StepResult};
+
+/// Joins calls with their results and numbers the steps, over all files of a case.
+#[derive(Default)]
+pub(super) struct Join {
+    episodes: BTreeMap<String, Episode>,
+    steps: Vec<Step>,
+    results: Vec<StepResult>,
+    texts: Vec<EpisodeText>,
+}
+
+/// What [`Join`] made.
+pub(super) struct Joined {
+    pub(super) episodes: Vec<Episode>,
+    pub(super) steps: Vec<Step>,
+    pub(super) texts: Vec<EpisodeText>,
+    pub(super) anomalies: Vec<EvidenceAnomaly>,
+}
+
+impl Join {
+    pub(super) fn take(&mut self, fold: &mut Fold) {
+        for (id, episode) in std::mem::take(&mut fold.episodes) {
+            match self.episodes.get_mut(&id) {
+                Some(known) => super::fold::join_episode(known, episode),
+                None => drop(self.episodes.insert(id, episode)),
+            }
+        }
+        self.steps.append(&mut fold.steps);
+        self.results.append(&mut fold.results);
+        self.texts.append(&mut fold.texts);
+    }
+
+    pub(super) fn finish(mut self) -> Joined {
+        self.steps.sort_by(|a, b| (&a.episode, a.order, a.record).cmp(&(&b.episode, b.order, b.record)));
+        self.texts.sort_by(|a, b| (&a.episode, a.order, a.record).cmp(&(&b.episode, b.order, b.record)));
+        self.results.sort_by(|a, b| (&a.episode, &a.call_id, a.record).cmp(&(&b.episode, &b.call_id, b.record)));
+        let mut anomalies: BTreeMap<(crate::evidence::EvidenceId, AnomalyKind), Vec<Anomaly>> = BTreeMap::new();
+        let calls: BTreeMap<(&str, &str), usize> = self
+            .steps
+            .iter()
+            .enumerate()
+            .filter_map(|(at, step)| Some(((step.episode.as_str(), step.call_id.as_deref()?), at)))
+            .rev()
+            .collect();
+        let answers: Vec<Option<usize>> = self
+            .results
+            .iter()
+            .map(|result| calls.get(&(result.episode.as_str(), result.call_id.as_str())).copied())
+            .collect();
+        for (result, answers) in self.results.into_iter().zip(answers) {
+            let mut odd = |kind, detail: &str| {
+                let anomaly = Anomaly { record: result.record.number, kind, detail: detail.to_owned() };
+                anomalies.entry((result.record.evidence, kind)).or_default().push(anomaly);
+            };
+            match answers.and_then(|at| self.steps.get_mut(at)) {
+                None => odd(AnomalyKind::Gap, "the result of a tool call that the evidence does not hold"),
+                Some(step) if step.result_record.is_some() => {
+                    odd(AnomalyKind::Duplicate, "a second result for the same tool call; the first was used");
+                }
+                Some(step) => answer(step, result),
+            }
+        }
+        let mut index = 0;
+        for at in 0..self.steps.len() {
+            index = if at > 0 && self.steps[at - 1].episode == self.steps[at].episode { index + 1 } else { 0 };
+            self.steps[at].index = index;
+        }
+        for step in &self.steps {
+            if let Some(episode) = self.episodes.get_mut(&step.episode) {
+                for endpoint in [step.start, step.end].into_iter().flatten() {
+                    episode.span = Some(episode.span.map_or(endpoint.span, |known| known.cover(endpoint.span)));
+                }
+            }
+        }
+        let anomalies = anomalies
+            .into_iter()
+            .flat_map(|((evidence, _), anomalies)| {
+                let of = anomalies.len() as u64;
+                anomalies.into_iter().take(20).map(move |anomaly| EvidenceAnomaly { evidence, anomaly, of })
+            })
+            .collect();
+        Joined { episodes: self.episodes.into_values().collect(), steps: self.steps, texts: self.texts, anomalies }
+    }
+}
+
+fn answer(step: &mut Step, result: StepResult) {
+    step.result_record = Some(result.record);
+    step.end = result.end.or(step.end);
+    step.duration_ns = result.duration_ns.or(step.duration_ns);
+    step.output = result.output.or(step.output.take());
+    step.output_omitted_bytes += result.output_omitted_bytes;
+    step.exit_code = result.exit_code.or(step.exit_code);
+    step.not_executed |= result.not_executed;
+}

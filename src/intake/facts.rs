@@ -1,0 +1,150 @@
+//! What is kept of the evidence beside conversations: distinct facts, each with where it stands.
+
+use std::net::IpAddr;
+
+use crate::evidence::Record;
+use crate::model::{Flow, Http, Mining, Ssh};
+use crate::time::{Instant, Span};
+
+/// A name had an address, by a DNS answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DnsFact {
+    pub name: String,
+    pub address: IpAddr,
+    /// The client that asked.
+    pub client: Option<IpAddr>,
+    pub first: Option<Span>,
+    pub record: Record,
+    pub count: u64,
+}
+
+/// A name was asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QueryFact {
+    pub name: String,
+    pub client: Option<IpAddr>,
+    pub first: Option<Span>,
+    pub record: Record,
+    pub count: u64,
+}
+
+/// Where a name was spoken on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NameSource {
+    /// TLS server name indication.
+    Sni,
+    /// HTTP Host.
+    Host,
+}
+
+/// A name was spoken to a peer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NameFact {
+    pub name: String,
+    pub source: NameSource,
+    /// Source port left out: the fact is about opener, peer and port.
+    pub flow: Flow,
+    pub first: Option<Span>,
+    pub last: Option<Instant>,
+    pub record: Record,
+    pub count: u64,
+}
+
+/// A distinct request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HttpFact {
+    pub flow: Flow,
+    pub http: Http,
+    pub first: Option<Span>,
+    pub record: Record,
+    pub count: u64,
+}
+
+/// An SSH session.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SshFact {
+    pub flow: Flow,
+    pub ssh: Ssh,
+    pub span: Option<Span>,
+    pub record: Record,
+}
+
+/// A conversation with a pool in the clear.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MiningFact {
+    pub flow: Flow,
+    pub mining: Mining,
+    pub span: Option<Span>,
+    pub record: Record,
+}
+
+/// A server told its own time: seen at `seen` on the clock of the source, `told` on the server's, whole seconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TimeAnchor {
+    pub seen: Instant,
+    pub told: Instant,
+    pub record: Record,
+}
+
+/// One reading of one GPU, compact. What the reading lacks is NaN-free: `None`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GpuPoint {
+    pub at: Instant,
+    pub record: u64,
+    pub utilization_percent: Option<f32>,
+    pub memory_used_mib: Option<f32>,
+    pub power_w: Option<f32>,
+}
+
+/// Readings of one GPU in one evidence, in order of time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GpuSeries {
+    pub evidence: crate::evidence::EvidenceId,
+    /// UUID, or index where there is no UUID, or empty.
+    pub gpu: String,
+    pub index: Option<u32>,
+    pub points: Vec<GpuPoint>,
+}
+
+/// A process on a GPU, over all polls that showed it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GpuProcessFact {
+    pub gpu: String,
+    pub pid: Option<u32>,
+    pub process: Option<String>,
+    pub first: Option<Span>,
+    pub last: Option<Span>,
+    pub first_record: Record,
+    pub last_record: Record,
+    pub polls: u64,
+    pub memory_used_max_mib: Option<f64>,
+}
+
+/// What a service reported, distinct by (category, user, source address).
+#[derive(Clone, Debug, PartialEq)]
+pub struct AlertFact {
+    pub category: String,
+    pub user: Option<String>,
+    pub host: Option<String>,
+    pub src: Option<IpAddr>,
+    pub message: String,
+    pub first: Option<Span>,
+    pub last: Option<Span>,
+    pub record: Record,
+    pub count: u64,
+}
+
+/// All of it. Every list is sorted by evidence and record.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Facts {
+    pub dns: Vec<DnsFact>,
+    pub queries: Vec<QueryFact>,
+    pub names: Vec<NameFact>,
+    pub http: Vec<HttpFact>,
+    pub ssh: Vec<SshFact>,
+    pub mining: Vec<MiningFact>,
+    pub anchors: Vec<TimeAnchor>,
+    pub gpu: Vec<GpuSeries>,
+    pub gpu_processes: Vec<GpuProcessFact>,
+    pub alerts: Vec<AlertFact>,
+}

@@ -1,0 +1,515 @@
+use std::any::Any;
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+
+use foldhash::fast::RandomState;
+
+use super::facts::*;
+use super::segments;
+use super::source::Unread;
+use crate::evidence::{Anomaly, AnomalyKind, EvidenceId, Record};
+use crate::formats::Sink;
+use crate::model::{
+    Connection, Conversation, ConversationKey, Detail, Dns, Episode, EpisodeText, Flow, GpuProcess, GpuSample, Http,
+    Observation, Protocol, Segment, Step, StepResult, Tls,
+};
+use crate::time::{Basis, Instant, Span};
+
+/// How many anomalies of one kind are kept one by one; the others are counted.
+const ANOMALIES_KEPT: usize = 20;
+/// How many distinct requests and server times are kept per evidence; more are counted in an anomaly.
+const DISTINCT_KEPT: usize = 200_000;
+
+type Peers = (Option<IpAddr>, Option<IpAddr>, Option<u16>, Option<Protocol>);
+
+/// Folds what a reader finds in one evidence. Memory grows with what is distinct, not with records.
+pub(super) struct Fold {
+    evidence: EvidenceId,
+    pub(super) records: u64,
+    pub(super) unread: BTreeMap<String, Unread>,
+    /// Earliest and latest dated moment, and the loosest basis of any.
+    pub(super) span: Option<Span>,
+    // Iterated only after sorting: hash order never shows.
+    conversations: HashMap<Peers, Vec<Segment>, RandomState>,
+    pub(super) undated: u64,
+    dns: BTreeMap<(String, IpAddr, Option<IpAddr>), DnsFact>,
+    queries: BTreeMap<(String, Option<IpAddr>), QueryFact>,
+    names: BTreeMap<(String, NameSource, Flow), NameFact>,
+    http: BTreeMap<(Flow, String, Option<String>, String), HttpFact>,
+    anchors: BTreeMap<u64, TimeAnchor>,
+    omitted: u64,
+    ssh: Vec<SshFact>,
+    mining: Vec<MiningFact>,
+    gpu: BTreeMap<String, (Option<u32>, Vec<GpuPoint>)>,
+    gpu_processes: BTreeMap<(String, Option<u32>, Option<String>), GpuProcessFact>,
+    alerts: BTreeMap<(String, Option<String>, Option<IpAddr>), AlertFact>,
+    pub(super) episodes: BTreeMap<String, Episode>,
+    pub(super) steps: Vec<Step>,
+    pub(super) results: Vec<StepResult>,
+    pub(super) texts: Vec<EpisodeText>,
+    pub(super) anomalies: BTreeMap<AnomalyKind, (u64, Vec<Anomaly>)>,
+}
+
+impl Fold {
+    pub(super) fn new(evidence: EvidenceId) -> Self {
+        Fold {
+            evidence,
+            records: 0,
+            unread: BTreeMap::new(),
+            span: None,
+            conversations: HashMap::default(),
+            undated: 0,
+            dns: BTreeMap::new(),
+            queries: BTreeMap::new(),
+            names: BTreeMap::new(),
+            http: BTreeMap::new(),
+            anchors: BTreeMap::new(),
+            omitted: 0,
+            ssh: Vec::new(),
+            mining: Vec::new(),
+            gpu: BTreeMap::new(),
+            gpu_processes: BTreeMap::new(),
+            alerts: BTreeMap::new(),
+            episodes: BTreeMap::new(),
+            steps: Vec::new(),
+            results: Vec::new(),
+            texts: Vec::new(),
+            anomalies: BTreeMap::new(),
+        }
+    }
+
+    fn at(&self, number: u64) -> Record {
+        Record { evidence: self.evidence, number }
+    }
+
+    fn connection(&mut self, flow: Flow, span: Option<Span>, record: u64, seen: &Connection<'_>) {
+        let Some(span) = span else {
+            self.undated += 1;
+            return;
+        };
+        let record = self.at(record);
+        let segments = self.conversations.entry((flow.src, flow.dst, flow.dst_port, flow.protocol)).or_default();
+        segments::add(segments, span, flow.src_port, record, seen);
+    }
+
+    fn dns(&mut self, flow: Option<Flow>, span: Option<Span>, record: u64, dns: &Dns) {
+        let record = self.at(record);
+        let name = dns.query.trim_end_matches('.').to_ascii_lowercase();
+        // In a response the server opened nothing: the client is the opener of the flow all the same.
+        let client = flow.and_then(|flow| flow.src);
+        if dns.response {
+            for address in &dns.addresses {
+                self.dns
+                    .entry((name.clone(), *address, client))
+                    .and_modify(|fact| repeat(&mut fact.first, &mut fact.record, &mut fact.count, span, record))
+                    .or_insert_with(|| DnsFact {
+                        name: name.clone(),
+                        address: *address,
+                        client,
+                        first: span,
+                        record,
+                        count: 1,
+                    });
+            }
+        } else {
+            self.queries
+                .entry((name.clone(), client))
+                .and_modify(|fact| repeat(&mut fact.first, &mut fact.record, &mut fact.count, span, record))
+                .or_insert_with(|| QueryFact { name, client, first: span, record, count: 1 });
+        }
+    }
+
+    fn name(&mut self, name: &str, source: NameSource, flow: Flow, span: Option<Span>, record: u64) {
+        let record = self.at(record);
+        let flow = Flow { src_port: None, ..flow };
+        let name = name.trim_end_matches('.').to_ascii_lowercase();
+        if self.names.len() >= DISTINCT_KEPT && !self.names.contains_key(&(name.clone(), source, flow)) {
+            self.omitted += 1;
+            return;
+        }
+        let last = span.map(|span| span.hi);
+        self.names
+            .entry((name.clone(), source, flow))
+            .and_modify(|fact| {
+                repeat(&mut fact.first, &mut fact.record, &mut fact.count, span, record);
+                fact.last = fact.last.max(last);
+            })
+            .or_insert_with(|| NameFact { name, source, flow, first: span, last, record, count: 1 });
+    }
+
+    fn tls(&mut self, flow: Option<Flow>, span: Option<Span>, record: u64, tls: &Tls) {
+        if let (Some(flow), Some(name)) = (flow, &tls.server_name) {
+            self.name(name, NameSource::Sni, flow, span, record);
+        }
+    }
+
+    fn http(&mut self, flow: Option<Flow>, span: Option<Span>, number: u64, http: &Http) {
+        let Some(flow) = flow else { return };
+        if let Some(host) = &http.host {
+            let host = host.rsplit_once(':').map_or(host.as_str(), |(name, _)| name);
+            self.name(host, NameSource::Host, flow, span, number);
+        }
+        let record = self.at(number);
+        if let (Some(told), Some(seen)) = (http.date, http.date_seen) {
+            if self.anchors.len() < DISTINCT_KEPT {
+                self.anchors.insert(number, TimeAnchor { seen, told, record });
+            } else {
+                self.omitted += 1;
+            }
+        }
+        let flow = Flow { src_port: None, ..flow };
+        let key = (flow, http.method.clone(), http.host.clone(), http.target.clone());
+        if self.http.len() >= DISTINCT_KEPT && !self.http.contains_key(&key) {
+            self.omitted += 1;
+            return;
+        }
+        self.http
+            .entry(key)
+            .and_modify(|fact| repeat(&mut fact.first, &mut fact.record, &mut fact.count, span, record))
+            .or_insert_with(|| HttpFact { flow, http: http.clone(), first: span, record, count: 1 });
+    }
+
+    fn gpu_sample(&mut self, span: Option<Span>, record: u64, sample: &GpuSample<'_>) {
+        let Some(span) = span else {
+            self.undated += 1;
+            return;
+        };
+        let gpu = gpu_name(sample.gpu_uuid.as_deref(), sample.gpu);
+        let (index, points) = self.gpu.entry(gpu).or_insert_with(|| (sample.gpu, Vec::new()));
+        *index = (*index).max(sample.gpu);
+        points.push(GpuPoint {
+            at: span.lo,
+            record,
+            utilization_percent: sample.utilization_percent.map(|value| value as f32),
+            memory_used_mib: sample.memory_used_mib.map(|value| value as f32),
+            power_w: sample.power_w.map(|value| value as f32),
+        });
+    }
+
+    fn gpu_process(&mut self, span: Option<Span>, number: u64, process: &GpuProcess<'_>) {
+        let record = self.at(number);
+        let gpu = gpu_name(process.gpu_uuid.as_deref(), process.gpu);
+        let name = process.process.as_deref().map(str::to_owned);
+        let fact = GpuProcessFact {
+            gpu: gpu.clone(),
+            pid: process.pid,
+            process: name.clone(),
+            first: span,
+            last: span,
+            first_record: record,
+            last_record: record,
+            polls: 1,
+            memory_used_max_mib: process.memory_used_mib,
+        };
+        match self.gpu_processes.entry((gpu, process.pid, name)) {
+            std::collections::btree_map::Entry::Vacant(entry) => drop(entry.insert(fact)),
+            std::collections::btree_map::Entry::Occupied(mut entry) => join_process(entry.get_mut(), fact),
+        }
+    }
+
+    /// Everything in its final order: conversations by key, facts by record.
+    pub(super) fn into_parts(self) -> (Vec<Conversation>, Facts) {
+        let evidence = self.evidence;
+        let mut conversations: Vec<Conversation> = self
+            .conversations
+            .into_iter()
+            .map(|((src, dst, dst_port, protocol), segments)| Conversation {
+                key: ConversationKey { evidence, src, dst, dst_port, protocol },
+                segments,
+            })
+            .collect();
+        conversations.sort_by_key(|conversation| conversation.key);
+        let mut facts = Facts {
+            dns: self.dns.into_values().collect(),
+            queries: self.queries.into_values().collect(),
+            names: self.names.into_values().collect(),
+            http: self.http.into_values().collect(),
+            ssh: self.ssh,
+            mining: self.mining,
+            anchors: self.anchors.into_values().collect(),
+            gpu: self
+                .gpu
+                .into_iter()
+                .map(|(gpu, (index, mut points))| {
+                    points.sort_by_key(|point| (point.at, point.record));
+                    GpuSeries { evidence, gpu, index, points }
+                })
+                .collect(),
+            gpu_processes: self.gpu_processes.into_values().collect(),
+            alerts: self.alerts.into_values().collect(),
+        };
+        facts.dns.sort_by_key(|fact| (fact.record, fact.address));
+        facts.queries.sort_by_key(|fact| fact.record);
+        facts.names.sort_by_key(|fact| (fact.record, fact.source));
+        facts.http.sort_by_key(|fact| fact.record);
+        facts.ssh.sort_by_key(|fact| fact.record);
+        facts.mining.sort_by_key(|fact| fact.record);
+        facts.gpu_processes.sort_by_key(|fact| fact.first_record);
+        facts.alerts.sort_by_key(|fact| fact.record);
+        (conversations, facts)
+    }
+
+    /// Distinct facts that were not kept because a bound was reached.
+    pub(super) fn omitted(&self) -> u64 {
+        self.omitted
+    }
+}
+
+fn gpu_name(uuid: Option<&str>, index: Option<u32>) -> String {
+    uuid.map(str::to_owned).or_else(|| index.map(|index| index.to_string())).unwrap_or_default()
+}
+
+fn repeat(first: &mut Option<Span>, at: &mut Record, count: &mut u64, span: Option<Span>, record: Record) {
+    *count += 1;
+    // The earlier record stands for the fact, whatever the order they come in.
+    if record < *at {
+        (*first, *at) = (span, record);
+    }
+}
+
+fn join_process(fact: &mut GpuProcessFact, other: GpuProcessFact) {
+    fact.polls += other.polls;
+    if other.first_record < fact.first_record {
+        (fact.first, fact.first_record) = (other.first, other.first_record);
+    }
+    if other.last_record > fact.last_record {
+        (fact.last, fact.last_record) = (other.last, other.last_record);
+    }
+    fact.memory_used_max_mib = match (fact.memory_used_max_mib, other.memory_used_max_mib) {
+        (Some(a), Some(b)) => Some(a.max(b)),
+        (a, b) => a.or(b),
+    };
+}
+
+fn join_alert(fact: &mut AlertFact, other: AlertFact) {
+    fact.count += other.count;
+    fact.last = match (fact.last, other.last) {
+        (Some(a), Some(b)) => Some(if b.hi > a.hi { b } else { a }),
+        (a, b) => a.or(b),
+    };
+    if other.record < fact.record {
+        (fact.first, fact.record, fact.message, fact.host) = (other.first, other.record, other.message, other.host);
+    }
+}
+
+/// Fills what is unknown and widens the span. What two records say differently stays with the first in sort order.
+pub(super) fn join_episode(known: &mut Episode, more: Episode) {
+    fn fill<T>(known: &mut Option<T>, more: Option<T>) {
+        if known.is_none() {
+            *known = more;
+        }
+    }
+    if known.name.is_empty() {
+        known.name = more.name;
+    }
+    fill(&mut known.run, more.run);
+    fill(&mut known.model, more.model);
+    fill(&mut known.agent, more.agent);
+    fill(&mut known.cwd, more.cwd);
+    fill(&mut known.host, more.host);
+    fill(&mut known.reward, more.reward);
+    fill(&mut known.reward_config, more.reward_config);
+    known.span = match (known.span, more.span) {
+        (Some(a), Some(b)) => Some(a.cover(b)),
+        (a, b) => a.or(b),
+    };
+}
+
+impl Sink for Fold {
+    fn record(&mut self) {
+        self.records += 1;
+    }
+
+    fn unread(&mut self, record: u64, reason: &str, example: &[u8]) {
+        let example = || String::from_utf8_lossy(&example[..example.len().min(160)]).into_owned();
+        match self.unread.get_mut(reason) {
+            Some(unread) => {
+                unread.count += 1;
+                if record < unread.first_record {
+                    (unread.first_record, unread.example) = (record, example());
+                }
+            }
+            None => {
+                let unread = Unread { reason: reason.to_owned(), count: 1, first_record: record, example: example() };
+                self.unread.insert(reason.to_owned(), unread);
+            }
+        }
+    }
+
+    fn observation(&mut self, observation: &Observation<'_>) {
+        let (span, record, flow) = (observation.span, observation.record, observation.flow);
+        if let Some(span) = span {
+            let whole = match &observation.detail {
+                Detail::Connection(Connection { last: Some(last), .. }) => Span { hi: span.hi.max(*last), ..span },
+                _ => span,
+            };
+            self.span = Some(self.span.map_or(whole, |known| known.cover(whole)));
+        }
+        match &observation.detail {
+            Detail::Connection(seen) => {
+                if let Some(flow) = flow {
+                    self.connection(flow, span, record, seen);
+                }
+            }
+            Detail::Dns(dns) => self.dns(flow, span, record, dns),
+            Detail::Tls(tls) => self.tls(flow, span, record, tls),
+            Detail::Http(http) => self.http(flow, span, record, http),
+            Detail::Ssh(ssh) => {
+                let record = self.at(record);
+                self.ssh.push(SshFact { flow: flow.unwrap_or_default(), ssh: ssh.clone(), span, record });
+            }
+            Detail::Mining(mining) => {
+                let record = self.at(record);
+                self.mining.push(MiningFact { flow: flow.unwrap_or_default(), mining: mining.clone(), span, record });
+            }
+            Detail::GpuSample(sample) => self.gpu_sample(span, record, sample),
+            Detail::GpuProcess(process) => self.gpu_process(span, record, process),
+            Detail::Alert(alert) => {
+                let fact = AlertFact {
+                    category: alert.category.to_string(),
+                    user: alert.user.as_deref().map(str::to_owned),
+                    host: observation.host.as_deref().map(str::to_owned),
+                    src: flow.and_then(|flow| flow.src),
+                    message: alert.message.to_string(),
+                    first: span,
+                    last: span,
+                    record: self.at(record),
+                    count: 1,
+                };
+                match self.alerts.entry((fact.category.clone(), fact.user.clone(), fact.src)) {
+                    std::collections::btree_map::Entry::Vacant(entry) => drop(entry.insert(fact)),
+                    std::collections::btree_map::Entry::Occupied(mut entry) => join_alert(entry.get_mut(), fact),
+                }
+            }
+            Detail::Other(_) => {}
+        }
+    }
+
+    fn episode(&mut self, episode: Episode) {
+        if let Some(span) = episode.span {
+            self.span = Some(self.span.map_or(span, |known| known.cover(span)));
+        }
+        match self.episodes.get_mut(&episode.id) {
+            Some(known) => join_episode(known, episode),
+            None => drop(self.episodes.insert(episode.id.clone(), episode)),
+        }
+    }
+
+    fn step(&mut self, step: Step) {
+        self.steps.push(step);
+    }
+
+    fn result(&mut self, result: StepResult) {
+        self.results.push(result);
+    }
+
+    fn text(&mut self, text: EpisodeText) {
+        self.texts.push(text);
+    }
+
+    fn anomaly(&mut self, anomaly: Anomaly) {
+        let (count, kept) = self.anomalies.entry(anomaly.kind).or_default();
+        *count += 1;
+        keep_anomaly(kept, anomaly);
+    }
+
+    fn fork(&self) -> Box<dyn Sink> {
+        Box::new(Fold::new(self.evidence))
+    }
+
+    fn join(&mut self, fork: Box<dyn Sink>) {
+        let Ok(fork) = fork.into_any().downcast::<Fold>() else { return };
+        self.records += fork.records;
+        self.undated += fork.undated;
+        self.omitted += fork.omitted;
+        for (reason, unread) in fork.unread {
+            match self.unread.get_mut(&reason) {
+                Some(known) => {
+                    known.count += unread.count;
+                    if unread.first_record < known.first_record {
+                        (known.first_record, known.example) = (unread.first_record, unread.example);
+                    }
+                }
+                None => drop(self.unread.insert(reason, unread)),
+            }
+        }
+        self.span = match (self.span, fork.span) {
+            (Some(a), Some(b)) => Some(a.cover(b)),
+            (a, b) => a.or(b),
+        };
+        #[expect(clippy::iter_over_hash_type, reason = "the fold is commutative")]
+        for (peers, theirs) in fork.conversations {
+            let ours = self.conversations.entry(peers).or_default();
+            for segment in theirs {
+                segments::insert(ours, segment);
+            }
+        }
+        join_facts(&mut self.dns, fork.dns, |known, more| {
+            known.count += more.count - 1;
+            repeat(&mut known.first, &mut known.record, &mut known.count, more.first, more.record);
+        });
+        join_facts(&mut self.queries, fork.queries, |known, more| {
+            known.count += more.count - 1;
+            repeat(&mut known.first, &mut known.record, &mut known.count, more.first, more.record);
+        });
+        join_facts(&mut self.names, fork.names, |known, more| {
+            known.count += more.count - 1;
+            known.last = known.last.max(more.last);
+            repeat(&mut known.first, &mut known.record, &mut known.count, more.first, more.record);
+        });
+        join_facts(&mut self.http, fork.http, |known, more| {
+            known.count += more.count - 1;
+            repeat(&mut known.first, &mut known.record, &mut known.count, more.first, more.record);
+        });
+        self.anchors.extend(fork.anchors);
+        self.ssh.extend(fork.ssh);
+        self.mining.extend(fork.mining);
+        for (gpu, (index, points)) in fork.gpu {
+            let ours = self.gpu.entry(gpu).or_insert_with(|| (index, Vec::new()));
+            ours.0 = ours.0.max(index);
+            ours.1.extend(points);
+        }
+        join_facts(&mut self.gpu_processes, fork.gpu_processes, join_process);
+        join_facts(&mut self.alerts, fork.alerts, join_alert);
+        for episode in fork.episodes.into_values() {
+            self.episode(episode);
+        }
+        self.steps.extend(fork.steps);
+        self.results.extend(fork.results);
+        self.texts.extend(fork.texts);
+        for (kind, (count, anomalies)) in fork.anomalies {
+            let (ours, kept) = self.anomalies.entry(kind).or_default();
+            *ours += count;
+            for anomaly in anomalies {
+                keep_anomaly(kept, anomaly);
+            }
+        }
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+}
+
+fn join_facts<K: Ord, V>(ours: &mut BTreeMap<K, V>, theirs: BTreeMap<K, V>, join: impl Fn(&mut V, V)) {
+    for (key, more) in theirs {
+        match ours.entry(key) {
+            std::collections::btree_map::Entry::Vacant(entry) => drop(entry.insert(more)),
+            std::collections::btree_map::Entry::Occupied(mut entry) => join(entry.get_mut(), more),
+        }
+    }
+}
+
+/// The first [`ANOMALIES_KEPT`] by place, whatever the order they come in.
+fn keep_anomaly(kept: &mut Vec<Anomaly>, anomaly: Anomaly) {
+    let at = kept.partition_point(|other| *other < anomaly);
+    if at < ANOMALIES_KEPT {
+        kept.insert(at, anomaly);
+        kept.truncate(ANOMALIES_KEPT);
+    }
+}
+
+/// Whether a span is on the UTC axis; its moment if so.
+pub(super) fn dated(span: Option<Span>) -> Option<(Instant, Instant, Basis)> {
+    span.filter(|span| span.basis.is_dated()).map(|span| (span.lo, span.hi, span.basis))
+}

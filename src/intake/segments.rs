@@ -1,0 +1,194 @@
+//! The fold of observations into conversations: associative and commutative, so that any split of the evidence over
+//! threads and any order give the same segments.
+
+use std::collections::BTreeMap;
+
+use crate::evidence::Record;
+use crate::model::{Action, Connection, ConversationStart, Segment};
+use crate::time::{Instant, Span};
+
+/// Observations of a conversation further apart than this start a new segment, in nanoseconds (5 minutes). The
+/// session gaps of reports (5, 15 and 45 minutes) are formed from these segments.
+pub const BASE_GAP_NS: i64 = 300 * crate::time::SECOND;
+
+/// Adds one observation to the segments of its conversation.
+pub(super) fn add(segments: &mut Vec<Segment>, span: Span, port: Option<u16>, record: Record, seen: &Connection<'_>) {
+    let last = seen.last.unwrap_or(span.lo).max(span.lo);
+    if let Some(segment) = segments.last_mut() {
+        // The usual case in a log in order of time: the newest segment goes on.
+        if span.lo >= segment.first && span.lo.since(segment.last) <= BASE_GAP_NS {
+            extend(segment, span, last, port, record.number, seen);
+            return;
+        }
+    }
+    let mut segment = Segment {
+        first: span.lo,
+        last,
+        basis: span.basis,
+        first_record: record.number,
+        last_record: record.number,
+        observations: 0,
+        allowed: 0,
+        denied: 0,
+        answered: 0,
+        failed: 0,
+        bytes_out: None,
+        bytes_in: None,
+        packets_out: None,
+        packets_in: None,
+        starts: Vec::new(),
+        starts_omitted: false,
+        rules: BTreeMap::new(),
+    };
+    extend(&mut segment, span, last, port, record.number, seen);
+    insert(segments, segment);
+}
+
+/// Puts a segment among others, joining those that it touches.
+pub(super) fn insert(segments: &mut Vec<Segment>, mut segment: Segment) {
+    let from = segments.partition_point(|other| segment.first.since(other.last) > BASE_GAP_NS);
+    let touched = segments[from..].iter().take_while(|other| other.first.since(segment.last) <= BASE_GAP_NS).count();
+    for other in segments.drain(from..from + touched) {
+        segment = join(segment, other);
+    }
+    segments.insert(from, segment);
+}
+
+fn extend(segment: &mut Segment, span: Span, last: Instant, port: Option<u16>, record: u64, seen: &Connection<'_>) {
+    if (span.lo, record) < (segment.first, segment.first_record) {
+        (segment.first, segment.first_record) = (span.lo, record);
+    }
+    if (last, record) > (segment.last, segment.last_record) {
+        (segment.last, segment.last_record) = (last, record);
+    }
+    segment.basis = segment.basis.max(span.basis);
+    segment.observations += 1;
+    match seen.action {
+        Some(Action::Allow) => segment.allowed += 1,
+        Some(Action::Deny) => segment.denied += 1,
+        None => {}
+    }
+    segment.answered += u64::from(seen.answered == Some(true));
+    segment.failed += u64::from(has_failed(seen));
+    sum(&mut segment.bytes_out, seen.bytes_out);
+    sum(&mut segment.bytes_in, seen.bytes_in);
+    sum(&mut segment.packets_out, seen.packets_out);
+    sum(&mut segment.packets_in, seen.packets_in);
+    if let Some(src_port) = port {
+        let start = ConversationStart { at: span.lo, src_port, record, last };
+        keep_start(&mut segment.starts, &mut segment.starts_omitted, start);
+    }
+    if let Some(rule) = seen.rule.as_deref() {
+        match segment.rules.get_mut(rule) {
+            Some(count) => *count += 1,
+            None => drop(segment.rules.insert(rule.to_owned(), 1)),
+        }
+    }
+}
+
+fn join(mut one: Segment, other: Segment) -> Segment {
+    (one.first, one.first_record) = (one.first, one.first_record).min((other.first, other.first_record));
+    (one.last, one.last_record) = (one.last, one.last_record).max((other.last, other.last_record));
+    one.basis = one.basis.max(other.basis);
+    one.observations += other.observations;
+    one.allowed += other.allowed;
+    one.denied += other.denied;
+    one.answered += other.answered;
+    one.failed += other.failed;
+    sum(&mut one.bytes_out, other.bytes_out);
+    sum(&mut one.bytes_in, other.bytes_in);
+    sum(&mut one.packets_out, other.packets_out);
+    sum(&mut one.packets_in, other.packets_in);
+    one.starts_omitted |= other.starts_omitted;
+    for start in other.starts {
+        keep_start(&mut one.starts, &mut one.starts_omitted, start);
+    }
+    for (rule, count) in other.rules {
+        *one.rules.entry(rule).or_insert(0) += count;
+    }
+    one
+}
+
+/// Keeps, per source port, the earliest start, and of those the [`Segment::STARTS_KEPT`] earliest. What was put out
+/// can only have been later than all that stay, so the outcome does not depend on the order of calls.
+fn keep_start(starts: &mut Vec<ConversationStart>, omitted: &mut bool, start: ConversationStart) {
+    if let Some(at) = starts.iter().rposition(|kept| kept.src_port == start.src_port) {
+        if starts[at] <= start {
+            return;
+        }
+        starts.remove(at);
+    }
+    let at = starts.partition_point(|kept| *kept < start);
+    starts.insert(at, start);
+    if starts.len() > Segment::STARTS_KEPT {
+        starts.pop();
+        *omitted = true;
+    }
+}
+
+/// Denied by a firewall, or by its connection state (the names are Zeek's conn_state) never established.
+fn has_failed(seen: &Connection<'_>) -> bool {
+    let never_established = |state: &str| matches!(state, "S0" | "REJ" | "SH" | "SHR" | "RSTOS0" | "RSTRH");
+    seen.action == Some(Action::Deny) || seen.state.as_deref().is_some_and(never_established)
+}
+
+fn sum(total: &mut Option<u64>, more: Option<u64>) {
+    if let Some(more) = more {
+        *total = Some(total.unwrap_or(0).saturating_add(more));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::evidence::EvidenceId;
+    use crate::time::{Basis, SECOND};
+
+    fn fold(observations: &[(i64, u16, u64)]) -> Vec<Segment> {
+        let mut segments = Vec::new();
+        for (second, port, record) in observations {
+            let span = Span::at(Instant(second * SECOND), Basis::ExplicitOffset);
+            let record = Record { evidence: EvidenceId(0), number: *record };
+            let seen = Connection { bytes_out: Some(*record_bytes(&record)), ..Connection::default() };
+            add(&mut segments, span, Some(*port), record, &seen);
+        }
+        segments
+    }
+
+    fn record_bytes(record: &Record) -> &u64 {
+        &record.number
+    }
+
+    #[test]
+    fn a_pause_longer_than_the_gap_starts_a_segment_and_a_late_line_closes_it() {
+        let apart = fold(&[(0, 1, 1), (301, 2, 2)]);
+        assert_eq!(apart.len(), 2);
+        let bridged = fold(&[(0, 1, 1), (301, 2, 2), (150, 3, 3)]);
+        assert_eq!(bridged.len(), 1);
+        assert_eq!((bridged[0].observations, bridged[0].bytes_out), (3, Some(6)));
+        assert_eq!((bridged[0].first_record, bridged[0].last_record), (1, 2));
+    }
+
+    proptest! {
+        #[test]
+        fn order_and_split_do_not_matter(
+            times in prop::collection::vec((0i64..4000, 0u16..100), 1..200),
+            seed in any::<u64>(),
+            cut in 0usize..200,
+        ) {
+            let observations: Vec<_> = times.iter().zip(1..).map(|((t, p), n)| (*t, *p, n)).collect();
+            let in_order = fold(&observations);
+            let mut shuffled = observations.clone();
+            shuffled.sort_by_key(|(_, _, n)| n.wrapping_mul(seed | 1).rotate_left(17));
+            prop_assert_eq!(&fold(&shuffled), &in_order);
+            let (left, right) = shuffled.split_at(cut.min(shuffled.len()));
+            let mut joined = fold(left);
+            for segment in fold(right) {
+                insert(&mut joined, segment);
+            }
+            prop_assert_eq!(&joined, &in_order);
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Exact confidence intervals of shares and of rates.
+
+use super::special::{beta_quantile, gamma_quantile};
+
+fn is_level(alpha: f64) -> bool {
+    alpha > 0.0 && alpha < 1.0
+}
+
+/// Clopper-Pearson interval of a share after `k` successes in `n` trials, at confidence `1 - alpha`.
+///
+/// (0, 1) without trials. `None` if `k > n` or `alpha` is not within (0, 1).
+/// Source: Clopper & Pearson, Biometrika 26 (1934) 404.
+pub fn clopper_pearson(k: u64, n: u64, alpha: f64) -> Option<(f64, f64)> {
+    if k > n || !is_level(alpha) {
+        return None;
+    }
+    let (successes, failures) = (k as f64, (n - k) as f64);
+    let low = if k == 0 { 0.0 } else { beta_quantile(successes, failures + 1.0, alpha / 2.0) };
+    let high = if k == n { 1.0 } else { beta_quantile(successes + 1.0, failures, 1.0 - alpha / 2.0) };
+    Some((low, high))
+}
+
+/// Garwood interval of the mean of a Poisson count of which `k` were seen, at confidence `1 - alpha`. Divide by the
+/// exposure to get a rate. `None` if `alpha` is not within (0, 1).
+///
+/// Source: Garwood, Biometrika 28 (1936) 437: quantiles of chi-squared with 2k and 2k + 2 degrees of freedom, halved.
+pub fn garwood(k: u64, alpha: f64) -> Option<(f64, f64)> {
+    if !is_level(alpha) {
+        return None;
+    }
+    let low = if k == 0 { 0.0 } else { gamma_quantile(k as f64, alpha / 2.0) };
+    Some((low, gamma_quantile(k as f64 + 1.0, 1.0 - alpha / 2.0)))
+}
+
+/// One-sided upper bound of a share after no success in `n` trials: `1 - alpha^(1/n)`. `None` without trials.
+pub fn no_success_upper(n: u64, alpha: f64) -> Option<f64> {
+    (n > 0 && is_level(alpha)).then(|| -(alpha.ln() / n as f64).exp_m1())
+}
+
+/// One-sided upper bound of a rate after no event in `exposure` (any unit): `-ln(alpha) / exposure`.
+pub fn no_event_rate_upper(exposure: f64, alpha: f64) -> Option<f64> {
+    (exposure > 0.0 && is_level(alpha)).then(|| -alpha.ln() / exposure)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn near(got: f64, want: f64) {
+        assert!((got - want).abs() <= 5e-11 * want.abs().max(1.0), "{got:.13} against {want:.13}");
+    }
+
+    // scipy 1.17.1: beta.ppf(a/2, k, n-k+1), beta.ppf(1-a/2, k+1, n-k).
+    #[test]
+    fn clopper_pearson_matches_scipy() {
+        for (k, n, alpha, want) in [
+            (3, 40, 0.05, (0.01574217985104, 0.20386474873290)),
+            (0, 40, 0.05, (0.0, 0.0880973029)),
+            (7, 7, 0.05, (0.5903836028, 1.0)),
+            (1, 1, 0.05, (0.025, 1.0)),
+            (99, 100, 0.01, (0.92804231760, 0.99994987584)),
+            (500, 100_000, 0.05, (0.00457224415007, 0.00545684117701)),
+            (123_456, 1_000_000, 0.05, (0.12281184163, 0.12410234028)),
+        ] {
+            let (low, high) = clopper_pearson(k, n, alpha).unwrap();
+            near(low, want.0);
+            near(high, want.1);
+        }
+        assert_eq!(clopper_pearson(0, 0, 0.05), Some((0.0, 1.0)));
+        assert_eq!(clopper_pearson(2, 1, 0.05), None);
+        assert_eq!(clopper_pearson(1, 2, f64::NAN), None);
+    }
+
+    // scipy 1.17.1: chi2.ppf(a/2, 2k)/2, chi2.ppf(1-a/2, 2k+2)/2.
+    #[test]
+    fn garwood_matches_scipy() {
+        for (k, alpha, want) in [
+            (0, 0.05, (0.0, 3.6888794541)),
+            (1, 0.01, (0.00501254182354, 7.43012950028)),
+            (3, 0.05, (0.6186721229, 8.7672730697)),
+            (12, 0.05, (6.2005751087, 20.9615850480)),
+            (1000, 0.05, (938.9730184077, 1063.9521360163)),
+            (100_000, 0.05, (99381.15266374, 100621.74473974)),
+        ] {
+            let (low, high) = garwood(k, alpha).unwrap();
+            near(low, want.0);
+            near(high, want.1);
+        }
+    }
+
+    #[test]
+    fn bounds_after_nothing_was_seen() {
+        near(no_success_upper(50, 0.05).unwrap(), 0.0581550791);
+        near(no_event_rate_upper(24.0, 0.05).unwrap(), 0.1248221781);
+        assert_eq!(no_success_upper(0, 0.05), None);
+        assert_eq!(no_event_rate_upper(0.0, 0.05), None);
+    }
+}
