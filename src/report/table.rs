@@ -211,22 +211,23 @@ fn chance(analysis: &Analysis, options: &TableOptions, out: &mut String) {
         None => {
             let test = &alignment.test;
             text.push_str(&format!(
-                " By chance {:.1} of {} would fall in a tool call's window; {} {} (P = {}, {}).",
+                " By chance {:.1} of {} would fall in a tool call's window; {} {} (P = {}, {}). Windows cover {:.0} % of the time.",
                 test.expected,
                 counted(test.onsets, "onset", "onsets"),
                 test.in_window,
                 if test.in_window == 1 { "does" } else { "do" },
                 probability(test.p),
-                controls(alignment)
+                controls(alignment),
+                alignment.duty_cycle * 100.0
             ));
         }
     }
     line(out, &text);
-    for sentence in &alignment.sentences {
-        line(out, sentence);
-    }
     if options.verbose {
         test_in_full(alignment, out);
+        for sentence in &alignment.sentences {
+            line(out, &format!("  {sentence}"));
+        }
     }
 }
 
@@ -302,7 +303,7 @@ fn rates(analysis: &Analysis, out: &mut String) {
     let shown = |rates: &[&crate::correlate::ConfigRate]| {
         let one = |rate: &&crate::correlate::ConfigRate| {
             let interval = if several {
-                format!(" (95 % {} … {})", probability(rate.interval.0.max(0.0)), probability(rate.interval.1))
+                format!(" (95 % {:.2} … {:.2})", rate.interval.0, rate.interval.1)
             } else {
                 String::new()
             };
