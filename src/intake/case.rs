@@ -1,5 +1,8 @@
 //! `case.toml`: what the responder knows. Everything works without it; what it declares wins over what is inferred.
 
+mod egress;
+mod grammar;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -11,7 +14,10 @@ use serde::Deserialize;
 use thiserror::Error;
 use toml::Spanned;
 
-use crate::time::{SECOND, TimeContext, YearSource, ZoneSource};
+pub use egress::EgressRule;
+use grammar::{YEARS, network, offset, year_message, zone};
+
+use crate::time::{TimeContext, YearSource, ZoneSource};
 
 /// What is wrong with a case file or a declaration.
 #[derive(Debug, Error)]
@@ -93,22 +99,6 @@ pub struct Run {
     pub transcripts: Pattern,
     pub host: Option<String>,
     pub reward_config: Option<String>,
-}
-
-/// What traffic may leave.
-#[derive(Clone, Debug, PartialEq)]
-pub struct EgressRule {
-    peer: Peer,
-    port: Option<u16>,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-enum Peer {
-    Network(IpNet),
-    /// This name.
-    Domain(String),
-    /// Every name below this one, not the name itself.
-    Below(String),
 }
 
 /// What is known of GPUs.
@@ -379,58 +369,6 @@ impl CaseFile {
     }
 }
 
-impl EgressRule {
-    fn new(text: &str) -> Result<Self, String> {
-        const ALLOWED: &str =
-            "give an address, a network, a name or *.name, each with :PORT or without, IPv6 with a port in brackets";
-        let wrong = || format!("{text:?} is no peer; {ALLOWED}");
-        if let Ok(peer) = network(text) {
-            return Ok(EgressRule { peer: Peer::Network(peer), port: None });
-        }
-        let (peer, port) = match text.rsplit_once(':') {
-            Some((peer, port)) => (peer, Some(port.parse::<u16>().map_err(|_| wrong())?)),
-            None => (text, None),
-        };
-        let bare = peer.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(peer);
-        if let Ok(peer) = network(bare) {
-            return Ok(EgressRule { peer: Peer::Network(peer), port });
-        }
-        let name = peer.trim_end_matches('.').to_ascii_lowercase();
-        let (below, name) = match name.strip_prefix("*.") {
-            Some(rest) => (true, rest.to_owned()),
-            None => (false, name),
-        };
-        let is_label =
-            |label: &str| !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_');
-        // A last label of digits alone is a mistyped address, not a name (RFC 3696 section 2).
-        let numeric = name.rsplit('.').next().is_some_and(|last| last.chars().all(|c| c.is_ascii_digit()));
-        if numeric || !name.split('.').all(is_label) {
-            return Err(wrong());
-        }
-        Ok(EgressRule { peer: if below { Peer::Below(name) } else { Peer::Domain(name) }, port })
-    }
-
-    fn allows(&self, ip: Option<IpAddr>, domain: Option<&str>, port: Option<u16>) -> bool {
-        if self.port.is_some() && self.port != port {
-            return false;
-        }
-        let domain = domain.map(|domain| domain.trim_end_matches('.').to_ascii_lowercase());
-        match &self.peer {
-            Peer::Network(network) => ip.is_some_and(|ip| network.contains(&ip)),
-            Peer::Domain(name) => domain.as_ref() == Some(name),
-            Peer::Below(name) => domain
-                .and_then(|domain| domain.strip_suffix(name.as_str()).map(|rest| rest.len() > 1 && rest.ends_with('.')))
-                .unwrap_or(false),
-        }
-    }
-}
-
-const YEARS: std::ops::RangeInclusive<i32> = 1970..=2261;
-
-fn year_message() -> String {
-    format!("a year has four digits, from {} to {}", YEARS.start(), YEARS.end())
-}
-
 /// Line and column, from 1, of a byte.
 fn place(text: &[u8], at: usize) -> (usize, usize) {
     let before = text.get(..at).unwrap_or(text);
@@ -495,81 +433,6 @@ fn declaration<'a>(name: &'static str, given: &'a str, shape: &str) -> Result<(P
     let (pattern, value) = given.rsplit_once('=').ok_or_else(|| option(name, given, format!("give {shape}")))?;
     let pattern = Pattern::new(pattern).map_err(|message| option(name, given, message))?;
     Ok((pattern, value))
-}
-
-fn network(text: &str) -> Result<IpNet, String> {
-    if let Ok(ip) = text.parse::<IpAddr>() {
-        return Ok(IpNet::from(ip));
-    }
-    let network: IpNet =
-        text.parse().map_err(|_| format!("{text:?} is neither an address nor a network such as 10.0.0.0/8"))?;
-    Ok(network.trunc())
-}
-
-/// An IANA zone name, or a fixed offset of whole hours.
-fn zone(text: &str) -> Result<Tz, String> {
-    if let Ok(zone) = text.parse::<Tz>() {
-        return Ok(zone);
-    }
-    const ALLOWED: &str = "give an IANA name such as Asia/Shanghai or UTC, or an offset of whole hours such as +08:00";
-    let wrong = || format!("{text:?} is no zone; {ALLOWED}");
-    let (sign, rest) = text.split_at_checked(1).ok_or_else(wrong)?;
-    let (hours, minutes) = match rest.split_once(':') {
-        Some(parts) => parts,
-        None if rest.len() == 4 => rest.split_at_checked(2).ok_or_else(wrong)?,
-        None => (rest, "00"),
-    };
-    let hours: u8 = hours.parse().map_err(|_| wrong())?;
-    if minutes != "00" {
-        return Err(format!("{text:?}: offsets of broken hours have names (Asia/Kolkata is +05:30); {ALLOWED}"));
-    }
-    // POSIX signs: Etc/GMT-8 is eight hours ahead of UTC.
-    let name = match (sign, hours) {
-        ("+" | "-", 0) => "UTC".to_owned(),
-        ("+", hours) => format!("Etc/GMT-{hours}"),
-        ("-", hours) => format!("Etc/GMT+{hours}"),
-        _ => return Err(wrong()),
-    };
-    name.parse().map_err(|_| wrong())
-}
-
-/// "+0.5s", "-8h", "8h2.5s", "250ms": nanoseconds.
-fn offset(text: &str) -> Result<i64, String> {
-    let wrong =
-        || format!("{text:?} is no offset; give numbers with h, m, s, ms, us or ns and a sign: +0.5s, -8h, 8h2.5s");
-    let (negative, mut rest) = match text.strip_prefix(['-', '−']) {
-        Some(rest) => (true, rest),
-        None => (false, text.strip_prefix('+').unwrap_or(text)),
-    };
-    if rest.is_empty() {
-        return Err(wrong());
-    }
-    let mut sum: i128 = 0;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(wrong)?;
-        let (number, after) = rest.split_at_checked(digits).ok_or_else(wrong)?;
-        let letters = after.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(after.len());
-        let (unit, after) = after.split_at_checked(letters).ok_or_else(wrong)?;
-        let unit: i128 = match unit {
-            "h" => 3600 * i128::from(SECOND),
-            "m" | "min" => 60 * i128::from(SECOND),
-            "s" => i128::from(SECOND),
-            "ms" => 1_000_000,
-            "us" | "µs" => 1_000,
-            "ns" => 1,
-            _ => return Err(wrong()),
-        };
-        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-        if whole.len() > 18 || fraction.len() > 18 || (whole.is_empty() && fraction.is_empty()) {
-            return Err(wrong());
-        }
-        let parse = |digits: &str| if digits.is_empty() { Ok(0) } else { digits.parse::<i128>().map_err(|_| wrong()) };
-        let scale = 10_i128.pow(u32::try_from(fraction.len()).map_err(|_| wrong())?);
-        sum += parse(whole)? * unit + parse(fraction)? * unit / scale;
-        rest = after;
-    }
-    let signed = if negative { -sum } else { sum };
-    i64::try_from(signed).map_err(|_| format!("{text:?} is more than 292 years"))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use crate::evidence::{Anomaly, AnomalyKind, EvidenceId, Record};
 use crate::formats::Kind;
 use crate::intake::{Source, Unread};
 use crate::model::{Behaviour, Confidence, Flow, Protocol, Signal, SignalSource};
-use crate::time::{Basis, Instant, SECOND, Span};
+use crate::time::{Basis, Instant, SECOND, Span, YearSource};
 
 /// 2026-11-20T14:13:46Z.
 pub(crate) const START: Instant = Instant(1_795_184_026 * SECOND);
@@ -39,6 +39,9 @@ pub(crate) fn source(path: &str, format: Option<&'static str>, kind: Option<Kind
         first: Some(START),
         last: Some(at(1000)),
         basis: Some(Basis::ExplicitOffset),
+        declared_zone: false,
+        declared_offset_ns: 0,
+        year: YearSource::Unknown,
         failure: None,
     }
 }

@@ -6,14 +6,14 @@ use super::escape;
 
 /// How a cell stands in its column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Align {
+pub enum Align {
     Left,
     Right,
 }
 
 /// What a piece of text is, for colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Tone {
+pub enum Tone {
     Plain,
     Header,
     Alarm,
@@ -28,7 +28,7 @@ pub struct Paint {
 }
 
 impl Paint {
-    pub(crate) fn tone(self, tone: Tone, text: &str) -> String {
+    pub fn tone(self, tone: Tone, text: &str) -> String {
         let code = match tone {
             Tone::Plain => return text.to_owned(),
             Tone::Header => "1",
@@ -41,18 +41,18 @@ impl Paint {
 }
 
 /// A table without lines: a header, then rows; columns as wide as their widest cell, two blanks between, one in front.
-pub(crate) struct Table {
+pub struct Table {
     columns: Vec<(String, Align)>,
     rows: Vec<Vec<(String, Tone)>>,
 }
 
 impl Table {
-    pub(crate) fn new(columns: &[(&str, Align)]) -> Self {
+    pub fn new(columns: &[(&str, Align)]) -> Self {
         Table { columns: columns.iter().map(|(name, align)| ((*name).to_owned(), *align)).collect(), rows: Vec::new() }
     }
 
     /// Adds a row. Cells are made safe for a terminal here, once for all reports.
-    pub(crate) fn row<I, S>(&mut self, cells: I)
+    pub fn row<I, S>(&mut self, cells: I)
     where
         I: IntoIterator<Item = S>,
         S: AsRef<str>,
@@ -61,7 +61,7 @@ impl Table {
     }
 
     /// Adds a row of which cells have a tone.
-    pub(crate) fn toned<I, S>(&mut self, cells: I)
+    pub fn toned<I, S>(&mut self, cells: I)
     where
         I: IntoIterator<Item = (S, Tone)>,
         S: AsRef<str>,
@@ -71,14 +71,15 @@ impl Table {
     }
 
     /// The table, every line ended. Without rows the header is followed by `none`.
-    pub(crate) fn render(&self, paint: Paint, none: &str) -> String {
+    pub fn render(&self, paint: Paint, none: &str) -> String {
         let width_of = |at: usize, name: &str| {
             let cells = self.rows.iter().filter_map(|row| row.get(at)).map(|(cell, _)| cell.width());
             cells.chain([escape::terminal(name).width()]).max().unwrap_or_default()
         };
         let widths: Vec<usize> = self.columns.iter().enumerate().map(|(at, (name, _))| width_of(at, name)).collect();
         let mut out = String::new();
-        let header = self.columns.iter().map(|(name, _)| (escape::terminal(name).into_owned(), Tone::Header)).collect();
+        let header = self.columns.iter().map(|(name, _)| (escape::terminal(name).into_owned(), Tone::Header));
+        let header: Vec<(String, Tone)> = header.collect();
         self.line(&header, &widths, paint, &mut out);
         for row in &self.rows {
             self.line(row, &widths, paint, &mut out);
@@ -89,7 +90,7 @@ impl Table {
         out
     }
 
-    fn line(&self, cells: &Vec<(String, Tone)>, widths: &[usize], paint: Paint, out: &mut String) {
+    fn line(&self, cells: &[(String, Tone)], widths: &[usize], paint: Paint, out: &mut String) {
         let last = cells.iter().rposition(|(cell, _)| !cell.is_empty());
         let Some(last) = last else { return out.push('\n') };
         for (at, (cell, tone)) in cells.iter().enumerate().take(last + 1) {

@@ -5,7 +5,7 @@ pub mod escape;
 pub mod explain;
 pub mod jsonl;
 pub mod junit;
-mod layout;
+pub mod layout;
 pub mod lines;
 pub mod manifest;
 pub mod observation;

@@ -35,7 +35,7 @@ pub fn render(analysis: &Analysis, reading: &Reading, options: &TableOptions) ->
     out.push('\n');
     out.push_str(&findings(analysis, options.paint));
     out.push('\n');
-    chance(analysis, &mut out);
+    chance(analysis, options, &mut out);
     rates(analysis, &mut out);
     unexplained(analysis, options, &mut out);
     uncovered(analysis, options, &mut out);
@@ -199,7 +199,7 @@ fn steps(finding: &Finding) -> String {
     ranges.into_iter().map(shown).collect::<Vec<_>>().join(", ")
 }
 
-fn chance(analysis: &Analysis, out: &mut String) {
+fn chance(analysis: &Analysis, options: &TableOptions, out: &mut String) {
     let episodes = analysis.episodes.len();
     let mut text = format!("{} of {}.", flagged(analysis), counted(episodes, "episode", "episodes"));
     let Some(alignment) = &analysis.alignment else {
@@ -211,19 +211,57 @@ fn chance(analysis: &Analysis, out: &mut String) {
         None => {
             let test = &alignment.test;
             text.push_str(&format!(
-                " By chance {:.1} of {} would fall in a tool call's window; {} {} (P = {}, {}).",
+                " By chance {:.1} of {} would fall in a tool call's window; {} {} (P = {}, {}). Windows cover {:.0} % of the time.",
                 test.expected,
                 counted(test.onsets, "onset", "onsets"),
                 test.in_window,
                 if test.in_window == 1 { "does" } else { "do" },
                 probability(test.p),
-                controls(alignment)
+                controls(alignment),
+                alignment.duty_cycle * 100.0
             ));
         }
     }
     line(out, &text);
-    for sentence in &alignment.sentences {
-        line(out, sentence);
+    if options.verbose {
+        test_in_full(alignment, out);
+        for sentence in &alignment.sentences {
+            line(out, &format!("  {sentence}"));
+        }
+    }
+}
+
+/// What the test rests on: windows, duty cycle, jitter, other gaps, each control.
+fn test_in_full(alignment: &Alignment, out: &mut String) {
+    let (before, after) = alignment.window_ns;
+    line(
+        out,
+        &format!(
+            "  windows from {} before to {} after a call, {:.1} % of the covered time; jitter ± {}",
+            duration(before.unsigned_abs()),
+            duration(after.unsigned_abs()),
+            alignment.duty_cycle * 100.0,
+            duration(alignment.jitter_ns.unsigned_abs())
+        ),
+    );
+    let gaps = alignment.at_gaps.iter().map(|(gap, test)| (gap.as_str(), test));
+    let controls = [
+        ("positive control", alignment.positive_control.as_ref()),
+        ("negative exposure", alignment.negative_exposure.as_ref()),
+        ("negative outcome", alignment.negative_outcome.as_ref()),
+    ];
+    let controls = controls.into_iter().filter_map(|(name, test)| Some((name, test?)));
+    for (name, test) in gaps.chain(controls) {
+        line(
+            out,
+            &format!(
+                "  {name}: {} of {} in window, {:.1} by chance, P = {}",
+                test.in_window,
+                test.onsets,
+                test.expected,
+                probability(test.p)
+            ),
+        );
     }
 }
 
@@ -265,7 +303,7 @@ fn rates(analysis: &Analysis, out: &mut String) {
     let shown = |rates: &[&crate::correlate::ConfigRate]| {
         let one = |rate: &&crate::correlate::ConfigRate| {
             let interval = if several {
-                format!(" (95 % {} … {})", probability(rate.interval.0.max(0.0)), probability(rate.interval.1))
+                format!(" (95 % {:.2} … {:.2})", rate.interval.0, rate.interval.1)
             } else {
                 String::new()
             };
@@ -292,11 +330,11 @@ fn rates(analysis: &Analysis, out: &mut String) {
 fn recurrent(frame: &polars::prelude::DataFrame) -> String {
     let column = |name: &str| frame.column(name).ok();
     let mut runs: BTreeMap<String, i64> = BTreeMap::new();
-    if let (Some(names), Some(flagged)) = (column("run"), column("flagged")) {
-        if let (Ok(names), Ok(flagged)) = (names.str(), flagged.i64()) {
-            for (name, flagged) in names.iter().zip(flagged.iter()) {
-                *runs.entry(name.unwrap_or_default().to_owned()).or_default() += flagged.unwrap_or_default();
-            }
+    if let (Some(names), Some(flagged)) = (column("run"), column("flagged"))
+        && let (Ok(names), Ok(flagged)) = (names.str(), flagged.i64())
+    {
+        for (name, flagged) in names.iter().zip(flagged.iter()) {
+            *runs.entry(name.unwrap_or_default().to_owned()).or_default() += flagged.unwrap_or_default();
         }
     }
     let with = runs.values().filter(|flagged| **flagged > 0).count();
@@ -437,12 +475,6 @@ fn rivals(analysis: &Analysis, out: &mut String) {
         );
         line(out, &text);
     }
-}
-
-/// The window of the alignment test in words.
-pub fn window(alignment: &Alignment) -> String {
-    let (before, after) = alignment.window_ns;
-    format!("from {} before to {} after a call", duration(before.unsigned_abs()), duration(after.unsigned_abs()))
 }
 
 #[cfg(test)]

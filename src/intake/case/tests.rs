@@ -1,5 +1,5 @@
 use super::*;
-use crate::time::{Basis, Instant};
+use crate::time::{Basis, Instant, SECOND};
 
 const EXAMPLE: &str = r#"
 [[host]]

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+
+use ipnet::IpNet;
 
 use crate::model::{Episode, Observation};
 use crate::time::{Instant, Span};
@@ -16,7 +17,7 @@ pub struct Filter {
     /// Host names or addresses: rows of that host, and flows to or from that address.
     pub hosts: Vec<String>,
     /// Addresses that belong to the hosts, from the case file.
-    pub addresses: Vec<IpAddr>,
+    pub addresses: Vec<IpNet>,
     /// Names or ids of episodes: their steps, and the observations made while one of them ran.
     pub episodes: Vec<String>,
     /// First and last moment of each wanted episode on the reference clock, filled in before reading.
@@ -70,6 +71,6 @@ impl Filter {
             || [flow.src, flow.dst]
                 .into_iter()
                 .flatten()
-                .any(|ip| self.addresses.contains(&ip) || named(&ip.to_string()))
+                .any(|ip| self.addresses.iter().any(|network| network.contains(&ip)) || named(&ip.to_string()))
     }
 }

@@ -162,7 +162,7 @@ impl Pool {
         }
         while held.runs.len() >= self.fan_in {
             let merged: Vec<PathBuf> = held.runs.drain(..self.fan_in).collect();
-            let runs = merged.iter().map(|path| Run::open(path)).collect::<io::Result<Vec<_>>>()?;
+            let runs = merged.iter().map(Run::open).collect::<io::Result<Vec<_>>>()?;
             held.write_run(Merge::new(runs.into_iter().map(|run| Box::new(run) as Rows<'_>).collect())?)?;
             for path in merged {
                 std::fs::remove_file(path)?;

@@ -1,0 +1,121 @@
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use coincident::correlate::Analysis;
+use coincident::report::manifest::{FileHash, Manifest};
+use coincident::report::{Reading, csv, jsonl, table};
+
+use super::Format;
+use super::engine;
+use super::evidence::{Evidence, EvidenceArgs};
+use super::exit::{Exit, Outcome, Stop};
+use super::output::{OutputDir, Voice, print};
+
+/// The main job: which steps line up with which events, how strongly, against which rivals
+#[derive(Args, Debug)]
+pub(crate) struct Analyze {
+    #[command(flatten)]
+    evidence: EvidenceArgs,
+    /// Write all results into a new or empty directory outside of the evidence
+    #[arg(long, short, value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// Write into a directory that is not empty, replacing earlier results
+    #[arg(long, requires = "output")]
+    force: bool,
+    /// What is printed on standard output
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    format: Format,
+    /// Leave with exit code 1 if there is a finding of this level or a higher one
+    #[arg(long, value_name = "LEVEL")]
+    fail_on: Option<Level>,
+}
+
+/// Levels of findings, ascending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum Level {
+    Low,
+    Medium,
+    High,
+}
+
+impl Level {
+    /// The level of that name. A name that is not known counts as high: better one look too many.
+    pub(crate) fn of(name: &str) -> Self {
+        match name {
+            "low" => Level::Low,
+            "medium" => Level::Medium,
+            _ => Level::High,
+        }
+    }
+}
+
+const FILES: [&str; 8] = [
+    "findings.csv",
+    "episodes.csv",
+    "conversations.csv",
+    "clocks.csv",
+    "rates.csv",
+    "recurrence.csv",
+    "findings.jsonl",
+    "manifest.json",
+];
+
+impl Analyze {
+    pub(crate) fn run(&self, voice: Voice) -> Outcome {
+        let evidence = self.evidence.resolve(voice)?;
+        let output = match &self.output {
+            Some(path) => Some(OutputDir::open(path, &FILES, self.force, &evidence.paths)?),
+            None => None,
+        };
+        let intake = match evidence.take_in(voice) {
+            Err(stop) if self.format == Format::Jsonl => {
+                // Readers of the lines wait for a summary, also of nothing.
+                print(jsonl::render(&jsonl::lines(&Analysis::default(), &Reading::default())).as_bytes())?;
+                return Err(stop);
+            }
+            intake => intake?,
+        };
+        let (analysis, reading) = engine::analyze(intake, &evidence.options);
+        if let Some(output) = output {
+            output.write(&files(&analysis, &reading, &evidence)?)?;
+        }
+        match self.format {
+            Format::Table => {
+                let options = table::TableOptions {
+                    zone: voice.zone,
+                    paint: voice.paint,
+                    verbose: voice.verbose,
+                    output: self.output.as_ref().map(|path| path.display().to_string()),
+                };
+                print(table::render(&analysis, &reading, &options).as_bytes())?;
+            }
+            Format::Csv => print(&csv::findings(&analysis)?)?,
+            Format::Jsonl => print(jsonl::render(&jsonl::lines(&analysis, &reading)).as_bytes())?,
+        }
+        let problems = reading.problems(&analysis);
+        if self.format != Format::Table {
+            problems.iter().for_each(|problem| voice.insist(problem));
+        }
+        let reached = |level| analysis.findings.iter().any(|finding| Level::of(finding.level) >= level);
+        Ok(match (self.fail_on.is_some_and(reached), problems.is_empty()) {
+            (true, _) => Exit::Findings,
+            (false, false) => Exit::Unread,
+            (false, true) => Exit::Done,
+        })
+    }
+}
+
+fn files(analysis: &Analysis, reading: &Reading, evidence: &Evidence) -> Result<Vec<(String, Vec<u8>)>, Stop> {
+    let mut files: Vec<(String, Vec<u8>)> =
+        csv::all(analysis)?.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).collect();
+    files.push(("findings.jsonl".to_owned(), jsonl::render(&jsonl::lines(analysis, reading)).into_bytes()));
+    let rules = engine::rules_version();
+    let mut manifest = Manifest::new(&analysis.sources, &rules, evidence.arguments("analyze"));
+    let case = &evidence.options.case;
+    manifest.case_file = case.path.as_ref().map(|path| FileHash::of(&path.display().to_string(), &case.bytes));
+    manifest.not_read = reading.problems(analysis);
+    manifest.outputs = files.iter().map(|(name, bytes)| FileHash::of(name, bytes)).collect();
+    let manifest = manifest.to_json().into_bytes();
+    files.push(("manifest.json".to_owned(), manifest));
+    Ok(files)
+}

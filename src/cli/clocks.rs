@@ -1,0 +1,32 @@
+use clap::Args;
+use coincident::report::sources;
+
+use super::Format;
+use super::engine;
+use super::evidence::{EvidenceArgs, exit_of};
+use super::exit::Outcome;
+use super::output::{Voice, print};
+
+/// The offset of each source's clock, its support, grade, and the pairs it rests on
+#[derive(Args, Debug)]
+pub(crate) struct Clocks {
+    #[command(flatten)]
+    evidence: EvidenceArgs,
+    /// What is printed on standard output
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    format: Format,
+}
+
+impl Clocks {
+    pub(crate) fn run(&self, voice: Voice) -> Outcome {
+        let evidence = self.evidence.resolve(voice)?;
+        let intake = evidence.take_in(voice)?;
+        let clocks = engine::clocks(&intake);
+        match self.format {
+            Format::Table => print(sources::clocks_table(&clocks, &intake.sources, voice.paint).as_bytes())?,
+            Format::Csv => print(&sources::clocks_csv(clocks, intake.sources.clone())?)?,
+            Format::Jsonl => print(sources::clocks_jsonl(&clocks, &intake.sources).as_bytes())?,
+        }
+        Ok(exit_of(&intake, voice))
+    }
+}

@@ -1,0 +1,151 @@
+//! The command line: one file per verb. Arguments become checked options, the library does the work, `report` makes
+//! bytes of its results, and the outcome becomes an exit code.
+
+mod analyze;
+mod check;
+mod clocks;
+mod engine;
+mod evidence;
+mod exit;
+mod explain;
+mod output;
+mod probe;
+mod rules;
+mod timeline;
+
+use std::io::{self, IsTerminal};
+use std::num::NonZeroUsize;
+use std::process::ExitCode;
+
+use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use coincident::report::{DisplayZone, Paint};
+
+use exit::{Exit, Outcome, Stop};
+use output::Voice;
+
+/// Offline forensics on AI-agent incidents: which decision step of which agent episode lines up with this mining or
+/// tunnel event, by what evidence, how strongly, and what else could explain it.
+#[derive(Parser, Debug)]
+#[command(name = "coincident", version, after_help = Exit::HELP, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Args, Debug)]
+struct Global {
+    /// Colour: on a terminal, always or never; NO_COLOR switches it off
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = "Everywhere")]
+    color: ColorChoice,
+    /// Threads that read evidence; by default one per core. Results do not depend on it
+    #[arg(long, global = true, value_name = "N", help_heading = "Everywhere")]
+    threads: Option<NonZeroUsize>,
+    /// Zone that tables show times in; CSV and JSON lines are always in UTC (for the zone of sources see --tz)
+    #[arg(long, global = true, value_name = "ZONE", default_value = "UTC", help_heading = "Everywhere")]
+    display_tz: chrono_tz::Tz,
+    /// Nothing on stderr but errors
+    #[arg(long, short, global = true, conflicts_with = "verbose", help_heading = "Everywhere")]
+    quiet: bool,
+    /// Everything in full
+    #[arg(long, short, global = true, help_heading = "Everywhere")]
+    verbose: bool,
+}
+
+#[derive(Subcommand, Debug)]
+enum Verb {
+    #[command(after_help = Exit::HELP)]
+    Analyze(analyze::Analyze),
+    #[command(after_help = Exit::HELP)]
+    Probe(probe::Probe),
+    #[command(after_help = Exit::HELP)]
+    Timeline(timeline::Timeline),
+    #[command(after_help = Exit::HELP)]
+    Clocks(clocks::Clocks),
+    #[command(after_help = Exit::HELP)]
+    Explain(explain::Explain),
+    #[command(after_help = Exit::HELP)]
+    Check(check::Check),
+    #[command(after_help = Exit::HELP)]
+    Rules(rules::Rules),
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Table,
+    /// One header, fixed columns
+    Csv,
+    /// One JSON object per line
+    Jsonl,
+}
+
+/// Parses the arguments of the process and runs the verb.
+pub(crate) fn main() -> ExitCode {
+    let matches = match Cli::command().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => {
+            // Help and version are printed through here, too; a closed pipe is no failure.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+        }
+    };
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return Exit::Usage.into();
+        }
+    };
+    let voice = cli.global.voice();
+    let outcome = match cli.global.pool() {
+        Ok(pool) => pool.install(|| cli.verb.run(voice)),
+        Err(stop) => Err(stop),
+    };
+    match outcome {
+        Ok(exit) => exit.into(),
+        Err(Stop::ClosedPipe) => Exit::Done.into(),
+        Err(Stop::Message(exit, message)) => {
+            for line in message.lines() {
+                voice.insist(&format!("coincident: {line}"));
+            }
+            exit.into()
+        }
+    }
+}
+
+impl Verb {
+    fn run(&self, voice: Voice) -> Outcome {
+        match self {
+            Verb::Analyze(verb) => verb.run(voice),
+            Verb::Probe(verb) => verb.run(voice),
+            Verb::Timeline(verb) => verb.run(voice),
+            Verb::Clocks(verb) => verb.run(voice),
+            Verb::Explain(verb) => verb.run(voice),
+            Verb::Check(verb) => verb.run(voice),
+            Verb::Rules(verb) => verb.run(voice),
+        }
+    }
+}
+
+impl Global {
+    fn voice(&self) -> Voice {
+        let color = match self.color {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            // https://no-color.org: any value but an empty one.
+            ColorChoice::Auto => {
+                io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+            }
+        };
+        Voice { quiet: self.quiet, verbose: self.verbose, zone: DisplayZone(self.display_tz), paint: Paint { color } }
+    }
+
+    fn pool(&self) -> Result<rayon::ThreadPool, Stop> {
+        let threads = self.threads.map_or(0, NonZeroUsize::get);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        pool.map_err(|error| Stop::usage(format!("--threads {threads}: {error}")))
+    }
+}

@@ -1,0 +1,130 @@
+//! Where results go: data to stdout, words about them to stderr, files into a directory of their own.
+
+use std::fs;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use coincident::report::{DisplayZone, Paint, escape};
+use tempfile::NamedTempFile;
+
+use super::exit::Stop;
+
+/// How the user wants to be spoken to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Voice {
+    pub(crate) quiet: bool,
+    pub(crate) verbose: bool,
+    pub(crate) zone: DisplayZone,
+    pub(crate) paint: Paint,
+}
+
+impl Voice {
+    /// A line on stderr, unless quiet.
+    pub(crate) fn say(self, text: &str) {
+        if !self.quiet {
+            self.insist(text);
+        }
+    }
+
+    /// A line on stderr while work goes on, where a person watches.
+    pub(crate) fn progress(self, text: &str) {
+        if !self.quiet && io::stderr().is_terminal() {
+            self.insist(text);
+        }
+    }
+
+    /// A line on stderr, whatever was asked.
+    pub(crate) fn insist(self, text: &str) {
+        // Nobody is left to be told if stderr is gone.
+        let _ = writeln!(io::stderr(), "{}", escape::terminal(text));
+    }
+}
+
+/// Writes data to stdout.
+pub(crate) fn print(bytes: &[u8]) -> Result<(), Stop> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| Stop::write("standard output", &error))
+}
+
+/// An output directory, opened before the work so that a bad path fails early. Files appear whole, at the end.
+pub(crate) struct OutputDir {
+    path: PathBuf,
+    force: bool,
+    files: Vec<(String, NamedTempFile)>,
+}
+
+impl OutputDir {
+    /// Opens a new or empty directory for files of these names; with `force`, any directory, where only files of these
+    /// names are replaced. It may not lie within the evidence.
+    pub(crate) fn open(path: &Path, names: &[&str], force: bool, evidence: &[PathBuf]) -> Result<Self, Stop> {
+        let shown = path.display();
+        let existed = path.exists();
+        if existed && !path.is_dir() {
+            return Err(Stop::usage(format!("{shown}: not a directory; give -o a new or empty one")));
+        }
+        if existed && !force {
+            let mut entries = fs::read_dir(path).map_err(|error| Stop::write(&shown.to_string(), &error))?;
+            if entries.next().is_some() {
+                return Err(Stop::usage(format!(
+                    "{shown}: not empty, and nothing is overwritten; give -o a new directory, or --force"
+                )));
+            }
+        }
+        // Before anything is created: results within the evidence would be evidence the next time.
+        let place = anchored(path);
+        let inside = |evidence: &PathBuf| evidence.is_dir() && place.starts_with(anchored(evidence));
+        if let Some(evidence) = evidence.iter().find(|evidence| inside(evidence)) {
+            return Err(Stop::usage(format!(
+                "{shown}: lies within the evidence {}; give -o a directory elsewhere",
+                evidence.display()
+            )));
+        }
+        fs::create_dir_all(path).map_err(|error| Stop::write(&shown.to_string(), &error))?;
+        let mut files = Vec::new();
+        for name in names {
+            let file = new_file(path).map_err(|error| Stop::write(&shown.to_string(), &error))?;
+            files.push(((*name).to_owned(), file));
+        }
+        Ok(OutputDir { path: path.to_path_buf(), force, files })
+    }
+
+    /// Writes all files and gives them their names. Names that were not announced are refused.
+    pub(crate) fn write(mut self, contents: &[(String, Vec<u8>)]) -> Result<(), Stop> {
+        for (name, bytes) in contents {
+            let shown = self.path.join(name).display().to_string();
+            let at = self.files.iter().position(|(file, _)| file == name);
+            let (_, mut file) = self.files.swap_remove(at.ok_or_else(|| Stop::usage(format!("{shown}: not opened")))?);
+            file.write_all(bytes).map_err(|error| Stop::write(&shown, &error))?;
+            let target = self.path.join(name);
+            let kept = if self.force { file.persist(&target) } else { file.persist_noclobber(&target) };
+            kept.map_err(|error| Stop::write(&shown, &error.error))?;
+        }
+        Ok(())
+    }
+}
+
+fn new_file(directory: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".coincident-");
+    // As any file that a program makes: what the umask leaves, not 0600.
+    #[cfg(unix)]
+    let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+    #[cfg(unix)]
+    builder.permissions(permissions);
+    builder.tempfile_in(directory)
+}
+
+/// The path without links and dots as far as it exists.
+fn anchored(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    let mut rest = Vec::new();
+    let mut at = absolute.as_path();
+    loop {
+        if let Ok(real) = at.canonicalize() {
+            return rest.iter().rev().fold(real, |path: PathBuf, part| path.join(part));
+        }
+        let (Some(parent), Some(name)) = (at.parent(), at.file_name()) else { return absolute };
+        rest.push(name.to_owned());
+        at = parent;
+    }
+}

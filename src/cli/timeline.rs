@@ -1,0 +1,141 @@
+use std::collections::BTreeMap;
+use std::io::{self, BufWriter};
+use std::sync::Arc;
+
+use chrono::DateTime;
+use clap::{Args, ValueEnum};
+use coincident::formats::Sink;
+use coincident::intake::Intake;
+use coincident::report::observation::{OffsetNs, step_time};
+use coincident::report::timeline::{Filter, Plan, Pool, Shape, TimelineSink, offsets};
+use coincident::time::Instant;
+
+use super::engine;
+use super::evidence::{Evidence, EvidenceArgs, exit_of};
+use super::exit::{Outcome, Stop};
+use super::output::Voice;
+
+/// Every observation and step of all sources, merged and sorted by corrected time; undated ones last
+#[derive(Args, Debug)]
+pub(crate) struct Timeline {
+    #[command(flatten)]
+    evidence: EvidenceArgs,
+    /// What is printed on standard output
+    #[arg(long, value_name = "FORMAT", default_value = "csv")]
+    format: TimelineFormat,
+    /// Only rows of this kind (may be given several times)
+    #[arg(long, value_name = "KIND", help_heading = "Filters")]
+    kind: Vec<Kind>,
+    /// Only rows that last to this moment or later: RFC 3339 with offset. Leaves undated rows out
+    #[arg(long, value_name = "TIME", value_parser = moment, help_heading = "Filters")]
+    from: Option<Instant>,
+    /// Only rows that begin at this moment or earlier: RFC 3339 with offset. Leaves undated rows out
+    #[arg(long, value_name = "TIME", value_parser = moment, help_heading = "Filters")]
+    to: Option<Instant>,
+    /// Only rows of this host, by name or address (may be given several times)
+    #[arg(long, value_name = "HOST", help_heading = "Filters")]
+    host: Vec<String>,
+    /// Only the steps of this episode, and what was observed while it ran (may be given several times)
+    #[arg(long, value_name = "NAME", help_heading = "Filters")]
+    episode: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum TimelineFormat {
+    /// One header, fixed columns
+    Csv,
+    /// One JSON object per line
+    Jsonl,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Kind {
+    Step,
+    Connection,
+    Dns,
+    Tls,
+    Ssh,
+    Http,
+    Mining,
+    GpuSample,
+    GpuProcess,
+    Alert,
+    File,
+    Process,
+    Other,
+}
+
+fn moment(text: &str) -> Result<Instant, String> {
+    let parsed = DateTime::parse_from_rfc3339(text);
+    let at = parsed.map_err(|_| "give RFC 3339 with an offset: 2026-11-20T14:13:46Z, 2026-11-20T22:13:46.5+08:00")?;
+    at.timestamp_nanos_opt().map(Instant).ok_or_else(|| "outside of the years 1678 to 2262".to_owned())
+}
+
+impl Timeline {
+    pub(crate) fn run(&self, voice: Voice) -> Outcome {
+        if let (Some(from), Some(to)) = (self.from, self.to)
+            && from > to
+        {
+            return Err(Stop::usage("--from lies after --to"));
+        }
+        let evidence = self.evidence.resolve(voice)?;
+        let intake = evidence.take_in(voice)?;
+        let clocks = engine::clocks(&intake);
+        let offsets = offsets(&intake.sources, &clocks);
+        let filter = self.filter(&intake, &offsets, &evidence)?;
+        let shape = match self.format {
+            TimelineFormat::Csv => Shape::Csv,
+            TimelineFormat::Jsonl => Shape::Jsonl,
+        };
+        let plan = Arc::new(Plan { sources: intake.sources.clone(), offsets, filter, shape, pool: Pool::default() });
+        plan.add_steps(&intake.episodes, &intake.steps);
+        let make = |source| Box::new(TimelineSink::new(Arc::clone(&plan), source)) as Box<dyn Sink>;
+        for sink in engine::replay(&intake, &make) {
+            if let Ok(sink) = sink.into_any().downcast::<TimelineSink>() {
+                sink.close();
+            }
+        }
+        let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+        let written = plan.write(&mut out);
+        let written = written.and_then(|rows| out.into_inner().map(|_| rows).map_err(io::IntoInnerError::into_error));
+        let rows = written.map_err(|error| Stop::write("the timeline", &error))?;
+        voice.progress(&format!("{rows} rows"));
+        Ok(exit_of(&intake, voice))
+    }
+
+    fn filter(&self, intake: &Intake, offsets: &[OffsetNs], evidence: &Evidence) -> Result<Filter, Stop> {
+        let mut filter = Filter {
+            kinds: self.kind.iter().filter_map(|kind| Some(kind.to_possible_value()?.get_name().to_owned())).collect(),
+            from: self.from,
+            to: self.to,
+            hosts: self.host.clone(),
+            addresses: self
+                .host
+                .iter()
+                .filter_map(|host| evidence.options.case.host(host))
+                .flat_map(|host| host.addresses.iter().copied())
+                .collect(),
+            episodes: self.episode.clone(),
+            episode_spans: BTreeMap::new(),
+        };
+        let names: BTreeMap<&str, &str> =
+            intake.episodes.iter().map(|episode| (episode.id.as_str(), episode.name.as_str())).collect();
+        for wanted in &self.episode {
+            if !names.iter().any(|(id, name)| id == wanted || name == wanted) {
+                let known: Vec<&str> = names.values().take(20).copied().collect();
+                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                return Err(Stop::usage(format!("--episode {wanted}: no such episode; episodes here: {known}")));
+            }
+        }
+        for step in &intake.steps {
+            let name = names.get(step.episode.as_str()).copied().unwrap_or_default();
+            let offset = offsets.get(step.record.evidence.0 as usize).copied().unwrap_or_default();
+            let Some(span) = step_time(step, offset).filter(|_| filter.names_episode(name, &step.episode)) else {
+                continue;
+            };
+            let entry = filter.episode_spans.entry(step.episode.clone()).or_insert((span.lo, span.hi));
+            *entry = (entry.0.min(span.lo), entry.1.max(span.hi));
+        }
+        Ok(filter)
+    }
+}

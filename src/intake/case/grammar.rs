@@ -1,0 +1,89 @@
+//! Values with a grammar of their own: zones, offsets, years, addresses. Errors say what is allowed.
+
+use std::net::IpAddr;
+
+use chrono_tz::Tz;
+use ipnet::IpNet;
+
+use crate::time::SECOND;
+
+pub(super) const YEARS: std::ops::RangeInclusive<i32> = 1970..=2261;
+
+pub(super) fn year_message() -> String {
+    format!("a year has four digits, from {} to {}", YEARS.start(), YEARS.end())
+}
+
+pub(super) fn network(text: &str) -> Result<IpNet, String> {
+    if let Ok(ip) = text.parse::<IpAddr>() {
+        return Ok(IpNet::from(ip));
+    }
+    let network: IpNet =
+        text.parse().map_err(|_| format!("{text:?} is neither an address nor a network such as 10.0.0.0/8"))?;
+    Ok(network.trunc())
+}
+
+/// An IANA zone name, or a fixed offset of whole hours.
+pub(super) fn zone(text: &str) -> Result<Tz, String> {
+    if let Ok(zone) = text.parse::<Tz>() {
+        return Ok(zone);
+    }
+    const ALLOWED: &str = "give an IANA name such as Asia/Shanghai or UTC, or an offset of whole hours such as +08:00";
+    let wrong = || format!("{text:?} is no zone; {ALLOWED}");
+    let (sign, rest) = text.split_at_checked(1).ok_or_else(wrong)?;
+    let (hours, minutes) = match rest.split_once(':') {
+        Some(parts) => parts,
+        None if rest.len() == 4 => rest.split_at_checked(2).ok_or_else(wrong)?,
+        None => (rest, "00"),
+    };
+    let hours: u8 = hours.parse().map_err(|_| wrong())?;
+    if minutes != "00" {
+        return Err(format!("{text:?}: offsets of broken hours have names (Asia/Kolkata is +05:30); {ALLOWED}"));
+    }
+    // POSIX signs: Etc/GMT-8 is eight hours ahead of UTC.
+    let name = match (sign, hours) {
+        ("+" | "-", 0) => "UTC".to_owned(),
+        ("+", hours) => format!("Etc/GMT-{hours}"),
+        ("-", hours) => format!("Etc/GMT+{hours}"),
+        _ => return Err(wrong()),
+    };
+    name.parse().map_err(|_| wrong())
+}
+
+/// "+0.5s", "-8h", "8h2.5s", "250ms": nanoseconds.
+pub(super) fn offset(text: &str) -> Result<i64, String> {
+    let wrong =
+        || format!("{text:?} is no offset; give numbers with h, m, s, ms, us or ns and a sign: +0.5s, -8h, 8h2.5s");
+    let (negative, mut rest) = match text.strip_prefix(['-', '−']) {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    if rest.is_empty() {
+        return Err(wrong());
+    }
+    let mut sum: i128 = 0;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(wrong)?;
+        let (number, after) = rest.split_at_checked(digits).ok_or_else(wrong)?;
+        let letters = after.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(after.len());
+        let (unit, after) = after.split_at_checked(letters).ok_or_else(wrong)?;
+        let unit: i128 = match unit {
+            "h" => 3600 * i128::from(SECOND),
+            "m" | "min" => 60 * i128::from(SECOND),
+            "s" => i128::from(SECOND),
+            "ms" => 1_000_000,
+            "us" | "µs" => 1_000,
+            "ns" => 1,
+            _ => return Err(wrong()),
+        };
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+        if whole.len() > 18 || fraction.len() > 18 || (whole.is_empty() && fraction.is_empty()) {
+            return Err(wrong());
+        }
+        let parse = |digits: &str| if digits.is_empty() { Ok(0) } else { digits.parse::<i128>().map_err(|_| wrong()) };
+        let scale = 10_i128.pow(u32::try_from(fraction.len()).map_err(|_| wrong())?);
+        sum += parse(whole)? * unit + parse(fraction)? * unit / scale;
+        rest = after;
+    }
+    let signed = if negative { -sum } else { sum };
+    i64::try_from(signed).map_err(|_| format!("{text:?} is more than 292 years"))
+}
