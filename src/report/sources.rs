@@ -3,20 +3,20 @@
 use super::jsonl::{is_tied, source_line};
 use super::layout::{Align, Table, Tone};
 use super::when::{duration, rfc3339, signed_duration, thousands};
-use super::{DisplayZone, Paint, source_problem};
+use super::{DisplayZone, Screen, source_problem};
 use crate::correlate::{Clock, Grade};
 use crate::intake::Source;
 use crate::time::SECOND;
 
-/// What is said of a clock in one cell: "-0.6 s (-0.9 … -0.2), B; year 2026 from the capture".
-pub fn clock_cell(clock: &Clock) -> String {
-    let mut text = if clock.reference {
+/// What is said of a clock in one cell: "-0.6 s (-0.9 … -0.2), B; year 2026 from the capture". `verbose` adds what the
+/// offset says already, in other words, and checks against other clocks.
+pub fn clock_cell(clock: &Clock, verbose: bool) -> String {
+    let mut notes = clock.notes.iter().filter(|note| verbose || matters(note)).map(|note| named(note, clock));
+    let grade = clock.grade.name();
+    let mut parts = vec![if clock.reference {
         "reference".to_owned()
     } else if !is_tied(clock) {
-        match clock.notes.first() {
-            Some(_) => String::new(),
-            None => format!("unknown, {}", clock.grade.name()),
-        }
+        format!("{}, {grade}", notes.next().unwrap_or_else(|| "unknown".to_owned()))
     } else {
         let residual = clock.offset_ns.saturating_sub(clock.zone_error_ns);
         let zone = match clock.zone_error_ns {
@@ -28,16 +28,26 @@ pub fn clock_cell(clock: &Clock) -> String {
         let declared = if clock.method == "declared" { "declared " } else { "" };
         let support =
             if low == high { String::new() } else { format!(" ({} … {})", bare_seconds(low), bare_seconds(high)) };
-        format!("{zone}{declared}{}{support}, {}", signed_duration(residual), clock.grade.name())
-    };
-    for (at, note) in clock.notes.iter().enumerate() {
-        text.push_str(if text.is_empty() { "" } else { "; " });
-        text.push_str(note);
-        if at == 0 && !is_tied(clock) {
-            text.push_str(&format!(", {}", clock.grade.name()));
+        format!("{zone}{declared}{}{support}, {grade}", signed_duration(residual))
+    }];
+    parts.extend(notes);
+    parts.join("; ")
+}
+
+/// Whether a note says more than the offset beside it.
+fn matters(note: &str) -> bool {
+    let repeats = note.starts_with("clock off by ") || note.starts_with("zone label wrong by ");
+    !repeats && !note.contains(" server times ")
+}
+
+/// The note, with the offset that makes a clock ambiguous by its value.
+fn named(note: &str, clock: &Clock) -> String {
+    match clock.runner_up_ns {
+        Some(other) if note.starts_with("ambiguous: ") => {
+            note.replacen("another offset", &format!("an offset of {}", signed_duration(other)), 1)
         }
+        _ => note.to_owned(),
     }
-    text
 }
 
 /// "-0.9": seconds with one digit, as many as needed below 50 ms.
@@ -52,7 +62,7 @@ fn bare_seconds(ns: i64) -> String {
 }
 
 /// `probe` as a table: every file, then what was not read and why.
-pub fn probe_table(sources: &[Source], zone: DisplayZone, paint: Paint, verbose: bool) -> String {
+pub fn probe_table(sources: &[Source], zone: DisplayZone, screen: Screen, verbose: bool) -> String {
     let mut table = Table::new(&[
         ("PATH", Align::Left),
         ("FORMAT", Align::Left),
@@ -92,7 +102,7 @@ pub fn probe_table(sources: &[Source], zone: DisplayZone, paint: Paint, verbose:
         let tone = if problem { Tone::Warning } else { Tone::Plain };
         table.toned(cells.into_iter().map(|cell| (cell, tone)));
     }
-    let mut out = table.render(paint, "(no files)");
+    let mut out = table.render(screen, "(no files)");
     let mut unread = Table::new(&[
         ("PATH", Align::Left),
         ("UNREAD", Align::Right),
@@ -115,7 +125,7 @@ pub fn probe_table(sources: &[Source], zone: DisplayZone, paint: Paint, verbose:
     }
     if any {
         out.push('\n');
-        out.push_str(&unread.render(paint, ""));
+        out.push_str(&unread.render(screen, ""));
     }
     out
 }
@@ -167,7 +177,7 @@ pub fn probe_jsonl(sources: &[Source]) -> String {
 }
 
 /// `clocks` as a table, with what each grade allows.
-pub fn clocks_table(clocks: &[Clock], sources: &[Source], paint: Paint) -> String {
+pub fn clocks_table(clocks: &[Clock], sources: &[Source], screen: Screen) -> String {
     let mut table = Table::new(&[
         ("SOURCE", Align::Left),
         ("FILES", Align::Right),
@@ -179,7 +189,8 @@ pub fn clocks_table(clocks: &[Clock], sources: &[Source], paint: Paint) -> Strin
         ("RUNNER-UP", Align::Left),
         ("FOUND BY", Align::Left),
         ("NOTES", Align::Left),
-    ]);
+    ])
+    .wrapping(&[3, 7, 8]);
     for clock in clocks {
         let offset = if clock.reference { "reference".to_owned() } else { offset_cell(clock) };
         let runner_up = clock.runner_up_ns.map(|ns| {
@@ -201,7 +212,7 @@ pub fn clocks_table(clocks: &[Clock], sources: &[Source], paint: Paint) -> Strin
         ];
         table.toned(cells.into_iter().map(|cell| (cell, tone)));
     }
-    let mut out = table.render(paint, "(no clocks)");
+    let mut out = table.render(screen, "(no clocks)");
     let without: Vec<&str> = sources
         .iter()
         .enumerate()
@@ -253,7 +264,7 @@ mod tests {
     #[test]
     fn clock_cells() {
         let analysis = fixture::analysis();
-        let cells: Vec<String> = analysis.clocks.iter().map(clock_cell).collect();
+        let cells: Vec<String> = analysis.clocks.iter().map(|clock| clock_cell(clock, false)).collect();
         assert_eq!(
             cells,
             [
@@ -268,14 +279,30 @@ mod tests {
         zoned.offset_ns += zoned.zone_error_ns;
         zoned.support_ns = (zoned.support_ns.0 + zoned.zone_error_ns, zoned.support_ns.1 + zoned.zone_error_ns);
         zoned.notes.clear();
-        assert_eq!(clock_cell(&zoned), "zone off by +8 h; -0.6 s (-0.9 … -0.2), B");
+        assert_eq!(clock_cell(&zoned, false), "zone off by +8 h; -0.6 s (-0.9 … -0.2), B");
+        let zone = "zone label wrong by +08:00, clock off by -0.600 s (or: clock off by +28799.400 s)";
+        zoned.notes = vec![
+            "year 2026 declared".to_owned(),
+            zone.to_owned(),
+            "ambiguous: another offset has 82 % of the support; no timing conclusions".to_owned(),
+            "+0.5 s against 49 server times (HTTP Date, whole seconds)".to_owned(),
+        ];
+        zoned.runner_up_ns = Some(32 * SECOND);
+        let short = clock_cell(&zoned, false);
+        assert_eq!(
+            short,
+            "zone off by +8 h; -0.6 s (-0.9 … -0.2), B; year 2026 declared; ambiguous: an offset of +32.0 s has 82 % of \
+             the support; no timing conclusions"
+        );
+        let long = clock_cell(&zoned, true);
+        assert!(long.contains(zone) && long.contains("49 server times"), "{long}");
     }
 
     #[test]
     fn probe_says_what_was_not_read() {
         let mut sources = fixture::analysis().sources;
         sources.push(Source { reason: String::new(), ..fixture::source("notes.bin", None, None, 3) });
-        let table = probe_table(&sources, DisplayZone::default(), Paint::default(), false);
+        let table = probe_table(&sources, DisplayZone::default(), Screen::default(), false);
         let notes = table.lines().find(|line| line.contains("notes.bin")).unwrap();
         assert!(notes.contains("unknown"), "{table}");
         assert!(table.contains("no IPTABLES fields"), "{table}");

@@ -1,5 +1,5 @@
 use super::*;
-use crate::report::{Paint, fixture};
+use crate::report::{Screen, fixture};
 
 fn shown(analysis: &Analysis) -> String {
     render(analysis, &Reading::default(), &TableOptions { output: Some("out/".to_owned()), ..Default::default() })
@@ -70,7 +70,11 @@ fn evidence_drives_no_terminal() {
 #[test]
 fn colour_changes_no_text() {
     let analysis = fixture::analysis();
-    let options = TableOptions { paint: Paint { color: true }, output: Some("out/".to_owned()), ..Default::default() };
+    let options = TableOptions {
+        screen: Screen { color: true, width: None },
+        output: Some("out/".to_owned()),
+        ..Default::default()
+    };
     let painted = render(&analysis, &Reading::default(), &options);
     let sgr = regex::Regex::new("\x1b\\[[0-9;]*m").unwrap();
     assert!(painted.contains("\x1b[1;31mvery strong (+6.0)\x1b[0m"));
@@ -81,7 +85,7 @@ fn colour_changes_no_text() {
 fn words_that_say_more_than_evidence_can_are_not_used() {
     let text = shown(&fixture::analysis());
     let lines = crate::report::jsonl::lines(&fixture::analysis(), &Reading::default());
-    let explained = crate::report::explain::render(&lines, "F-0001", Paint::default()).unwrap();
+    let explained = crate::report::explain::render(&lines, "F-0001", Screen::default()).unwrap();
     for word in ["prove", "intend", "caused", "rogue", "wanted"] {
         assert!(!text.to_lowercase().contains(word) && !explained.to_lowercase().contains(word), "{word}");
     }
