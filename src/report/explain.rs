@@ -60,8 +60,29 @@ fn bans(number: Option<f64>) -> String {
     number.map_or_else(|| "unbounded".to_owned(), |bans| format!("{bans:+.1}"))
 }
 
+/// "firewall.log line 9-28, 32; capture.pcap packet 41": every record, runs of neighbours as a range.
 fn places(records: &[RecordLine]) -> String {
-    records.iter().map(|record| format!("{} {}", record.path, record.locator)).collect::<Vec<_>>().join(", ")
+    let mut parts: Vec<(String, Vec<(u64, u64)>)> = Vec::new();
+    for record in records {
+        let numbered = record.locator.rsplit_once(' ').and_then(|(unit, number)| Some((unit, number.parse().ok()?)));
+        let (group, number): (String, Option<u64>) = match numbered {
+            Some((unit, number)) => (format!("{} {unit}", record.path), Some(number)),
+            None => (format!("{} {}", record.path, record.locator), None),
+        };
+        if parts.last().is_none_or(|(last, _)| *last != group) {
+            parts.push((group, Vec::new()));
+        }
+        let (Some(number), Some((_, runs))) = (number, parts.last_mut()) else { continue };
+        match runs.last_mut() {
+            Some((_, last)) if last.checked_add(1) == Some(number) => *last = number,
+            _ => runs.push((number, number)),
+        }
+    }
+    let run = |(first, last): &(u64, u64)| if first == last { first.to_string() } else { format!("{first}-{last}") };
+    let part = |(group, runs): &(String, Vec<(u64, u64)>)| {
+        format!("{group} {}", runs.iter().map(run).collect::<Vec<_>>().join(", ")).trim_end().to_owned()
+    };
+    parts.iter().map(part).collect::<Vec<_>>().join("; ")
 }
 
 impl Report {
@@ -343,7 +364,7 @@ mod tests {
 
         STRENGTH, term by term (log10 of the likelihood ratio: this step against no step)
          TERM       OBSERVED                COUNTS        LOG10  CAP  RECORDS
-         indicator  203.0.113.66 in step 4  n_v=0 N=8412   +3.9  N+1  transcripts/ep-001.jsonl line 11, capture.pcap packet 88
+         indicator  203.0.113.66 in step 4  n_v=0 N=8412   +3.9  N+1  transcripts/ep-001.jsonl line 11; capture.pcap packet 88
          lag        0.9 s (clock ±0.4 s)    anchors 46     +0.8  -    capture.pcap packet 88
          total                                             +6.0
          Among the candidates: P(this step) 1 - 1e-6, P(no step) 1e-6.
@@ -381,6 +402,14 @@ mod tests {
          - the capture covers 60 % of the time of the episodes
          - Not addressed: purpose, and what led the agent to its calls beyond the rows above.
         "#);
+    }
+
+    #[test]
+    fn neighbouring_records_are_a_range() {
+        let record = |(path, locator): (&str, &str)| RecordLine { path: path.to_owned(), locator: locator.to_owned() };
+        let records = [("a", "line 9"), ("a", "line 10"), ("a", "line 12"), ("b", "file"), ("a", "packet 3")];
+        assert_eq!(places(&records.map(record)), "a line 9-10, 12; b file; a packet 3");
+        assert_eq!(places(&[]), "");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::jsonl::{is_tied, source_line};
 use super::layout::{Align, Table, Tone};
-use super::when::{duration, rfc3339, signed_duration, thousands};
+use super::when::{rfc3339, seconds, signed_duration, thousands};
 use super::{DisplayZone, Screen, source_problem};
 use crate::correlate::{Clock, Grade};
 use crate::intake::Source;
@@ -26,9 +26,7 @@ pub fn clock_cell(clock: &Clock, verbose: bool) -> String {
         let (low, high) = clock.support_ns;
         let (low, high) = (low.saturating_sub(clock.zone_error_ns), high.saturating_sub(clock.zone_error_ns));
         let declared = if clock.method == "declared" { "declared " } else { "" };
-        let support =
-            if low == high { String::new() } else { format!(" ({} … {})", bare_seconds(low), bare_seconds(high)) };
-        format!("{zone}{declared}{}{support}, {grade}", signed_duration(residual))
+        format!("{zone}{declared}{}, {grade}", measured(residual, low, high))
     }];
     parts.extend(notes);
     parts.join("; ")
@@ -50,15 +48,27 @@ fn named(note: &str, clock: &Clock) -> String {
     }
 }
 
-/// "-0.9": seconds with one digit, as many as needed below 50 ms.
-fn bare_seconds(ns: i64) -> String {
-    let magnitude = ns.unsigned_abs();
-    let sign = if ns < 0 { "-" } else { "" };
-    if magnitude > 0 && magnitude < SECOND as u64 / 20 {
-        return format!("{sign}{}", duration(magnitude));
+/// "-0.6 s (-0.9 … -0.2)": an offset with its range, to the digits that the range leaves meaning to.
+fn measured(offset: i64, low: i64, high: i64) -> String {
+    if offset.unsigned_abs() >= 60 * SECOND as u64 {
+        let range = format!(" ({} … {})", signed_duration(low), signed_duration(high));
+        return format!("{}{}", signed_duration(offset), if low == high { "" } else { &range });
     }
-    let tenths = magnitude.saturating_add(SECOND as u64 / 20) / (SECOND as u64 / 10);
-    if tenths == 0 { "0.0".to_owned() } else { format!("{sign}{}.{}", tenths / 10, tenths % 10) }
+    if low == high {
+        return signed_duration(offset);
+    }
+    let digits = match high.saturating_sub(low) / 2 {
+        200_000_000.. => 1,
+        20_000_000.. => 2,
+        _ => 3,
+    };
+    let shown = |ns: i64| {
+        let text = format!("{:.digits$}", seconds(ns));
+        // A minus in front of nothing but zeros says nothing.
+        if text.bytes().any(|byte| matches!(byte, b'1'..=b'9')) { text } else { text.replace('-', "") }
+    };
+    let sign = if offset > 0 && shown(offset).bytes().any(|byte| matches!(byte, b'1'..=b'9')) { "+" } else { "" };
+    format!("{sign}{} s ({} … {})", shown(offset), shown(low), shown(high))
 }
 
 /// `probe` as a table: every file, then what was not read and why.
@@ -273,6 +283,14 @@ mod tests {
                 "zone assumed UTC, D",
                 "-0.1 s (-0.3 … 0.2), A"
             ]
+        );
+        let ms = |ms: i64| ms * 1_000_000;
+        assert_eq!(measured(ms(-13), ms(-108), ms(82)), "-0.01 s (-0.11 … 0.08)");
+        assert_eq!(measured(ms(2), ms(-20), ms(20)), "0.00 s (-0.02 … 0.02)");
+        assert_eq!(measured(ms(47_183), ms(47_100), ms(47_200)), "+47.18 s (47.10 … 47.20)");
+        assert_eq!(
+            measured(ms(1_234_000), ms(1_233_000), ms(1_235_000)),
+            "+20 min 34.0 s (+20 min 33.0 s … +20 min 35.0 s)"
         );
         let mut zoned = analysis.clocks[1].clone();
         zoned.zone_error_ns = 8 * 3600 * SECOND;

@@ -137,7 +137,8 @@ fn sources(analysis: &Analysis, options: &TableOptions) -> String {
         ("RECORDS", Align::Right),
         ("UNREAD", Align::Right),
         (&clock_header, Align::Left),
-    ]);
+    ])
+    .wrapping(&[1]);
     for (name, files, clock) in groups(analysis) {
         let mut formats: BTreeMap<String, usize> = BTreeMap::new();
         for file in &files {
