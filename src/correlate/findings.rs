@@ -204,21 +204,46 @@ fn attack(behaviour: Behaviour, signals: &[&Traced]) -> Vec<&'static str> {
     ids.into_iter().collect()
 }
 
-/// What lines up, in a line: what the command named, then what was seen, the most certain first.
+/// What lines up, in a line: what the command named, then what was seen of it. What the wire itself shows goes before
+/// what follows from the command, and one sight of a thing is enough: the signals are all listed elsewhere.
 fn summary(signals: &[&Traced], named_by: &BTreeSet<super::tokens::Token>) -> String {
-    let mut seen: Vec<&Signal> = signals.iter().map(|one| &one.signal).collect();
-    seen.sort_by_key(|signal| (std::cmp::Reverse(signal.confidence), signal.id.clone()));
-    let mut parts: Vec<String> = Vec::new();
-    for signal in seen {
-        if !parts.contains(&signal.summary) && parts.len() < 3 {
-            parts.push(signal.summary.clone());
+    let of = |source: SignalSource| {
+        let mut seen: Vec<&Signal> = signals.iter().map(|one| &one.signal).filter(|s| s.source == source).collect();
+        // The signal that cites most records has seen most of it.
+        seen.sort_by_key(|signal| {
+            // That a name was looked up says least, that a command named the peer says what is known already.
+            let follows = if signal.kind.ends_with("-dns") { 2 } else { u8::from(signal.kind.ends_with("-traffic")) };
+            let cited = std::cmp::Reverse((signal.records.len(), duration(signal)));
+            (std::cmp::Reverse(signal.confidence), follows, cited, signal.id.clone())
+        });
+        seen
+    };
+    let network = of(SignalSource::Network);
+    let shown = match network.first() {
+        Some(first) if first.behaviour == Behaviour::Probing => 1,
+        Some(first) if first.confidence == Confidence::Certain => {
+            network.iter().take_while(|signal| signal.confidence == Confidence::Certain).count().min(2)
+        }
+        _ => 2,
+    };
+    let gpu = of(SignalSource::Gpu);
+    let mut parts: Vec<&str> = Vec::new();
+    for signal in network.iter().take(shown).chain(gpu.iter().take(1)) {
+        if !parts.contains(&signal.summary.as_str()) {
+            parts.push(&signal.summary);
         }
     }
+    // A sweep names its targets itself.
+    let is_sweep = network.first().is_some_and(|signal| !signal.targets.is_empty());
     let token = named_by.iter().max_by_key(|token| (token.particularity(), token.to_string()));
-    match token {
+    match token.filter(|_| !is_sweep) {
         Some(token) => format!("{token} → {}", parts.join("; ")),
         None => parts.join("; "),
     }
+}
+
+fn duration(signal: &Signal) -> i64 {
+    signal.span.map_or(0, |span| span.hi.since(span.lo))
 }
 
 /// A step for reports.
