@@ -68,8 +68,8 @@ pub(crate) fn test(
         Some(run(&collapse(&benign(steps, events), CONTROL_GAP_NS), &exposed)).filter(|control| control.onsets > 0);
     let negative_exposure =
         Some(run(&collapse(&tested, GAP_NS), &windows(steps, slack, tail, false))).filter(|control| control.onsets > 0);
-    let negative_outcome =
-        Some(run(&collapse(&not_theirs(steps, everywhere), GAP_NS), &exposed)).filter(|control| control.onsets > 0);
+    let negative_outcome = Some(run(&collapse(&not_theirs(steps, everywhere), CONTROL_GAP_NS), &exposed))
+        .filter(|control| control.onsets > 0);
     let withheld = withheld(steps, clocks, &positive_control, &negative_outcome);
     let duty_cycle = duty_cycle(&exposed, &strata);
     let sentences = sentences(&main, duty_cycle, &positive_control, &negative_exposure, &negative_outcome, &withheld);
@@ -144,7 +144,7 @@ fn control_lags(steps: &Steps<'_>, events: &[Event]) -> Vec<i64> {
 
 fn is_control(steps: &Steps<'_>, at: usize) -> bool {
     let act = &steps.acts[at];
-    steps.times[at].stamped && act.network && act.hits.is_empty() && !act.tokens.is_empty()
+    steps.times[at].stamped && act.network && !act.is_suspect() && !act.tokens.is_empty()
 }
 
 fn within(steps: &Steps<'_>, at: usize, event: &Event) -> bool {
