@@ -38,8 +38,9 @@ const AGENT: u32 = 39;
 /// CHANNEL_DATA around an identification line of 10 to 64 bytes: 9 more.
 const NESTED_BANNER: std::ops::RangeInclusive<u32> = 19..=73;
 
-/// A request for a forward follows the login at once. Keepalives come later: their interval is whole seconds.
-const AT_ONCE: i64 = SECOND - SECOND / 10;
+/// A request for a forward follows the login at once: within this and three times the quickest turn of the login.
+/// Keepalives come at any time after: their interval is whole seconds.
+const AT_ONCE: i64 = SECOND / 10;
 /// Messages of the client after login that are looked at for a request.
 const STARTUP: usize = 6;
 /// Messages after a channel open within which its confirmation is looked for.
@@ -191,6 +192,18 @@ impl<'a> Talk<'a> {
         None
     }
 
+    /// The shortest time in which the client answered the server during login: round trip and a little work.
+    fn quickest_turn(&self) -> i64 {
+        let login = self.messages.get(..self.login).unwrap_or_default();
+        let turns = login.windows(2).filter_map(|pair| match pair {
+            [before, after] if !self.is_client(before) && self.is_client(after) => {
+                Some(after.at.since(before.at).max(0))
+            }
+            _ => None,
+        });
+        turns.min().unwrap_or(0)
+    }
+
     /// The client's messages right after login, with their places, until a channel is confirmed or quiet sets in.
     fn startup(&self) -> Vec<(usize, &'a SshMessage)> {
         let mut startup: Vec<(usize, &SshMessage)> = Vec::new();
@@ -198,6 +211,7 @@ impl<'a> Talk<'a> {
         else {
             return startup;
         };
+        let at_once = self.quickest_turn().saturating_mul(3).saturating_add(AT_ONCE).min(SECOND);
         for (index, message) in self.messages.iter().enumerate().skip(self.login) {
             if !self.is_client(message) {
                 if !startup.is_empty() && message.length == self.to_client.wire(CONFIRMATION) {
@@ -205,7 +219,7 @@ impl<'a> Talk<'a> {
                 }
                 continue;
             }
-            if message.at.since(last) > AT_ONCE || startup.len() == STARTUP {
+            if message.at.since(last) > at_once || startup.len() == STARTUP {
                 break;
             }
             last = message.at;
@@ -260,7 +274,7 @@ impl<'a> Talk<'a> {
         if !self.reads(State::Begin, &lengths) {
             return None;
         }
-        let plain = self.reads(State::PlainBegin, &lengths);
+        let plain = self.reads(State::PlainBegin, &lengths) && !self.is_streamlocal_of_openssh(&lengths);
         let reply = self.reply(startup.first()?.0, startup.last()?.0);
         let bare_is_telling = self.to_client.wire(BARE) != self.to_client.wire(WITH_PORT);
         let alone = self.is(Item::Forward, first);
@@ -272,6 +286,8 @@ impl<'a> Talk<'a> {
                 Confidence::Certain
             }
             (false, _) => Confidence::Strong,
+            // A keepalive that happened to come at once looks the same.
+            (true, _) if lengths.len() == 1 && self.is(Item::Keepalive, first) => Confidence::Weak,
             // The answer to a global request, where a session would have got a confirmation.
             (true, Some(Reply::Answered { bare: true, .. })) if self.exact || bare_is_telling => Confidence::Strong,
             (true, _) => self.ambiguous(&startup)?,
@@ -295,6 +311,16 @@ impl<'a> Talk<'a> {
             records,
             end: startup.last()?.0 + 1,
         })
+    }
+
+    /// OpenSSH sends no-more-sessions before it opens any channel, so what comes before it is no open of one.
+    fn is_streamlocal_of_openssh(&self, lengths: &[u32]) -> bool {
+        let [first, second, ..] = lengths else { return false };
+        let otherwise = [Item::NoMoreSessions, Item::Session, Item::Keepalive];
+        self.client_is_openssh
+            && self.is(Item::Streamlocal, *first)
+            && self.is(Item::NoMoreSessions, *second)
+            && !otherwise.iter().any(|item| self.is(*item, *first))
     }
 
     /// What the server answers to the startup: the first of its messages after `first` that is an answer by its size,
