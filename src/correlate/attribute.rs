@@ -135,7 +135,7 @@ impl Yardstick {
     pub(crate) fn new(steps: &Steps<'_>, events: &[Event], timing: bool) -> Self {
         let mut written: BTreeMap<Token, u64> = BTreeMap::new();
         let mut reference = 0;
-        let benign = |at: usize| steps.acts[at].hits.is_empty();
+        let benign = |at: usize| !steps.acts[at].is_suspect();
         for (at, step) in steps.intake.steps.iter().enumerate() {
             if benign(at) && step.command.is_some() {
                 reference += 1;

@@ -117,7 +117,7 @@ fn detected(intake: &Intake, options: &Options, rules: &RuleSet) -> Vec<crate::m
     all.extend(detect::network::connections(&intake.conversations, rules));
     all.extend(detect::probing::sweeps(&intake.conversations));
     let allocated = |process: &str| options.case.is_allocated(process);
-    all.extend(detect::gpu::foreign_processes(&intake.facts.gpu_processes, &allocated));
+    all.extend(detect::gpu::foreign_processes(&intake.facts.gpu_processes, &intake.facts.gpu, &allocated));
     all.extend(detect::gpu::footprint_steps(&intake.facts.gpu));
     all.extend(detect::network::denied(&intake.conversations, &all));
     all

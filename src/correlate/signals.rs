@@ -175,6 +175,10 @@ fn named(event: &Event, attribution: &Attribution, hit: &super::acts::Hit, span:
     };
     let seconds = event.until.since(event.at) as f64 / crate::time::SECOND as f64;
     let outcome = if event.failed { "refused or unanswered" } else { "let through" };
+    // A log line tells of a beginning alone.
+    let lasted = if seconds >= 0.5 { format!(", {seconds:.0} s") } else { String::new() };
+    let name =
+        event.dst.and_then(|dst| names.of(dst).first().cloned()).map_or_else(String::new, |name| format!(" ({name})"));
     Traced {
         signal: Signal {
             id: String::new(),
@@ -186,7 +190,7 @@ fn named(event: &Event, attribution: &Attribution, hit: &super::acts::Hit, span:
             flow: Some(Flow { src_port: event.src_port, ..event.peers() }),
             host: None,
             rule: Some(hit.rule.clone()),
-            summary: format!("connection to {peer}, which the command names, {outcome}, {seconds:.0} s"),
+            summary: format!("connection to {peer}{name} that the command names, {outcome}{lasted}"),
             domains: event.dst.map(|dst| names.of(dst)).unwrap_or_default(),
             targets: Vec::new(),
             records: vec![event.record],
