@@ -245,9 +245,8 @@ impl Conversation {
         let flow = self.flow();
         let from_start = self.opener.has(SYN) || self.responder.has(SYN);
         let readers = self.readers.get_or_insert_with(|| Box::new(TcpReaders::new(flow, from_start)));
-        let timed = stamp.span.is_some();
         let side = if from_opener { &mut self.opener } else { &mut self.responder };
-        let taken = out.emit(timed, |emit| {
+        let taken = out.emit(stamp.span, |emit| {
             let mut to = ToReaders { readers, from_opener, emit };
             side.stream.segment(data_at, segment.length, segment.data, stamp, &mut to)
         });
@@ -283,7 +282,7 @@ impl Conversation {
     /// Reads a datagram of this conversation, counted before.
     pub(super) fn datagram(&mut self, from_opener: bool, payload: &[u8], stamp: Stamp, out: &mut Output<'_>) {
         let flow = self.flow();
-        out.emit(stamp.span.is_some(), |emit| {
+        out.emit(stamp.span, |emit| {
             read_datagram(flow, from_opener, payload, stamp.clock, stamp.record, emit);
         });
     }
@@ -297,7 +296,8 @@ impl Conversation {
     pub(super) fn flush(&mut self, record: u64, out: &mut Output<'_>) {
         let Some(readers) = self.readers.as_mut() else { return };
         let mut taken = Taken::default();
-        out.emit(self.timed, |emit| {
+        let like = self.last.span.filter(|_| self.timed);
+        out.emit(like, |emit| {
             for (from_opener, side) in [(true, &mut self.opener), (false, &mut self.responder)] {
                 let mut to = ToReaders { readers, from_opener, emit };
                 taken.missing = taken.missing.saturating_add(side.stream.flush(&mut to).missing);
@@ -333,7 +333,8 @@ impl Conversation {
             detail: Detail::Connection(connection),
         });
         if let Some(readers) = self.readers {
-            out.emit(self.timed, |emit| readers.finish(self.last.clock, emit));
+            let like = self.last.span.filter(|_| self.timed);
+            out.emit(like, |emit| readers.finish(self.last.clock, emit));
         }
     }
 

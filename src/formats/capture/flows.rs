@@ -1,21 +1,39 @@
 //! The table of live conversations: found by address and port, ended by time, by their own close, or by the bound.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap, VecDeque};
 
 use foldhash::fast::RandomState;
 
-use super::conversation::{Begin, Conversation, End, Key};
+use super::conversation::{Begin, Conversation, End, IDLE_LONG, Key};
 use super::packets::{Output, Stamp, Weight};
-use super::transport::Transport;
+use super::transport::{IcmpType, Segment, Transport};
 use crate::evidence::AnomalyKind;
 use crate::time::Instant;
 
-/// Live conversations. Memory is bounded by [`FlowTable::MAX_LIVE`] and [`FlowTable::MAX_HELD`].
+/// Bounds of the table.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// Conversations kept at a time; beyond, the one nearest to its expiry is reported as it stands.
+    pub(super) live: usize,
+    /// TCP payload bytes that wait for missing ones, over all conversations.
+    pub(super) held: usize,
+    /// Up to this many open TCP conversations stay however long they are silent: an idle tunnel is still one.
+    pub(super) keep_silent: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Bounds { live: 1 << 20, held: 64 << 20, keep_silent: 1 << 16 }
+    }
+}
+
+/// Live conversations. Memory is bounded by [`Bounds`].
 ///
 /// What it reports depends on the packets alone: hashes only find, order comes from deadlines and record numbers.
 #[derive(Default)]
 pub(super) struct FlowTable {
+    bounds: Bounds,
     by_key: HashMap<Key, u32, RandomState>,
     slots: Vec<Option<Live>>,
     free: Vec<u32>,
@@ -23,6 +41,8 @@ pub(super) struct FlowTable {
     /// conversation names; the time is looked at again when it comes up.
     deadlines: BinaryHeap<Reverse<(Instant, u64, u32)>>,
     held: usize,
+    /// Conversations with bytes that wait, in the order in which they began to; each at most once.
+    waiting: VecDeque<(u64, u32)>,
     next_serial: u64,
     latest: Option<(Key, u32)>,
     /// Time of the packet before: time goes on only when two packets agree, so that a single bad stamp ends nothing.
@@ -33,6 +53,7 @@ struct Live {
     conversation: Conversation,
     serial: u64,
     queued: Instant,
+    is_waiting: bool,
 }
 
 /// A packet of a conversation.
@@ -50,12 +71,10 @@ pub(super) struct Packet<'a> {
 }
 
 impl FlowTable {
-    /// Conversations kept at a time; beyond, the one nearest to its expiry is reported as it stands.
-    pub(super) const MAX_LIVE: usize = 1 << 20;
-    /// TCP payload bytes that wait for missing ones, over all conversations.
-    const MAX_HELD: usize = 64 << 20;
-    /// Up to this many open TCP conversations stay however long they are silent: an idle tunnel is still one.
-    const KEEP_SILENT: usize = 1 << 16;
+    #[cfg(test)]
+    pub(super) fn with_bounds(bounds: Bounds) -> Self {
+        FlowTable { bounds, ..FlowTable::default() }
+    }
 
     pub(super) fn packet(&mut self, packet: &Packet<'_>, out: &mut Output<'_>) {
         self.expire(packet.stamp, out);
@@ -80,15 +99,11 @@ impl FlowTable {
             Transport::Tcp(segment) => {
                 let held = conversation.held();
                 conversation.segment(from_opener, segment, packet.stamp, out);
-                self.held = (self.held + conversation.held()).saturating_sub(held);
-                if self.held > Self::MAX_HELD {
-                    self.held = self.held.saturating_sub(conversation.held());
-                    conversation.flush(packet.stamp.record, out);
-                    out.tally.note(
-                        AnomalyKind::BoundReached,
-                        packet.stamp.record,
-                        "64 MiB of TCP segments waiting for missing ones, those of this conversation were passed on",
-                    );
+                let now_held = conversation.held();
+                self.held = (self.held + now_held).saturating_sub(held);
+                if now_held > 0 && !live.is_waiting {
+                    live.is_waiting = true;
+                    self.waiting.push_back((live.serial, index));
                 }
             }
             Transport::Udp(payload) if packet.src.1.is_some() => {
@@ -102,12 +117,33 @@ impl FlowTable {
         if deadline < live.queued {
             live.queued = deadline;
             self.deadlines.push(Reverse((deadline, live.serial, index)));
-            self.compact();
+        }
+        self.relieve(packet.stamp, out);
+        self.compact();
+    }
+
+    /// While too many bytes wait, passes on those of the conversation whose holes are oldest.
+    fn relieve(&mut self, stamp: Stamp, out: &mut Output<'_>) {
+        while self.held > self.bounds.held {
+            let Some((serial, index)) = self.waiting.pop_front() else { break };
+            let live = self.slots.get_mut(index as usize).and_then(Option::as_mut);
+            let Some(live) = live.filter(|live| live.serial == serial) else { continue };
+            live.is_waiting = false;
+            let held = live.conversation.held();
+            if held > 0 {
+                self.held = self.held.saturating_sub(held);
+                live.conversation.flush(stamp.record, out);
+                out.tally.note(
+                    AnomalyKind::BoundReached,
+                    stamp.record,
+                    "too many TCP segments (64 MiB) wait for missing ones, those that waited longest were passed on",
+                );
+            }
         }
     }
 
     /// Marks the conversation that an ICMP error quotes.
-    pub(super) fn refused(&mut self, src: End, dst: End, protocol: u8, icmp: super::transport::IcmpType) {
+    pub(super) fn refused(&mut self, src: End, dst: End, protocol: u8, icmp: IcmpType) {
         let (key, _) = Key::new(src, dst, protocol);
         if let Some(index) = self.find(key)
             && let Some(live) = self.slots.get_mut(index as usize).and_then(Option::as_mut)
@@ -132,13 +168,7 @@ impl FlowTable {
         }
     }
 
-    fn is_over(
-        &self,
-        index: u32,
-        from_low: bool,
-        segment: Option<&super::transport::Segment<'_>>,
-        stamp: Stamp,
-    ) -> bool {
+    fn is_over(&self, index: u32, from_low: bool, segment: Option<&Segment<'_>>, stamp: Stamp) -> bool {
         self.slots
             .get(index as usize)
             .and_then(Option::as_ref)
@@ -146,7 +176,7 @@ impl FlowTable {
     }
 
     fn begin(&mut self, key: Key, from_low: bool, packet: &Packet<'_>, out: &mut Output<'_>) -> u32 {
-        if self.by_key.len() >= Self::MAX_LIVE {
+        if self.by_key.len() >= self.bounds.live {
             self.evict(packet.stamp, out);
         }
         let about = match &packet.transport {
@@ -159,7 +189,7 @@ impl FlowTable {
         let serial = self.next_serial;
         self.next_serial += 1;
         let queued = conversation.first_deadline();
-        let live = Some(Live { conversation, serial, queued });
+        let live = Some(Live { conversation, serial, queued, is_waiting: false });
         let index = match self.free.pop() {
             Some(index) => {
                 if let Some(slot) = self.slots.get_mut(index as usize) {
@@ -169,7 +199,7 @@ impl FlowTable {
             }
             None => {
                 self.slots.push(live);
-                // At most MAX_LIVE slots are ever in use.
+                // The bound on live conversations is far below.
                 u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
             }
         };
@@ -195,13 +225,13 @@ impl FlowTable {
                 break;
             }
             self.deadlines.pop();
-            let keep_silent = self.by_key.len() <= Self::KEEP_SILENT;
+            let keep_silent = self.by_key.len() <= self.bounds.keep_silent;
             let Some(live) = self.named(queued, serial, index) else { continue };
             let deadline = live.conversation.deadline();
             if deadline >= now {
                 self.requeue(index, deadline);
             } else if keep_silent && live.conversation.is_open_tcp() {
-                self.requeue(index, now.plus(super::conversation::IDLE_LONG));
+                self.requeue(index, now.plus(IDLE_LONG));
             } else {
                 self.end(index, out);
             }
@@ -242,17 +272,15 @@ impl FlowTable {
 
     /// Drops entries that no longer count before they outnumber the others.
     fn compact(&mut self) {
-        if self.deadlines.len() > 2 * self.by_key.len() + 4096 {
-            let slots = &self.slots;
+        let most = 2 * self.by_key.len() + 4096;
+        let live = |index: u32| self.slots.get(index as usize).and_then(Option::as_ref);
+        if self.deadlines.len() > most {
             self.deadlines.retain(|Reverse((queued, serial, index))| {
-                slots
-                    .get(*index as usize)
-                    .and_then(Option::as_ref)
-                    .is_some_and(|live| live.serial == *serial && live.queued == *queued)
+                live(*index).is_some_and(|live| live.serial == *serial && live.queued == *queued)
             });
+        }
+        if self.waiting.len() > most {
+            self.waiting.retain(|(serial, index)| live(*index).is_some_and(|live| live.serial == *serial));
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

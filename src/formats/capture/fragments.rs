@@ -178,3 +178,80 @@ impl Fragments {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::formats::Collector;
+    use crate::time::Instant;
+
+    fn stamp(record: u64, seconds: i64) -> Stamp {
+        Stamp { record, span: None, clock: Instant(seconds * SECOND) }
+    }
+
+    fn take(
+        fragments: &mut Fragments,
+        id: u32,
+        offset: u32,
+        more: bool,
+        data: &[u8],
+        at: Stamp,
+    ) -> Option<Reassembled> {
+        let address = |last| IpAddr::from([10, 0, 0, last]);
+        let fragment = Fragment { id, offset, more };
+        let length = data.len() as u32;
+        let packet = IpPacket {
+            src: address(1),
+            dst: address(2),
+            protocol: 17,
+            carried: length,
+            length,
+            data,
+            fragment: Some(fragment),
+        };
+        fragments.take(&packet, fragment, at, &mut Tally::default())
+    }
+
+    #[test]
+    fn any_order_gives_the_datagram_and_its_counts() {
+        for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0], [2, 0, 1]] {
+            let mut fragments = Fragments::default();
+            let mut done = None;
+            for (turn, index) in order.into_iter().enumerate() {
+                assert!(done.is_none());
+                let data = [b'a' + index as u8; 8];
+                let at = stamp(10 + turn as u64, turn as i64);
+                done = take(&mut fragments, 7, index * 8, index < 2, &data, at);
+            }
+            let done = done.expect("whole");
+            assert_eq!(done.data, b"aaaaaaaabbbbbbbbcccccccc");
+            assert_eq!((done.length, done.weight), (24, Weight { packets: 3, bytes: 24 }));
+            assert_eq!((done.first.record, done.last.record), (10, 12));
+            assert!(fragments.is_empty() && fragments.held == 0);
+        }
+    }
+
+    #[test]
+    fn waiting_ends_after_a_minute_or_at_the_bound() {
+        let mut fragments = Fragments::default();
+        let mut tally = Tally::default();
+        take(&mut fragments, 1, 0, true, &[1; 8], stamp(1, 0));
+        assert!(fragments.give_up(stamp(2, 60), &mut tally).is_none());
+        let given_up = fragments.give_up(stamp(2, 61), &mut tally).expect("a minute is over");
+        assert_eq!((given_up.length, given_up.data.len(), given_up.weight.packets), (8, 8, 1));
+        for id in 0..5000_u32 {
+            take(&mut fragments, id, 0, true, &[1; 8], stamp(u64::from(id) + 3, 100));
+            while fragments.give_up(stamp(u64::from(id) + 3, 100), &mut tally).is_some() {}
+            assert!(fragments.pending.len() <= MAX_PENDING);
+        }
+        for id in 0..1000_u32 {
+            take(&mut fragments, 10_000 + id, 8, true, &[1; 60_000], stamp(9_000, 100));
+            while fragments.give_up(stamp(9_000, 100), &mut tally).is_some() {}
+            assert!(fragments.held <= MAX_HELD);
+        }
+        let mut sink = Collector::default();
+        tally.report(&mut sink);
+        let kinds: Vec<_> = sink.anomalies.iter().map(|anomaly| anomaly.kind).collect();
+        assert_eq!(kinds, [AnomalyKind::Gap, AnomalyKind::BoundReached]);
+    }
+}

@@ -67,7 +67,8 @@ fn ether_type_at(frame: &[u8], at: usize) -> Payload<'_> {
     }
 }
 
-fn by_ether_type(ether_type: u16, frame: &[u8], at: usize) -> Payload<'_> {
+/// Finds the IP packet in what an EtherType announces from `at` on.
+pub(super) fn by_ether_type(ether_type: u16, frame: &[u8], at: usize) -> Payload<'_> {
     let (mut ether_type, mut at) = (ether_type, at);
     for _ in 0..MAX_TAGS {
         match ether_type {
@@ -78,6 +79,11 @@ fn by_ether_type(ether_type: u16, frame: &[u8], at: usize) -> Payload<'_> {
             // IEEE 802.1Q, 802.1ad and the older 0x9100: two bytes of tag, then the next type.
             0x8100 | 0x88a8 | 0x9100 => match be16(frame, at + 2) {
                 Some(next) => (ether_type, at) = (next, at + 4),
+                None => return Payload::Cut,
+            },
+            // IEEE 802.1BR E-TAG: six bytes of tag.
+            0x893f => match be16(frame, at + 6) {
+                Some(next) => (ether_type, at) = (next, at + 8),
                 None => return Payload::Cut,
             },
             // MPLS (RFC 3032): labels to the bottom of the stack, then IP told by its version.

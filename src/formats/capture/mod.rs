@@ -1,7 +1,7 @@
 //! Packet captures: containers, layers, flows and the protocols inside.
 //!
 //! A container ([`pcap`], [`pcapng`]) frames and dates packets and hands them to [`packets`], which opens the link
-//! ([`link`]), network ([`ip`], [`fragments`]) and transport layers ([`transport`]) and keeps the conversations
+//! ([`link`]), network ([`ip`], [`fragments`], [`tunnel`]) and transport layers ([`transport`]) and keeps the conversations
 //! ([`flows`], [`conversation`], [`stream`]). What conversations carry is read by [`app`].
 
 mod app;
@@ -18,6 +18,7 @@ mod stamp;
 mod stream;
 mod tally;
 mod transport;
+mod tunnel;
 mod window;
 
 /// Bound on one packet in bytes: 64 times what segmentation offload can make.
@@ -27,3 +28,9 @@ const USUAL_MAX_PACKET: u32 = 262_144;
 
 #[cfg(test)]
 mod corpus_tests;
+#[cfg(test)]
+mod flow_tests;
+#[cfg(test)]
+mod sample_tests;
+#[cfg(test)]
+mod stream_tests;

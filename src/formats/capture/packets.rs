@@ -1,5 +1,7 @@
 //! What both containers do with a packet: count it, date it, open its layers, and follow its conversation.
 
+use std::net::IpAddr;
+
 use super::app::Emit;
 use super::flows::{FlowTable, Packet};
 use super::fragments::{Fragments, Reassembled};
@@ -8,6 +10,7 @@ use super::link::{self, Payload};
 use super::stamp::Resolution;
 use super::tally::Tally;
 use super::transport::{self, Transport};
+use super::tunnel;
 use crate::evidence::{Anomaly, AnomalyKind};
 use crate::formats::Sink;
 use crate::model::Observation;
@@ -37,6 +40,19 @@ impl Weight {
     }
 }
 
+/// What a packet and a reassembled datagram have in common.
+#[derive(Clone, Copy)]
+struct Datagram<'a> {
+    src: IpAddr,
+    dst: IpAddr,
+    protocol: u8,
+    length: u32,
+    data: &'a [u8],
+    weight: Weight,
+    first: Stamp,
+    last: Stamp,
+}
+
 /// Where findings and oddities go.
 pub(super) struct Output<'a> {
     pub(super) sink: &'a mut dyn Sink,
@@ -44,15 +60,18 @@ pub(super) struct Output<'a> {
 }
 
 impl Output<'_> {
-    /// Lends the sink to an application reader. Where packets had no time its observations have none either.
-    pub(super) fn emit<R>(&mut self, timed: bool, read: impl FnOnce(&mut Emit<'_>) -> R) -> R {
+    /// Lends the sink to an application reader, which knows instants alone: its observations get the resolution of
+    /// `like`, the span of the packet, and no time where packets had none.
+    pub(super) fn emit<R>(&mut self, like: Option<Span>, read: impl FnOnce(&mut Emit<'_>) -> R) -> R {
         let sink = &mut *self.sink;
-        let mut emit = |observation: &Observation<'_>| {
-            if timed {
-                sink.observation(observation);
-            } else {
-                sink.observation(&Observation { span: None, ..observation.clone() });
+        let width = like.map(|like| like.hi.since(like.lo));
+        let mut emit = |observation: &Observation<'_>| match (width, observation.span) {
+            (Some(width), Some(span)) if width > 0 && span.lo == span.hi => {
+                let span = Some(Span { hi: span.lo.plus(width), ..span });
+                sink.observation(&Observation { span, ..observation.clone() });
             }
+            (None, Some(_)) => sink.observation(&Observation { span: None, ..observation.clone() }),
+            _ => sink.observation(observation),
         };
         read(&mut emit)
     }
@@ -195,7 +214,7 @@ impl<'a> Packets<'a> {
         };
         let on_wire = original.saturating_sub(u32::try_from(before).unwrap_or(u32::MAX));
         match ip::parse(packet, on_wire.max(u32::try_from(packet.len()).unwrap_or(u32::MAX))) {
-            Ok(packet) => self.ip(&packet, stamp),
+            Ok(packet) => self.ip(&packet, stamp, 0),
             Err(Fault::Cut) => {
                 self.tally.note(AnomalyKind::TruncatedRecord, record, "an IP packet cut within its addresses");
             }
@@ -203,52 +222,47 @@ impl<'a> Packets<'a> {
         }
     }
 
-    fn ip(&mut self, packet: &IpPacket<'_>, stamp: Stamp) {
+    fn ip(&mut self, packet: &IpPacket<'_>, stamp: Stamp, depth: u32) {
         if !self.fragments.is_empty() {
             while let Some(datagram) = self.fragments.give_up(stamp, &mut self.tally) {
-                self.datagram(&datagram);
+                self.datagram(&datagram, depth);
             }
         }
         if let Some(fragment) = packet.fragment {
             if let Some(datagram) = self.fragments.take(packet, fragment, stamp, &mut self.tally) {
-                self.datagram(&datagram);
+                self.datagram(&datagram, depth);
             }
             return;
         }
-        let parsed = transport::parse(packet.protocol, packet.length, packet.data);
-        self.flow(
-            packet.src,
-            packet.dst,
-            packet.protocol,
-            parsed,
-            Weight { packets: 1, bytes: u64::from(packet.carried) },
-            stamp,
-            stamp,
+        let weight = Weight { packets: 1, bytes: u64::from(packet.carried) };
+        self.transport(
+            &Datagram {
+                src: packet.src,
+                dst: packet.dst,
+                protocol: packet.protocol,
+                length: packet.length,
+                data: packet.data,
+                weight,
+                first: stamp,
+                last: stamp,
+            },
+            depth,
         );
     }
 
-    fn datagram(&mut self, datagram: &Reassembled) {
-        let parsed = transport::parse(datagram.protocol, datagram.length, &datagram.data);
-        let Reassembled { src, dst, protocol, weight, first, last, .. } = *datagram;
-        self.flow(src, dst, protocol, parsed, weight, first, last);
+    fn datagram(&mut self, whole: &Reassembled, depth: u32) {
+        let Reassembled { src, dst, protocol, length, ref data, first, last, weight } = *whole;
+        self.transport(&Datagram { src, dst, protocol, length, data, weight, first, last }, depth);
     }
 
-    #[expect(clippy::too_many_arguments, reason = "what a packet and a reassembled datagram have in common")]
-    fn flow(
-        &mut self,
-        src: std::net::IpAddr,
-        dst: std::net::IpAddr,
-        protocol: u8,
-        parsed: transport::Parsed<'_>,
-        weight: Weight,
-        first: Stamp,
-        stamp: Stamp,
-    ) {
+    fn transport(&mut self, datagram: &Datagram<'_>, depth: u32) {
+        let Datagram { src, dst, protocol, length, data, weight, first, last } = *datagram;
+        let parsed = transport::parse(protocol, length, data);
         let (src_port, dst_port) = parsed.ports.unzip();
-        let mut out = Output { sink: &mut *self.sink, tally: &mut self.tally };
         let transport = parsed.transport;
-        let packet = Packet { src: (src, src_port), dst: (dst, dst_port), protocol, transport, weight, first, stamp };
-        self.table.packet(&packet, &mut out);
+        let packet =
+            Packet { src: (src, src_port), dst: (dst, dst_port), protocol, transport, weight, first, stamp: last };
+        self.table.packet(&packet, &mut Output { sink: &mut *self.sink, tally: &mut self.tally });
         if let Transport::Icmp(icmp, quoted) = transport
             && icmp.is_unreachable()
             && let Ok(quoted) = ip::parse(quoted, 0)
@@ -258,6 +272,18 @@ impl<'a> Packets<'a> {
                 _ => (None, None),
             };
             self.table.refused((quoted.src, src_port), (quoted.dst, dst_port), quoted.protocol, icmp);
+        }
+        // What a tunnel carries are conversations of their own beside the tunnel's.
+        if depth < tunnel::MAX_DEPTH
+            && let Some(inner) = tunnel::inner(protocol, dst_port, data)
+        {
+            match ip::parse(inner, u32::try_from(inner.len()).unwrap_or(u32::MAX)) {
+                Ok(inner) => self.ip(&inner, last, depth + 1),
+                Err(_) => {
+                    let what = "a tunnelled packet that is cut or malformed, the tunnel alone was counted";
+                    self.tally.note(AnomalyKind::MalformedRecord, last.record, what);
+                }
+            }
         }
     }
 
@@ -303,7 +329,7 @@ impl<'a> Packets<'a> {
     /// The end of the file: reports what is under way.
     pub(super) fn finish(mut self) {
         while let Some(datagram) = self.fragments.give_up_last(&mut self.tally) {
-            self.datagram(&datagram);
+            self.datagram(&datagram, 0);
         }
         self.end_section();
         self.table.finish(&mut Output { sink: &mut *self.sink, tally: &mut self.tally });

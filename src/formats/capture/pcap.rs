@@ -15,6 +15,8 @@ use crate::time::{Instant, TimeContext};
 pub struct Pcap;
 
 const FILE_HEADER: usize = 24;
+/// An Ethernet header; raw IP has more.
+const SHORTEST_FRAME: u32 = 14;
 
 #[derive(Clone, Copy, Debug)]
 struct Magic {
@@ -53,16 +55,16 @@ impl Magic {
 /// Which of the two lengths of a record header comes first: files before version 2.3 have the original length first,
 /// 2.3 was written both ways (libpcap sf-pcap.c).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Lengths {
-    CapturedFirst,
-    OriginalFirst,
-    EitherFirst,
+enum FirstLength {
+    Captured,
+    Original,
+    Either,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct File {
     magic: Magic,
-    lengths: Lengths,
+    first_length: FirstLength,
     link: u32,
 }
 
@@ -82,10 +84,10 @@ impl File {
     fn header(&self, bytes: &[u8]) -> Header {
         let order = self.magic.order;
         let (first, second) = (order.u32(bytes, 8), order.u32(bytes, 12));
-        let swap = match self.lengths {
-            Lengths::CapturedFirst => false,
-            Lengths::OriginalFirst => true,
-            Lengths::EitherFirst => first > second,
+        let swap = match self.first_length {
+            FirstLength::Captured => false,
+            FirstLength::Original => true,
+            FirstLength::Either => first > second,
         };
         let (captured, original) = if swap { (second, first) } else { (first, second) };
         Header { seconds: order.u32(bytes, 0), fraction: order.u32(bytes, 4), captured, original }
@@ -97,7 +99,7 @@ impl File {
 
     /// Whether a record header that nothing announces can be believed: near in time to the last good one.
     fn is_plausible(&self, header: Header, near: Option<u32>) -> bool {
-        header.captured > 0
+        header.captured >= SHORTEST_FRAME
             && header.captured <= USUAL_MAX_PACKET
             && header.captured <= header.original
             && header.original <= MAX_PACKET
@@ -109,9 +111,10 @@ impl File {
     fn is_chain(&self, window: &mut Window<'_>, at: usize, near: Option<u32>) -> bool {
         let length = self.header_length();
         let mut at = at;
-        for found in 0..3 {
+        for found in 0_usize..3 {
             if !window.has(at + length) {
-                return found > 0 && window.bytes().len() == at;
+                // A single record needs the time of another beside its length to be believed.
+                return found > usize::from(near.is_none()) && window.bytes().len() == at;
             }
             let header = self.header(window.bytes().get(at..).unwrap_or_default());
             if !self.is_plausible(header, near) {
@@ -169,15 +172,15 @@ fn read_file(window: &mut Window<'_>, packets: &mut Packets<'_>) {
     if major != 2 {
         packets.tally.note(AnomalyKind::MalformedRecord, 0, "pcap major version is not 2, read as if it were");
     }
-    let lengths = match (major, minor) {
-        (2, 0..=2) => Lengths::OriginalFirst,
-        (2, 3) => Lengths::EitherFirst,
-        _ => Lengths::CapturedFirst,
+    let first_length = match (major, minor) {
+        (2, 0..=2) => FirstLength::Original,
+        (2, 3) => FirstLength::Either,
+        _ => FirstLength::Captured,
     };
     // Above the link type the field carries the FCS length and flags; the class bits of DLT_ stay.
     let link = order.u32(window.bytes(), 20) & 0x03ff_ffff;
     window.consume(FILE_HEADER);
-    let file = File { magic, lengths, link };
+    let file = File { magic, first_length, link };
     packets.interfaces.push(Interface::new(file.link, magic.resolution));
     let mut near = None;
     while read_record(&file, window, packets, &mut near) {}
@@ -203,7 +206,8 @@ fn read_record(file: &File, window: &mut Window<'_>, packets: &mut Packets<'_>, 
         }
     }
     if !window.has(whole) {
-        if header.captured > header.original {
+        // Cut, unless whole records follow: then the length is wrong.
+        if (1..window.bytes().len()).any(|at| file.is_chain(window, at, *near)) {
             return resynchronise(file, window, packets, *near);
         }
         if !window.failed() {
@@ -235,8 +239,7 @@ fn resynchronise(file: &File, window: &mut Window<'_>, packets: &mut Packets<'_>
             window.consume(usize::MAX);
             break false;
         }
-        let header = file.header(window.bytes());
-        if file.is_plausible(header, near) && file.is_chain(window, 0, near) {
+        if file.is_chain(window, 0, near) {
             break true;
         }
         window.consume(1);
@@ -250,6 +253,3 @@ fn resynchronise(file: &File, window: &mut Window<'_>, packets: &mut Packets<'_>
     );
     found
 }
-
-#[cfg(test)]
-mod tests;

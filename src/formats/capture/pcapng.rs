@@ -117,12 +117,20 @@ impl Reader {
                 | INTERFACE_STATISTICS
                 | ENHANCED_PACKET
         );
-        if !is_read || length > MAX_BLOCK {
-            return self.pass_over(window, packets, kind, length, is_read);
+        if length > MAX_BLOCK || (length > USUAL_MAX_PACKET && !is_known(kind)) {
+            // Damage rather than a packet or an extension of that size.
+            return self.resynchronise(window, packets, "block longer than 16 MiB, or of unknown type and 256 KiB");
+        }
+        if !is_read {
+            if window.skip(u64::from(length)) < u64::from(length) && !window.failed() {
+                packets.cut_block();
+            }
+            return true;
         }
         let whole = length as usize;
         if !window.has(whole) {
-            if length > USUAL_MAX_PACKET + 65_536 {
+            // Cut, unless whole blocks follow: then the length is wrong.
+            if (4..window.bytes().len()).step_by(4).any(|at| self.is_whole_block(window, at)) {
                 return self.resynchronise(window, packets, "block with an impossible length");
             }
             if !window.failed() {
@@ -155,33 +163,6 @@ impl Reader {
         true
     }
 
-    /// A block that is skipped by its length: of no packet, or too long to be held.
-    fn pass_over(
-        &self,
-        window: &mut Window<'_>,
-        packets: &mut Packets<'_>,
-        kind: u32,
-        length: u32,
-        is_read: bool,
-    ) -> bool {
-        if is_read {
-            packets.unread_record("packet block longer than 16 MiB", window.bytes());
-            packets.tally.note(
-                AnomalyKind::BoundReached,
-                packets.records,
-                "a block longer than 16 MiB was passed over",
-            );
-        } else if length > USUAL_MAX_PACKET && !is_known(kind) {
-            // A type that nobody has defined with a length out of the ordinary: damage, not an extension.
-            return self.resynchronise(window, packets, "unknown block with an impossible length");
-        }
-        let skipped = window.skip(u64::from(length));
-        if skipped < u64::from(length) && !window.failed() {
-            packets.cut_block();
-        }
-        true
-    }
-
     /// Whether a block header that nothing announces can be believed.
     fn is_block(&self, window: &Window<'_>, at: usize) -> bool {
         let bytes = window.bytes().get(at..).unwrap_or_default();
@@ -191,6 +172,21 @@ impl Reader {
         let Some(order) = self.order else { return false };
         let length = order.u32(bytes, 4);
         is_known(order.u32(bytes, 0)) && length % 4 == 0 && (BLOCK_FRAME..=MAX_BLOCK).contains(&length)
+    }
+
+    /// Whether a block lies there whose two lengths agree.
+    fn is_whole_block(&self, window: &mut Window<'_>, at: usize) -> bool {
+        if !self.is_block(window, at) {
+            return false;
+        }
+        let bytes = window.bytes().get(at..).unwrap_or_default();
+        let is_section = bytes.starts_with(&SECTION_HEADER.to_be_bytes());
+        let Some(order) = (if is_section { section_order(bytes) } else { self.order }) else { return false };
+        let length = order.u32(bytes, 4);
+        let end = at + length as usize;
+        (BLOCK_FRAME..=USUAL_MAX_PACKET).contains(&length)
+            && window.has(end)
+            && order.u32(window.bytes(), end - 4) == length
     }
 
     /// Looks for the next block whose two lengths agree; what lies before it is one record unread.
@@ -207,18 +203,7 @@ impl Reader {
                 window.consume(usize::MAX);
                 break false;
             }
-            if !self.is_block(window, 0) {
-                continue;
-            }
-            let order = section_order(window.bytes())
-                .filter(|_| window.bytes().starts_with(&SECTION_HEADER.to_be_bytes()))
-                .or(self.order);
-            let Some(order) = order else { continue };
-            let length = order.u32(window.bytes(), 4);
-            if (BLOCK_FRAME..=USUAL_MAX_PACKET).contains(&length)
-                && window.has(length as usize)
-                && order.u32(window.bytes(), length as usize - 4) == length
-            {
+            if self.is_whole_block(window, 0) {
                 break true;
             }
         };
@@ -353,6 +338,3 @@ fn simple_packet(order: Order, body: &[u8], packets: &mut Packets<'_>) {
     let data = data.get(..original.min(snap_length) as usize).unwrap_or(data);
     packets.packet(0, None, data, original);
 }
-
-#[cfg(test)]
-mod tests;

@@ -154,6 +154,3 @@ impl Stream {
         self.next = self.next.map(|next| next.wrapping_add(low));
     }
 }
-
-#[cfg(test)]
-mod tests;

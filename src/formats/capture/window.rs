@@ -13,7 +13,7 @@ pub(super) struct Window<'a> {
 }
 
 impl<'a> Window<'a> {
-    const AHEAD: usize = 1 << 20;
+    const AHEAD: usize = 128 << 10;
 
     pub(super) fn new(input: &'a mut dyn Read) -> Self {
         Window { input, buffer: vec![0; Self::AHEAD], start: 0, end: 0, ended: false, error: None }
@@ -26,13 +26,17 @@ impl<'a> Window<'a> {
 
     #[cold]
     fn fill(&mut self, length: usize) -> bool {
+        if self.ended {
+            return false;
+        }
         if self.start > 0 {
             self.buffer.copy_within(self.start..self.end, 0);
             self.end -= self.start;
             self.start = 0;
         }
         if self.buffer.len() < length {
-            self.buffer.resize(length, 0);
+            // With room ahead, so that asking for a little more each time does not move everything each time.
+            self.buffer.resize(length.saturating_add(Self::AHEAD), 0);
         }
         while self.end < length && !self.ended {
             match self.buffer.get_mut(self.end..).map_or(Ok(0), |free| self.input.read(free)) {
