@@ -118,6 +118,7 @@ enum State {
     PlainBegin,
     PlainSession,
     PlainNoMoreSessions,
+    PlainKeepalive,
 }
 
 impl State {
@@ -145,9 +146,9 @@ impl State {
                 (Item::HostkeysProve, State::Settled),
             ],
             // OpenSSH opens its session first, so no session follows here.
-            State::PlainNoMoreSessions => &[
+            State::PlainNoMoreSessions | State::PlainKeepalive => &[
                 (Item::Direct, State::Settled),
-                (Item::Keepalive, State::Settled),
+                (Item::Keepalive, State::PlainKeepalive),
                 (Item::HostkeysProve, State::Settled),
             ],
         }
@@ -160,7 +161,7 @@ impl State {
 
     /// Whether a reading holds when the startup ends here.
     fn may_end(self) -> bool {
-        self.holds() || self == State::PlainNoMoreSessions
+        self.holds() || matches!(self, State::PlainNoMoreSessions | State::PlainKeepalive)
     }
 }
 
