@@ -228,7 +228,7 @@ fn tables_have_headers_without_rows() {
     assert!(coincident(&["analyze", "in", "--format", "csv"], case.path()).stdout.starts_with("finding,level,"));
     assert!(coincident(&["timeline", "in"], case.path()).stdout.starts_with("time,time_hi,time_basis,type,kind,"));
     assert!(coincident(&["clocks", "in"], case.path()).stdout.starts_with(" SOURCE "));
-    assert!(coincident(&["analyze", "in"], case.path()).stdout.contains(" EPISODE  STEP  BEHAVIOUR  STRENGTH"));
+    assert!(coincident(&["analyze", "in"], case.path()).stdout.contains(" ID  EPISODE  STEP  BEHAVIOUR  STRENGTH"));
 }
 
 #[test]

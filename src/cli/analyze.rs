@@ -83,7 +83,7 @@ impl Analyze {
             Format::Table => {
                 let options = table::TableOptions {
                     zone: voice.zone,
-                    paint: voice.paint,
+                    screen: voice.screen,
                     verbose: voice.verbose,
                     output: self.output.as_ref().map(|path| path.display().to_string()),
                 };

@@ -23,7 +23,7 @@ impl Clocks {
         let intake = evidence.take_in(voice)?;
         let clocks = engine::clocks(&intake);
         match self.format {
-            Format::Table => print(sources::clocks_table(&clocks, &intake.sources, voice.paint).as_bytes())?,
+            Format::Table => print(sources::clocks_table(&clocks, &intake.sources, voice.screen).as_bytes())?,
             Format::Csv => print(&sources::clocks_csv(clocks, intake.sources.clone())?)?,
             Format::Jsonl => print(sources::clocks_jsonl(&clocks, &intake.sources).as_bytes())?,
         }

@@ -39,7 +39,7 @@ impl Explain {
             }
             jsonl::lines(&analysis, &reading)
         };
-        let Some(report) = explain::render(&lines, &self.id, voice.paint) else {
+        let Some(report) = explain::render(&lines, &self.id, voice.screen) else {
             let ids = explain::ids(&lines);
             let known = if ids.is_empty() { "none".to_owned() } else { ids.join(", ") };
             return Err(Stop::usage(format!("{}: no such finding; findings here: {known}", self.id)));

@@ -18,7 +18,7 @@ use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
-use coincident::report::{DisplayZone, Paint};
+use coincident::report::{DisplayZone, Screen};
 
 use exit::{Exit, Outcome, Stop};
 use output::Voice;
@@ -140,7 +140,10 @@ impl Global {
                 io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
             }
         };
-        Voice { quiet: self.quiet, verbose: self.verbose, zone: DisplayZone(self.display_tz), paint: Paint { color } }
+        // Only where a person looks at it: what goes into a pipe or a file does not depend on any width.
+        let width = terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0);
+        let screen = Screen { color, width: width.filter(|_| io::stdout().is_terminal()) };
+        Voice { quiet: self.quiet, verbose: self.verbose, zone: DisplayZone(self.display_tz), screen }
     }
 
     fn pool(&self) -> Result<rayon::ThreadPool, Stop> {

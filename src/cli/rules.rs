@@ -87,7 +87,7 @@ fn list(rules: &[Rule], voice: Voice) -> Outcome {
     for rule in rules {
         table.row([&rule.id, &rule.behaviour, &rule.level, &rule.source, &rule.title]);
     }
-    print(table.render(voice.paint, "(no rules)").as_bytes())?;
+    print(table.render(voice.screen, "(no rules)").as_bytes())?;
     Ok(Exit::Done)
 }
 
@@ -157,7 +157,7 @@ fn lint(files: &[(String, String)], voice: Voice) -> Outcome {
             }
         }
     }
-    print(table.render(voice.paint, "(nothing to say)").as_bytes())?;
+    print(table.render(voice.screen, "(nothing to say)").as_bytes())?;
     voice.say(&format!("{} files, {errors} errors", files.len()));
     Ok(if errors > 0 { Exit::Findings } else { Exit::Done })
 }

@@ -3,48 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::analysis::{Finding, StepRef, Strength, UncoveredStep, Unexplained};
-use super::attribute::{Attributed, Attribution, Steps};
+use super::attribute::{Attributed, Steps};
 use super::clocks::Clocks;
 use super::rivals;
 use super::tokens::Token;
+use super::traced::{LEAST, Traced};
 use super::witnesses::Witnesses;
 use crate::model::{Behaviour, Confidence, Signal, SignalSource};
 use crate::time::{Instant, SECOND, Span};
 
-/// A step and an event belong together from this weight on, in bans ...
-pub(crate) const LEAST: f64 = 1.0;
-/// ... and if the step takes at least this share of the event among all candidates.
-pub(crate) const LEAST_SHARE: f64 = 0.5;
 /// From this weight on a finding is of level "high".
 const HIGH: f64 = 2.0;
 /// GPU telemetry within this of network traffic of the same behaviour tells of the same thing, in nanoseconds.
 const TOGETHER_NS: i64 = 30 * SECOND;
-
-/// A signal with the step that it is attributed to, if any.
-#[derive(Clone, Debug)]
-pub(crate) struct Traced {
-    /// On the reference clock.
-    pub(crate) signal: Signal,
-    pub(crate) attribution: Attribution,
-    /// Its clock lets it be compared with steps.
-    pub(crate) timed: bool,
-}
-
-impl Traced {
-    /// The step that it lines up with, if one does well enough.
-    fn lines_up(&self) -> Option<&Attributed> {
-        if self.signal.confidence < Confidence::Strong {
-            return None;
-        }
-        let best = self.attribution.best.as_ref()?;
-        let enough = best.strength.log10_lr >= LEAST && best.strength.p_step >= LEAST_SHARE;
-        // What the firewall refused says little by its time alone: the command must have named it.
-        let named = self.signal.behaviour != Behaviour::EgressViolation || !best.shared.is_empty();
-        // A poll of a GPU is too coarse to line up by time alone.
-        let seen = self.signal.source != SignalSource::Gpu || !best.shared.is_empty();
-        (enough && named && seen).then_some(best)
-    }
-}
 
 /// Findings and the rest.
 #[derive(Default)]

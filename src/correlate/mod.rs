@@ -17,6 +17,7 @@ mod rows;
 mod signals;
 mod steptime;
 mod tokens;
+mod traced;
 pub mod vote;
 mod witnesses;
 pub mod zone;

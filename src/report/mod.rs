@@ -17,7 +17,7 @@ pub mod when;
 #[cfg(test)]
 pub(crate) mod fixture;
 
-pub use layout::Paint;
+pub use layout::Screen;
 pub use when::DisplayZone;
 
 use crate::correlate::Analysis;

@@ -116,5 +116,5 @@ fn table(cases: &[junit::Case], voice: Voice) -> String {
             table.row([case.name.as_str(), "as expected", ""]);
         }
     }
-    table.render(voice.paint, "(no incidents)")
+    table.render(voice.screen, "(no incidents)")
 }

@@ -2,7 +2,7 @@
 
 use super::sizes::Sizes;
 use crate::model::{Confidence, Ssh, SshMessage};
-use crate::time::SECOND;
+use crate::time::{Instant, SECOND};
 
 // Payload lengths in bytes (RFC 4254, OpenSSH PROTOCOL; names of requests are part of the payload).
 /// USERAUTH_SUCCESS, REQUEST_SUCCESS and REQUEST_FAILURE: the message number alone.
@@ -21,6 +21,8 @@ const KEEPALIVE: u32 = 27;
 const NO_MORE_SESSIONS: u32 = 34;
 /// GLOBAL_REQUEST "tcpip-forward" without the address to bind.
 const TCPIP_FORWARD: u32 = 27;
+/// "localhost", what OpenSSH, dropbear and PuTTY bind unless told otherwise.
+const LOCALHOST: u32 = 9;
 /// Lengths of bind addresses: none, "::", "::1", "0.0.0.0", "localhost" and other IPv4 addresses.
 const BINDS: [u32; 11] = [0, 2, 3, 7, 9, 10, 11, 12, 13, 14, 15];
 /// GLOBAL_REQUEST "streamlocal-forward@openssh.com" without the path (of 1 to 108 bytes).
@@ -41,6 +43,8 @@ const NESTED_BANNER: std::ops::RangeInclusive<u32> = 19..=73;
 /// A request for a forward follows the login at once: within this and three times the quickest turn of the login.
 /// Keepalives come at any time after: their interval is whole seconds.
 const AT_ONCE: i64 = SECOND / 10;
+/// A client that opened a session says what it wants of it much sooner.
+const IDLE: i64 = 2 * SECOND;
 /// Messages of the client after login that are looked at for a request.
 const STARTUP: usize = 6;
 /// Messages after a channel open within which its confirmation is looked for.
@@ -57,6 +61,8 @@ pub(super) struct Talk<'a> {
     to_client: Sizes,
     /// Index of the first message after USERAUTH_SUCCESS.
     login: usize,
+    /// End of the flow.
+    last: Option<Instant>,
 }
 
 /// A remote forward was asked for.
@@ -169,6 +175,7 @@ impl<'a> Talk<'a> {
             to_server: Sizes::of(ssh.cipher_to_server.as_deref()?, ssh.mac_to_server.as_deref())?,
             to_client: Sizes::of(ssh.cipher_to_client.as_deref()?, ssh.mac_to_client.as_deref())?,
             login: 0,
+            last: ssh.last,
         };
         talk.login = talk.find_login()?;
         Some(talk)
@@ -287,7 +294,14 @@ impl<'a> Talk<'a> {
             }
             (false, _) => Confidence::Strong,
             // A keepalive that happened to come at once looks the same.
-            (true, _) if lengths.len() == 1 && self.is(Item::Keepalive, first) => Confidence::Weak,
+            (true, Some(Reply::Answered { bare: true, .. }))
+                if lengths.len() == 1
+                    && self.is(Item::Keepalive, first)
+                    && !self.is(Item::NoMoreSessions, first)
+                    && (self.exact || bare_is_telling) =>
+            {
+                Confidence::Weak
+            }
             // The answer to a global request, where a session would have got a confirmation.
             (true, Some(Reply::Answered { bare: true, .. })) if self.exact || bare_is_telling => Confidence::Strong,
             (true, _) => self.ambiguous(&startup)?,
@@ -361,13 +375,13 @@ impl<'a> Talk<'a> {
         if self.exact || !self.is(Item::Forward, first.length) {
             return None;
         }
-        // OpenSSH sends no-more-sessions and a session's open in one segment, but a forward in one of its own.
-        if self.client_is_openssh
-            && let Some((_, second)) = rest.first()
-            && (self.is(Item::NoMoreSessions, second.length)
-                || second.length == self.to_server.wire(NO_MORE_SESSIONS) + self.to_server.wire(SESSION))
-        {
-            return Some(Confidence::Strong);
+        if self.client_is_openssh {
+            // It sends no-more-sessions and a session's open in one segment, but a forward in one of its own, and
+            // no-more-sessions behind it.
+            let both = self.to_server.wire(NO_MORE_SESSIONS) + self.to_server.wire(SESSION);
+            let second = rest.first().map(|(_, second)| second.length);
+            let fits = second.is_some_and(|second| second == both || self.is(Item::NoMoreSessions, second));
+            return fits.then_some(Confidence::Strong);
         }
         if !rest.is_empty() {
             return None;
@@ -381,12 +395,12 @@ impl<'a> Talk<'a> {
                 let is_open = opened.is_some_and(|open| !self.is_client(open) && self.is_open(open.length, false));
                 (is_open && message.length == self.to_server.wire(CONFIRMATION)).then_some(Confidence::Strong)
             }
-            // Other clients than OpenSSH never send no-more-sessions: a lone request that gets no confirmation.
-            None if !self.client_is_openssh => {
-                let quiet = self.messages.last().is_some_and(|last| last.at.since(first.at) >= 0);
-                quiet.then_some(Confidence::Weak)
+            // A lone request for the usual address that a session's client would not have left alone.
+            None => {
+                let usual = first.length == self.to_server.wire(TCPIP_FORWARD + LOCALHOST);
+                let idle = self.last.is_some_and(|last| last.since(first.at) >= IDLE);
+                (usual && idle).then_some(Confidence::Weak)
             }
-            None => None,
         }
     }
 

@@ -55,7 +55,7 @@ pub(super) fn sniff(bytes: &[u8], flow: Flow) -> Sniffed {
 
 /// TLS records (RFC 8446 section 5.1): type, version 3.x, length, and in a handshake record the message type.
 fn tls(bytes: &[u8]) -> Sniffed {
-    if !bytes.get(1).is_none_or(|major| *major == 3) || !bytes.get(2).is_none_or(|minor| *minor <= 4) {
+    if bytes.get(1).is_some_and(|major| *major != 3) || bytes.get(2).is_some_and(|minor| *minor > 4) {
         return Sniffed::Unknown;
     }
     match (bytes.first(), bytes.get(3), bytes.get(4), bytes.get(5)) {

@@ -91,7 +91,7 @@ fn gaps_inside_and_across_packets() {
     for (from_opener, bytes) in handshake("aes128-gcm@openssh.com", "hmac-sha1", false) {
         readers.data(from_opener, &bytes, Instant(0), 1, &mut |_| {});
     }
-    let mut data = |readers: &mut TcpReaders, bytes: &[u8]| readers.data(true, bytes, Instant(0), 2, &mut |_| {});
+    let data = |readers: &mut TcpReaders, bytes: &[u8]| readers.data(true, bytes, Instant(0), 2, &mut |_| {});
     // 40 of 52 bytes missing inside of one packet: its end is known. Then a gap of unknown place: wait for a segment
     // that is whole packets.
     data(&mut readers, &gcm(32)[..10]);
