@@ -89,7 +89,7 @@ impl Fold {
         };
         let record = self.at(record);
         let segments = self.conversations.entry((flow.src, flow.dst, flow.dst_port, flow.protocol)).or_default();
-        segments::add(segments, span, flow.src_port, record, seen);
+        segments::add(segments, span, flow, record, seen);
     }
 
     fn dns(&mut self, flow: Option<Flow>, span: Option<Span>, record: u64, dns: &Dns) {

@@ -116,7 +116,9 @@ enum State {
     /// Nothing more to be decided.
     Settled,
     PlainBegin,
+    PlainSession,
     PlainNoMoreSessions,
+    PlainKeepalive,
 }
 
 impl State {
@@ -135,17 +137,18 @@ impl State {
                 (Item::NoMoreSessions, State::Forwarded),
             ],
             State::Settled => &[],
+            State::PlainSession => &[(Item::NoMoreSessions, State::Settled)],
             State::PlainBegin => &[
                 (Item::NoMoreSessions, State::PlainNoMoreSessions),
-                (Item::Session, State::Settled),
+                (Item::Session, State::PlainSession),
                 (Item::Direct, State::Settled),
                 (Item::Keepalive, State::Settled),
                 (Item::HostkeysProve, State::Settled),
             ],
-            State::PlainNoMoreSessions => &[
-                (Item::Session, State::Settled),
+            // OpenSSH opens its session first, so no session follows here.
+            State::PlainNoMoreSessions | State::PlainKeepalive => &[
                 (Item::Direct, State::Settled),
-                (Item::Keepalive, State::Settled),
+                (Item::Keepalive, State::PlainKeepalive),
                 (Item::HostkeysProve, State::Settled),
             ],
         }
@@ -153,12 +156,12 @@ impl State {
 
     /// Whether a reading holds when a message ends here, whatever follows.
     fn holds(self) -> bool {
-        matches!(self, State::Forwarded | State::Settled)
+        matches!(self, State::Forwarded | State::Settled | State::PlainSession)
     }
 
     /// Whether a reading holds when the startup ends here.
     fn may_end(self) -> bool {
-        self.holds() || self == State::PlainNoMoreSessions
+        self.holds() || matches!(self, State::PlainNoMoreSessions | State::PlainKeepalive)
     }
 }
 
@@ -327,13 +330,17 @@ impl<'a> Talk<'a> {
         })
     }
 
-    /// OpenSSH sends no-more-sessions before it opens any channel, so what comes before it is no open of one.
+    /// OpenSSH sends a request for a forward in a segment of its own and no-more-sessions in the next. What it sends
+    /// for `-W` (an open, then no-more-sessions) and for a session comes in one segment.
     fn is_streamlocal_of_openssh(&self, lengths: &[u32]) -> bool {
         let [first, second, ..] = lengths else { return false };
         let otherwise = [Item::NoMoreSessions, Item::Session, Item::Keepalive];
+        let both = self.to_server.wire(NO_MORE_SESSIONS) + self.to_server.wire(SESSION);
         self.client_is_openssh
+            && !self.exact
             && self.is(Item::Streamlocal, *first)
             && self.is(Item::NoMoreSessions, *second)
+            && *first != both
             && !otherwise.iter().any(|item| self.is(*item, *first))
     }
 

@@ -2,7 +2,7 @@
 
 use memchr::{memchr, memmem};
 
-use super::dns;
+use super::{dns, p2p};
 use crate::model::Flow;
 
 /// Segments of a direction that are looked at: greetings before a STARTTLS are fewer.
@@ -20,6 +20,7 @@ pub(super) enum Sniffed {
     HttpRequest,
     HttpResponse,
     Json,
+    P2p(p2p::Network),
     /// May be the beginning of something known.
     More,
     Unknown,
@@ -46,7 +47,10 @@ pub(super) fn sniff(bytes: &[u8], flow: Flow) -> Sniffed {
     {
         return Sniffed::Ssh;
     }
-    dns::sniff_tcp(bytes, flow)
+    match p2p::sniff(bytes) {
+        Some(network) => Sniffed::P2p(network),
+        None => dns::sniff_tcp(bytes, flow),
+    }
 }
 
 /// TLS records (RFC 8446 section 5.1): type, version 3.x, length, and in a handshake record the message type.
