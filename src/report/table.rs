@@ -315,13 +315,14 @@ fn anomalies(analysis: &Analysis, options: &TableOptions, page: &mut Page) {
     let mut kinds: BTreeMap<(&str, &str), u64> = BTreeMap::new();
     let path = |id: EvidenceId| analysis.sources.get(id.0 as usize).map_or("", |source| source.path.as_str());
     // Files of no known format and stamps without a year are told above already.
-    let undated = |id: EvidenceId| {
-        analysis.sources.get(id.0 as usize).is_some_and(|source| source.basis == Some(Basis::UnknownYear))
-    };
-    let told = |anomaly: &EvidenceAnomaly| match anomaly.anomaly.kind {
-        AnomalyKind::Unsupported => !options.verbose,
-        AnomalyKind::UndatedTimes => !options.verbose && undated(anomaly.evidence),
-        _ => false,
+    let told = |anomaly: &EvidenceAnomaly| {
+        let source = analysis.sources.get(anomaly.evidence.0 as usize);
+        !options.verbose
+            && match anomaly.anomaly.kind {
+                AnomalyKind::Unsupported => source.is_some_and(|source| source.format.is_none()),
+                AnomalyKind::UndatedTimes => source.is_some_and(|source| source.basis == Some(Basis::UnknownYear)),
+                _ => false,
+            }
     };
     for anomaly in analysis.anomalies.iter().filter(|anomaly| !told(anomaly)) {
         let count = kinds.entry((path(anomaly.evidence), anomaly.anomaly.kind.name())).or_default();

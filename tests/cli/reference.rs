@@ -98,3 +98,42 @@ fn what_the_readme_shows_exists() {
     }
     assert!(shown >= 8, "{shown} commands found in the README");
 }
+
+/// Names of the fields of an object and of the objects in it.
+fn fields(value: &serde_json::Value, names: &mut std::collections::BTreeSet<String>) {
+    match value {
+        serde_json::Value::Object(object) => {
+            names.extend(object.keys().cloned());
+            object.values().for_each(|value| fields(value, names));
+        }
+        serde_json::Value::Array(values) => values.iter().for_each(|value| fields(value, names)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_column_and_field_is_documented() {
+    let documented = fs::read_to_string(Path::new(ROOT).join("docs/output.md")).unwrap();
+    let mut names = std::collections::BTreeSet::new();
+    let mut tables: Vec<String> = Vec::new();
+    for (name, bytes) in said(&[EVIDENCE], "2") {
+        let text = String::from_utf8(bytes).unwrap();
+        if name.ends_with(".csv") {
+            assert!(documented.contains(&format!("### `{name}`")), "{name}");
+            tables.push(text);
+        } else if name.ends_with(".jsonl") {
+            text.lines().for_each(|line| fields(&serde_json::from_str(line).unwrap(), &mut names));
+        } else if name == "manifest.json" {
+            fields(&serde_json::from_str(&text).unwrap(), &mut names);
+        }
+    }
+    for arguments in
+        [&["timeline", EVIDENCE][..], &["probe", EVIDENCE, "--format", "csv"], &["rules", "list", "--format", "csv"]]
+    {
+        tables.push(coincident(arguments, Path::new(ROOT)).stdout);
+    }
+    names.extend(tables.iter().flat_map(|table| table.lines().next().unwrap().split(',')).map(str::to_owned));
+    // `type` stands first in every line and is described in words.
+    let missing: Vec<&String> = names.iter().filter(|name| !documented.contains(&format!("`{name}`"))).collect();
+    assert!(missing.is_empty(), "docs/output.md lacks {missing:?}");
+}
