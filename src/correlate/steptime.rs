@@ -116,7 +116,7 @@ fn sole_witnesses(intake: &Intake, acts: &[Act], events: &[Event], identity: &Id
     }
     let mut anchors: BTreeMap<usize, Instant> = BTreeMap::new();
     for event in events.iter().filter(|event| event.timed) {
-        for token in &event.tokens {
+        for token in event.tokens.iter() {
             let Some([step]) = writers.get(token).map(Vec::as_slice) else { continue };
             if identity.fits(&intake.steps[*step].episode, event.src) != Some(false) {
                 let first = anchors.entry(*step).or_insert(event.at);
