@@ -25,6 +25,9 @@ const TRACEROUTE: std::ops::RangeInclusive<u16> = 33_434..=33_529;
 /// Records cited per sweep; the summary gives the full count.
 const RECORDS_CITED: usize = 50;
 
+/// What was tried on a host: a port, or a protocol where there are no ports (an IP protocol scan, a ping).
+type Door = (Option<u16>, Option<Protocol>);
+
 #[derive(Clone, Copy)]
 struct Try {
     at: Instant,
@@ -36,6 +39,12 @@ struct Try {
     failed: bool,
     /// The record tells whether it failed or not.
     told: bool,
+}
+
+impl Try {
+    fn door(&self) -> Door {
+        (self.port, if self.port.is_none() { self.protocol } else { None })
+    }
 }
 
 /// Sweeps in all conversations, in order of evidence, source and time. Times are on the clocks of the sources.
@@ -105,37 +114,37 @@ fn bursts(tries: &[Try]) -> Vec<&[Try]> {
 /// How often each target occurs in the window.
 #[derive(Default)]
 struct Counts {
-    targets: BTreeMap<(IpAddr, Option<u16>), usize>,
+    targets: BTreeMap<(IpAddr, Door), usize>,
     ports_of_host: BTreeMap<IpAddr, usize>,
-    hosts_of_port: BTreeMap<Option<u16>, usize>,
+    hosts_of_port: BTreeMap<Door, usize>,
     wide_hosts: usize,
     wide_ports: usize,
 }
 
 impl Counts {
     fn add(&mut self, one: &Try) {
-        let seen = self.targets.entry((one.dst, one.port)).or_insert(0);
+        let seen = self.targets.entry((one.dst, one.door())).or_insert(0);
         *seen += 1;
         if *seen == 1 {
             let ports = self.ports_of_host.entry(one.dst).or_insert(0);
             *ports += 1;
             self.wide_hosts += usize::from(*ports == PORTS);
-            let hosts = self.hosts_of_port.entry(one.port).or_insert(0);
+            let hosts = self.hosts_of_port.entry(one.door()).or_insert(0);
             *hosts += 1;
             self.wide_ports += usize::from(*hosts == HOSTS);
         }
     }
 
     fn remove(&mut self, one: &Try) {
-        let Some(seen) = self.targets.get_mut(&(one.dst, one.port)) else { return };
+        let Some(seen) = self.targets.get_mut(&(one.dst, one.door())) else { return };
         *seen -= 1;
         if *seen == 0 {
-            self.targets.remove(&(one.dst, one.port));
+            self.targets.remove(&(one.dst, one.door()));
             if let Some(ports) = self.ports_of_host.get_mut(&one.dst) {
                 self.wide_hosts -= usize::from(*ports == PORTS);
                 *ports -= 1;
             }
-            if let Some(hosts) = self.hosts_of_port.get_mut(&one.port) {
+            if let Some(hosts) = self.hosts_of_port.get_mut(&one.door()) {
                 self.wide_ports -= usize::from(*hosts == HOSTS);
                 *hosts -= 1;
             }
@@ -148,18 +157,22 @@ impl Counts {
 }
 
 fn judge(evidence: EvidenceId, src: IpAddr, burst: &[Try]) -> Option<Signal> {
-    let mut ports_of_host: BTreeMap<IpAddr, BTreeSet<Option<u16>>> = BTreeMap::new();
-    let mut hosts_of_port: BTreeMap<Option<u16>, BTreeSet<IpAddr>> = BTreeMap::new();
+    let mut ports_of_host: BTreeMap<IpAddr, BTreeSet<Door>> = BTreeMap::new();
+    let mut hosts_of_port: BTreeMap<Door, BTreeSet<IpAddr>> = BTreeMap::new();
     for one in burst {
-        ports_of_host.entry(one.dst).or_default().insert(one.port);
-        hosts_of_port.entry(one.port).or_default().insert(one.dst);
+        ports_of_host.entry(one.dst).or_default().insert(one.door());
+        hosts_of_port.entry(one.door()).or_default().insert(one.dst);
     }
-    let (host, ports) = ports_of_host.iter().map(|(host, ports)| (*host, ports.len())).max_by_key(|(_, n)| *n)?;
-    let (port, hosts) = hosts_of_port.iter().map(|(port, hosts)| (*port, hosts.len())).max_by_key(|(_, n)| *n)?;
+    let (host, doors) =
+        ports_of_host.iter().max_by_key(|(_, doors)| doors.len()).map(|(host, doors)| (*host, doors))?;
+    let ((port, protocol), hosts) =
+        hosts_of_port.iter().map(|(door, hosts)| (*door, hosts.len())).max_by_key(|(_, n)| *n)?;
+    let ports = doors.len();
+    let by_protocol = doors.iter().filter(|(port, _)| port.is_none()).count() * 2 > ports;
     // Only what belongs to the sweep: targets on the swept hosts and the swept ports.
     let belongs = |one: &&Try| {
         ports_of_host.get(&one.dst).is_some_and(|ports| ports.len() >= PORTS)
-            || hosts_of_port.get(&one.port).is_some_and(|hosts| hosts.len() >= HOSTS)
+            || hosts_of_port.get(&one.door()).is_some_and(|hosts| hosts.len() >= HOSTS)
     };
     let tries: Vec<&Try> = burst.iter().filter(belongs).collect();
     let (first, last) = (tries.first()?, tries.last()?);
@@ -177,11 +190,14 @@ fn judge(evidence: EvidenceId, src: IpAddr, burst: &[Try]) -> Option<Signal> {
     let (vertical, horizontal) = (ports >= PORTS, hosts >= HOSTS);
     let mut what = Vec::new();
     if vertical {
-        what.push(format!("{ports} ports of {host}"));
+        what.push(format!("{ports} {} of {host}", if by_protocol { "protocols" } else { "ports" }));
     }
     if horizontal {
-        let port = port.map_or("no port".to_owned(), |port| format!("port {port}"));
-        what.push(format!("{hosts} hosts on {port}"));
+        what.push(match (port, protocol) {
+            (Some(port), _) => format!("{hosts} hosts on port {port}"),
+            (None, Some(protocol)) => format!("{hosts} hosts by {protocol}"),
+            (None, None) => format!("{hosts} hosts"),
+        });
     }
     let targets: BTreeSet<Flow> = tries
         .iter()
@@ -209,6 +225,7 @@ fn judge(evidence: EvidenceId, src: IpAddr, burst: &[Try]) -> Option<Signal> {
         kind: match (vertical, horizontal) {
             (true, true) => "port-and-host-sweep",
             (false, true) => "host-sweep",
+            _ if by_protocol => "protocol-sweep",
             _ => "port-sweep",
         }
         .to_owned(),
@@ -328,6 +345,20 @@ mod tests {
         assert!(sweeps(&pings(false)).is_empty());
         let found = sweeps(&pings(true));
         assert_eq!((found[0].kind.as_str(), found[0].confidence), ("host-sweep", Confidence::Strong));
+    }
+
+    #[test]
+    fn protocols_of_one_host_are_swept_as_ports_are() {
+        let protocols = (100..110).map(|n| over(Protocol(n), conversation([10, 0, 0, 2], 0, 1, true)));
+        let all: Vec<_> = protocols
+            .map(|mut one| {
+                one.key.dst_port = None;
+                one
+            })
+            .collect();
+        let found = sweeps(&all);
+        assert_eq!((found[0].kind.as_str(), found[0].confidence), ("protocol-sweep", Confidence::Strong));
+        assert!(found[0].summary.starts_with("10 protocols of 10.0.0.2"), "{}", found[0].summary);
     }
 
     #[test]

@@ -105,6 +105,8 @@ impl Conversation {
                 let answer = receiver_opened(src.1, dst.1) && dst.1.is_some_and(|port| port >= EPHEMERAL);
                 (!answer, false)
             }
+            // A probe (FIN, Xmas, NULL): TCP acknowledges in every segment but its SYN (RFC 9293 section 3.1).
+            Begin::Tcp(flags) if flags & (ACK | RST) == 0 => (true, false),
             Begin::Tcp(_) => (!receiver_opened(src.1, dst.1), false),
             Begin::Icmp(icmp) => (!icmp.is_reply(), false),
             Begin::Other => (true, false),
