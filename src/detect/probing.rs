@@ -19,6 +19,8 @@ const HOSTS: usize = 8;
 /// From these numbers on, a sweep is a sweep even if most targets answered, as long as one in ten did not.
 const MANY_PORTS: usize = 20;
 const MANY_HOSTS: usize = 50;
+/// System ports (RFC 6335: below 1024) among them, where no outcome is known.
+const SYSTEM_PORTS: usize = 10;
 /// UDP ports of traceroute (IANA: 33434), which takes the next for each of three probes at up to 32 hops: they ask for
 /// the way, not for a service.
 const TRACEROUTE: std::ops::RangeInclusive<u16> = 33_434..=33_529;
@@ -74,7 +76,7 @@ pub fn sweeps(conversations: &[Conversation]) -> Vec<Signal> {
             protocol: conversation.key.protocol,
             record: segment.first_record,
             // Where a later connection came through, an earlier one was repeated, not turned away.
-            failed: segment.failed > 0 && segment.failed.saturating_mul(2) >= segment.observations,
+            failed: segment.failed.saturating_mul(2) > segment.observations,
             told: segment.failed > 0 || segment.answered > 0,
         });
         // ICMP errors and announcements ask for nothing.
@@ -180,10 +182,15 @@ fn judge(evidence: EvidenceId, src: IpAddr, burst: &[Try]) -> Option<Signal> {
     let failed = tries.iter().filter(|one| one.failed).count();
     let mostly_failed = failed * 2 >= tries.len() || (told > 0 && failed * 2 >= told && told * 4 >= tries.len());
     let many = ports >= MANY_PORTS || hosts >= MANY_HOSTS;
+    let few_told = told * 4 < tries.len();
     // A node of a peer-to-peer network talks to as many hosts, and a few of them are gone.
-    let many_failed = many && failed > 0 && failed * 10 >= told && told * 4 >= tries.len();
-    let confidence = if mostly_failed || many_failed { Confidence::Strong } else { Confidence::Weak };
-    if told == tries.len() && failed == 0 && !many {
+    let many_failed = many && failed > 0 && failed * 10 >= told && !few_told;
+    // Nothing is known of the outcome (a log of what was let out, a firewall that swallows UDP): transfers and calls
+    // may take many ports of one host, but not many system ports.
+    let system = doors.iter().filter(|(port, _)| port.is_some_and(|port| port < 1024)).count();
+    let many_services = ports >= MANY_PORTS && system >= SYSTEM_PORTS && few_told;
+    let confidence = if mostly_failed || many_failed || many_services { Confidence::Strong } else { Confidence::Weak };
+    if told == tries.len() && failed == 0 && ports < MANY_PORTS {
         // Everything answered: a busy client.
         return None;
     }
@@ -362,9 +369,23 @@ mod tests {
     }
 
     #[test]
+    fn without_outcomes_twenty_services_are_a_sweep_and_twenty_transfers_are_not() {
+        let untold = |from: u16| -> Vec<_> {
+            let all = (0..20).map(|n| over(Protocol::UDP, conversation([10, 0, 0, 2], from + n, 1, false)));
+            all.map(|mut one| {
+                one.segments[0].answered = 0;
+                one
+            })
+            .collect()
+        };
+        assert_eq!(sweeps(&untold(100))[0].confidence, Confidence::Strong);
+        assert_eq!(sweeps(&untold(50_000))[0].confidence, Confidence::Weak);
+    }
+
+    #[test]
     fn targets_that_let_one_in_after_a_failure_are_no_failures() {
         let retried = (0..8).map(|n| conversation([10, 0, 0, n], 443, 1, true)).map(|mut one| {
-            (one.segments[0].observations, one.segments[0].answered) = (5, 4);
+            (one.segments[0].observations, one.segments[0].answered) = (2, 1);
             one
         });
         assert!(sweeps(&retried.collect::<Vec<_>>()).is_empty());
