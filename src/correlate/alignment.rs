@@ -132,10 +132,15 @@ fn slack_ns(steps: &Steps<'_>, events: &[Event]) -> i64 {
 /// Lags of benign calls to the connections that they name.
 fn control_lags(steps: &Steps<'_>, events: &[Event]) -> Vec<i64> {
     let mut lags = Vec::new();
+    let widest = events.iter().map(|event| event.slack_ns).max().unwrap_or(0);
     for at in 0..steps.acts.len() {
-        if let (Some(start), true) = (steps.times[at].start, is_control(steps, at)) {
-            let named = events.iter().filter(|event| event.at >= start && within(steps, at, event));
-            lags.extend(named.map(|event| event.at.since(start)).min());
+        let time = steps.times[at];
+        if let (Some(start), Some(end), true) = (time.start, time.end, is_control(steps, at)) {
+            // Events are sorted by time: the first of the call that it names has the shortest lag.
+            let from = events.partition_point(|event| event.at < start);
+            let latest = end.plus(widest.saturating_add(time.slack_ns));
+            let mut around = events[from..].iter().take_while(|event| event.at <= latest);
+            lags.extend(around.find(|event| within(steps, at, event)).map(|event| event.at.since(start)));
         }
     }
     lags.sort_unstable();
@@ -154,7 +159,7 @@ fn within(steps: &Steps<'_>, at: usize, event: &Event) -> bool {
         (Some(start), Some(end)) => event.at >= start.plus(-slack) && event.at <= end.plus(slack),
         _ => false,
     };
-    inside && event.timed && !tokens::shared(&steps.acts[at].tokens, &event.tokens).is_empty()
+    inside && event.timed && tokens::any_shared(&steps.acts[at].tokens, &event.tokens)
 }
 
 fn percentile_95(sorted: &[i64]) -> Option<i64> {
@@ -226,7 +231,7 @@ fn benign(steps: &Steps<'_>, events: &[Event]) -> BTreeMap<Flow, Vec<Instant>> {
         written.extend(steps.acts[at].tokens.iter().cloned());
     }
     let mut sources = Sources::default();
-    for event in events.iter().filter(|event| event.timed && !tokens::shared(&written, &event.tokens).is_empty()) {
+    for event in events.iter().filter(|event| event.timed && tokens::any_shared(&written, &event.tokens)) {
         sources.add(event.peers(), event.evidence, event.slack_ns, event.at);
     }
     sources.best()
@@ -267,11 +272,10 @@ fn collapse(by_peer: &BTreeMap<Flow, Vec<Instant>>, gap_ns: i64) -> Vec<Instant>
 }
 
 fn duty_cycle(windows: &[Range], strata: &[Range]) -> f64 {
-    let total: i64 = strata.iter().map(|(lo, hi)| hi - lo).sum();
-    let covered: i64 = strata
-        .iter()
-        .flat_map(|(from, to)| windows.iter().map(move |(lo, hi)| (hi.min(to) - lo.max(from)).max(0)))
-        .sum();
+    let length = |lo: &i64, hi: &i64| (i128::from(*hi) - i128::from(*lo)).max(0);
+    let total: i128 = strata.iter().map(|(lo, hi)| length(lo, hi)).sum();
+    let covered: i128 =
+        strata.iter().flat_map(|(from, to)| windows.iter().map(move |(lo, hi)| length(lo.max(from), hi.min(to)))).sum();
     if total > 0 { covered as f64 / total as f64 } else { 0.0 }
 }
 
@@ -343,3 +347,6 @@ fn sentences(
     }
     all
 }
+
+#[cfg(test)]
+mod tests;

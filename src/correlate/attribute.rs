@@ -1,27 +1,33 @@
 //! Which step, if any, set an event off: weights of evidence per step, and the shares of all candidates.
 
+mod candidates;
+
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use rayon::prelude::*;
 
 use super::acts::Act;
 use super::analysis::{Strength, Term};
 use super::attribution::{self, Background, CANDIDATE_NS, Candidate, LagModel, Recurrence, Weight};
 use super::events::Event;
+use super::traced::{LEAST, LEAST_SHARE};
 use super::identity::Identity;
 use super::steptime::StepTime;
 use super::tokens::{self, Token};
 use crate::evidence::Record;
 use crate::intake::Intake;
 use crate::stats;
-use crate::time::{Instant, SECOND};
-
-/// What a launcher leaves behind may begin this long after, in nanoseconds.
-const LAUNCHED_HORIZON_NS: i64 = 86_400 * SECOND;
+use crate::time::SECOND;
+use candidates::{Index, Possible};
 
 /// What the case itself says about commands and connections that nobody suspects: the yardstick of every weight.
 pub(crate) struct Yardstick {
     /// Benign commands, and in how many of them each token stands.
     reference: u64,
     written: BTreeMap<Token, u64>,
+    /// Mean rate at which a benign command names any one peer.
+    coincidence: f64,
     /// Distinct peers without a name per port, and all distinct peers.
     nameless: BTreeMap<u16, u64>,
     peers: u64,
@@ -36,7 +42,7 @@ pub(crate) struct Yardstick {
     launched_persisted: u64,
     persisted: u64,
     /// Connections per source address, and all.
-    from: BTreeMap<Option<std::net::IpAddr>, u64>,
+    from: BTreeMap<Option<IpAddr>, u64>,
     connections: u64,
     lag: LagModel,
     /// Lags behind the model of them: 0 if it is assumed.
@@ -53,6 +59,7 @@ pub(crate) struct Yardstick {
 #[derive(Clone, Debug)]
 pub(crate) struct Attributed {
     pub(crate) step: usize,
+    /// With its terms where the two line up; what does not is not worth its words.
     pub(crate) strength: Strength,
     /// What step and event share.
     pub(crate) shared: BTreeSet<Token>,
@@ -64,16 +71,6 @@ pub(crate) struct Attribution {
     pub(crate) best: Option<Attributed>,
 }
 
-/// A step that could have set an event off.
-#[derive(Clone, Copy)]
-struct Possible {
-    step: usize,
-    /// The lag that the clocks allow, in nanoseconds, where both sides have a time.
-    lag: Option<(i64, i64)>,
-    /// The lags that order alone allows, in nanoseconds.
-    reach: (i64, i64),
-}
-
 /// Everything about steps that attribution needs, in one place.
 pub(crate) struct Steps<'a> {
     pub(crate) intake: &'a Intake,
@@ -83,40 +80,6 @@ pub(crate) struct Steps<'a> {
 }
 
 impl Steps<'_> {
-    /// Steps that could have set the event off, with the lag that the clocks allow where both have a time.
-    fn candidates(&self, event: &Event) -> Vec<Possible> {
-        let mut found = Vec::new();
-        for (at, (step, act)) in self.intake.steps.iter().zip(self.acts).enumerate() {
-            if !act.network || step.not_executed || self.identity.fits(&step.episode, event.src) == Some(false) {
-                continue;
-            }
-            let time = self.times[at];
-            let slack = event.slack_ns.saturating_add(time.slack_ns);
-            if !time.stamped || !event.timed {
-                // Without a clock a step is a candidate only by what it wrote, and within the bounds of its order.
-                let after = time.start.is_none_or(|start| event.at.plus(slack) >= start);
-                let named = !tokens::shared(&act.tokens, &event.tokens).is_empty();
-                if named && (after || !event.timed) {
-                    let bound =
-                        |limit: Option<Instant>| limit.filter(|_| event.timed).map(|at| event.at.since(at).max(0));
-                    let (least, most) = (bound(time.end).unwrap_or(0), bound(time.start).unwrap_or(i64::MAX));
-                    found.push(Possible { step: at, lag: None, reach: (least.min(most), most) });
-                }
-                continue;
-            }
-            let Some(start) = time.start else { continue };
-            let horizon = if act.leaves_running() { LAUNCHED_HORIZON_NS } else { CANDIDATE_NS };
-            let lag = event.at.since(start);
-            if lag >= -slack && lag <= horizon.saturating_add(act.delay_ns) {
-                // What the command waits for by its own words is not lag; what came sooner did not wait.
-                let lag = if lag >= act.delay_ns - slack { lag - act.delay_ns } else { lag };
-                let lag = (lag.saturating_sub(slack), lag.saturating_add(slack));
-                found.push(Possible { step: at, lag: Some(lag), reach: (0, i64::MAX) });
-            }
-        }
-        found
-    }
-
     /// Whether an event began in the time of a step, give or take the clocks.
     fn during(&self, at: usize, event: &Event) -> bool {
         let time = self.times[at];
@@ -147,17 +110,24 @@ impl Yardstick {
         let (mut calls, mut literal, mut matched, mut mismatched) = (0, 0, 0, 0);
         let (mut launched, mut launched_persisted, mut persisted) = (0, 0, 0);
         let mut lags = Vec::new();
+        let mut seen_from: Option<BTreeMap<Token, BTreeSet<Option<IpAddr>>>> = None;
         for (at, step) in steps.intake.steps.iter().enumerate() {
             if !benign(at) || !steps.acts[at].network || step.not_executed {
                 continue;
             }
             let time = steps.times[at];
+            let place = steps.identity.place(&step.episode);
+            let fits = |src: Option<IpAddr>| place.and_then(|place| place.fits(src)) != Some(false);
             if !time.stamped {
                 // Without times a control is a call whose words the traffic bears out at all.
-                let fits = |event: &&Event| steps.identity.fits(&step.episode, event.src) != Some(false);
-                let named = |event: &Event| !tokens::shared(&steps.acts[at].tokens, &event.tokens).is_empty();
+                let seen_from = seen_from.get_or_insert_with(|| sources_by_token(events));
+                let written = &steps.acts[at].tokens;
+                let literal_from = written.iter().filter_map(|token| seen_from.get(token));
+                let inside = tokens::networks(written).flat_map(|(_, network)| {
+                    seen_from.range(tokens::addresses_of(network)).map(|(_, sources)| sources)
+                });
                 calls += 1;
-                literal += u64::from(events.iter().filter(fits).any(named));
+                literal += u64::from(literal_from.chain(inside).flatten().any(|src| fits(*src)));
                 continue;
             }
             let (Some(start), Some(end)) = (time.start, time.end) else { continue };
@@ -166,12 +136,11 @@ impl Yardstick {
             let from = events.partition_point(|event| event.at < start.plus(-wide));
             let around = events[from..].iter().take_while(|event| event.at <= end.plus(wide));
             let inside: Vec<&Event> = around.filter(|event| steps.during(at, event)).collect();
-            let here: Vec<&&Event> =
-                inside.iter().filter(|event| steps.identity.fits(&step.episode, event.src) != Some(false)).collect();
+            let here: Vec<&&Event> = inside.iter().filter(|event| fits(event.src)).collect();
             if !here.is_empty() {
                 calls += 1;
             }
-            let named = |event: &Event| !tokens::shared(&steps.acts[at].tokens, &event.tokens).is_empty();
+            let named = |event: &Event| tokens::any_shared(&steps.acts[at].tokens, &event.tokens);
             if let Some(event) = here.iter().find(|event| named(event)) {
                 literal += 1;
                 lags.push(event.at.since(start));
@@ -187,7 +156,7 @@ impl Yardstick {
                 mismatched += 1;
             }
         }
-        let mut from: BTreeMap<Option<std::net::IpAddr>, u64> = BTreeMap::new();
+        let mut from: BTreeMap<Option<IpAddr>, u64> = BTreeMap::new();
         for event in events {
             *from.entry(event.src).or_insert(0) += 1;
         }
@@ -213,8 +182,12 @@ impl Yardstick {
             None => Background::Exponential { rate_per_s: 1.0 / 60.0 },
         };
         let any_step = Background::Flat { rate_per_s: starts.len().max(1) as f64 * SECOND as f64 / observed as f64 };
+        // Means over tokens, each at least once by half.
+        let distinct = written.len().max(1) as f64;
+        let total: u64 = written.values().sum();
         Yardstick {
             reference,
+            coincidence: (total as f64 / distinct + 0.5) / (reference as f64 + 1.0),
             written,
             nameless,
             peers: peers.len() as u64,
@@ -237,54 +210,56 @@ impl Yardstick {
 
     /// Weighs every candidate of every event, and lets the candidates of an event share it.
     pub(crate) fn attribute(&self, steps: &Steps<'_>, events: &[Event]) -> Vec<Attribution> {
-        let candidates: Vec<Vec<Possible>> = events.iter().map(|event| steps.candidates(event)).collect();
+        let index = Index::new(steps);
         let moments = || events.iter().map(|event| event.at);
         let observed = match (moments().min(), moments().max()) {
             (Some(first), Some(last)) => last.since(first).max(SECOND),
             _ => SECOND,
         };
-        let weighed: Vec<Vec<Candidate>> = events
-            .iter()
-            .zip(&candidates)
-            .map(|(event, found)| {
-                let weigh = |one: &Possible| Candidate {
-                    step: one.step,
-                    log10_indicator: self.indicator(steps, one.step, event).log10_lr,
-                    log10_identity: self.identity(steps, one.step, event).log10_lr,
-                    // Without a clock the event may have begun at any time that order and evidence leave.
-                    lag_ns: one.lag.filter(|_| self.timing).unwrap_or({
-                        let most = observed.min(CANDIDATE_NS);
-                        (one.reach.0.min(most), one.reach.1.min(most))
-                    }),
-                };
-                found.iter().map(weigh).collect()
-            })
-            .collect();
+        let peers = Peers::new(self, &index, steps, events);
+        let weigh = |at: usize, event: &Event| -> (Vec<Possible>, Vec<Candidate>) {
+            let found = index.candidates(event);
+            let same = self.same_host(event.src).log10;
+            let named = peers.named(at);
+            let weigh = |one: &Possible| Candidate {
+                step: one.step,
+                log10_indicator: match named.binary_search_by_key(&one.step, |(step, _)| *step) {
+                    Ok(place) => named[place].1,
+                    Err(_) => peers.unnamed,
+                },
+                log10_identity: if index.fits(one.step, event) == Some(true) { same } else { Weight::NONE.log10 },
+                // Without a clock the event may have begun at any time that order and evidence leave.
+                lag_ns: one.lag.filter(|_| self.timing).unwrap_or({
+                    let most = observed.min(CANDIDATE_NS);
+                    (one.reach.0.min(most), one.reach.1.min(most))
+                }),
+            };
+            let weighed = found.iter().map(weigh).collect();
+            (found, weighed)
+        };
+        // Twice over the events, so that no more than the candidates of one event per thread are held at a time.
+        let sums: Vec<f64> =
+            events.par_iter().enumerate().map(|(at, event)| attribution::sum(&weigh(at, event).1, &self.lag)).collect();
         let network = (0..steps.acts.len()).filter(|at| steps.acts[*at].network).count();
         let seconds = observed as f64 / SECOND as f64;
-        let Some(outcome) = attribution::attribute(&weighed, network, seconds, &self.lag) else {
+        let Some(rates) = attribution::rates(&sums, network, seconds) else {
             return vec![Attribution { best: None }; events.len()];
         };
-        events
-            .iter()
-            .zip(&candidates)
-            .zip(&weighed)
-            .zip(outcome.events)
-            .map(|(((event, found), weighed), shares)| {
-                let unclocked = found.iter().all(|one| one.lag.is_none());
-                let shares = if unclocked { without_clocks(weighed) } else { shares };
-                let best = found
-                    .iter()
-                    .zip(&shares.p_step)
-                    .max_by(|(a, p), (b, q)| p.total_cmp(q).then(b.step.cmp(&a.step)))
-                    .map(|(one, p_step)| Attributed {
+        let best = |(at, event): (usize, &Event)| {
+            let (found, weighed) = weigh(at, event);
+            let unclocked = found.iter().all(|one| one.lag.is_none());
+            let shares = if unclocked { without_clocks(&weighed) } else { rates.shares(&weighed, &self.lag) };
+            let best =
+                found.iter().zip(&shares.p_step).max_by(|(a, p), (b, q)| p.total_cmp(q).then(b.step.cmp(&a.step))).map(
+                    |(one, p_step)| Attributed {
                         step: one.step,
-                        strength: self.strength(steps, event, *one, is_nearest(found, one), (*p_step, shares.p_none)),
+                        strength: self.strength(steps, event, *one, is_nearest(&found, one), (*p_step, shares.p_none)),
                         shared: tokens::shared(&steps.acts[one.step].tokens, &event.tokens),
-                    });
-                Attribution { best }
-            })
-            .collect()
+                    },
+                );
+            Attribution { best }
+        };
+        events.par_iter().enumerate().map(best).collect()
     }
 
     fn strength(
@@ -296,7 +271,7 @@ impl Yardstick {
         (p_step, p_none): (f64, f64),
     ) -> Strength {
         let at = one.step;
-        let terms = vec![
+        let mut terms = vec![
             self.indicator(steps, at, event),
             self.identity(steps, at, event),
             self.lag(steps, event, one, is_nearest),
@@ -304,17 +279,18 @@ impl Yardstick {
         ];
         let sum: f64 = terms.iter().map(|term| term.log10_lr).sum();
         let log10_lr = sum.clamp(-stats::scale::MOST_BANS, stats::scale::MOST_BANS);
+        if log10_lr < LEAST || p_step < LEAST_SHARE {
+            terms = Vec::new();
+        }
         Strength { log10_lr, words: stats::words(log10_lr), terms, p_none, p_step }
     }
 
     fn indicator(&self, steps: &Steps<'_>, at: usize, event: &Event) -> Term {
         let records = vec![steps.intake.steps[at].record, event.record];
         let shared = tokens::shared(&steps.acts[at].tokens, &event.tokens);
-        let count = |token: &Token| self.coincidences(token);
         let controls = format!("named by {} of {} control calls", self.literal, self.calls);
-        match shared.iter().min_by_key(|token| (count(token), (*token).clone())) {
-            Some(token) => {
-                let n_v = count(token);
+        match self.rarest(&shared) {
+            Some((n_v, token)) => {
                 let weight = attribution::lr_indicator(n_v, self.reference, self.literal, self.calls);
                 let from = match steps.acts[at].script_from {
                     Some(script) => {
@@ -331,10 +307,24 @@ impl Yardstick {
                 )
             }
             None => {
-                let weight = attribution::lr_no_indicator(self.coincidence(), self.literal, self.calls);
+                let weight = self.no_indicator();
                 term("indicator", "the command does not name the peer".to_owned(), weight, controls, records)
             }
         }
+    }
+
+    fn rarest<'t>(&self, shared: &'t BTreeSet<Token>) -> Option<(u64, &'t Token)> {
+        shared.iter().map(|token| (self.coincidences(token), token)).min()
+    }
+
+    fn no_indicator(&self) -> Weight {
+        attribution::lr_no_indicator(self.coincidence, self.literal, self.calls)
+    }
+
+    /// The weight of an event that comes from the host of a step.
+    fn same_host(&self, src: Option<IpAddr>) -> Weight {
+        let there = self.from.get(&src).copied().unwrap_or(0);
+        attribution::lr_identity(attribution::Identity::Same, there, self.connections, self.mismatched, self.matched)
     }
 
     /// How many of the benign commands would bear the token out by chance: those that have it; for the port of an
@@ -344,17 +334,10 @@ impl Yardstick {
         match token {
             Token::UnresolvedPort(port) => {
                 let peers = self.nameless.get(port).copied().unwrap_or(0);
-                written.max((peers * self.reference).div_ceil(self.peers.max(1)))
+                written.max(peers.saturating_mul(self.reference).div_ceil(self.peers.max(1)))
             }
             _ => written,
         }
-    }
-
-    /// Mean rate at which a benign command names any one peer.
-    fn coincidence(&self) -> f64 {
-        let tokens = self.written.len().max(1) as f64;
-        let total: u64 = self.written.values().sum();
-        (total as f64 / tokens + 0.5) / (self.reference as f64 + 1.0)
     }
 
     fn identity(&self, steps: &Steps<'_>, at: usize, event: &Event) -> Term {
@@ -363,8 +346,7 @@ impl Yardstick {
         match steps.identity.fits(&steps.intake.steps[at].episode, event.src) {
             Some(true) => {
                 let there = self.from.get(&event.src).copied().unwrap_or(0);
-                let same = attribution::Identity::Same;
-                let weight = attribution::lr_identity(same, there, self.connections, self.mismatched, self.matched);
+                let weight = self.same_host(event.src);
                 let counts = format!("{there} of {} connections come from it", self.connections);
                 term("identity", format!("from {src}, the episode's host"), weight, counts, records)
             }
@@ -382,7 +364,7 @@ impl Yardstick {
         let background = if is_nearest { &self.background } else { &self.any_step };
         let weight = attribution::lr_lag((lo, hi), &self.lag, background, self.anchors);
         let seconds = |ns: i64| ns as f64 / SECOND as f64;
-        let (middle, tolerance) = (seconds(lo / 2 + hi / 2), seconds((hi - lo) / 2));
+        let (middle, tolerance) = (seconds(lo / 2 + hi / 2), seconds(hi.saturating_sub(lo) / 2));
         let delay = steps.acts[at].delay_ns;
         let waited = if delay > 0 { format!(" after its own delay of {} s", delay / SECOND) } else { String::new() };
         let counts = format!("{} control lags, median {:.1} s", self.anchors, self.lag.main.m.exp());
@@ -414,6 +396,59 @@ impl Yardstick {
     }
 }
 
+/// Per peer, the steps that name it with the weight of that: many connections have one peer.
+struct Peers {
+    /// By event.
+    of: Vec<usize>,
+    named: Vec<Vec<(usize, f64)>>,
+    /// The weight of not naming it.
+    unnamed: f64,
+}
+
+impl Peers {
+    fn new(yardstick: &Yardstick, index: &Index<'_>, steps: &Steps<'_>, events: &[Event]) -> Self {
+        let mut known: BTreeMap<&BTreeSet<Token>, usize> = BTreeMap::new();
+        let mut first: Vec<&Event> = Vec::new();
+        let of = events
+            .iter()
+            .map(|event| {
+                *known.entry(&event.tokens).or_insert_with(|| {
+                    first.push(event);
+                    first.len() - 1
+                })
+            })
+            .collect();
+        let named = |event: &&Event| -> Vec<(usize, f64)> {
+            let weight = |at: usize| {
+                let shared = tokens::shared(&steps.acts[at].tokens, &event.tokens);
+                let (n_v, _) = yardstick.rarest(&shared)?;
+                let weight = attribution::lr_indicator(n_v, yardstick.reference, yardstick.literal, yardstick.calls);
+                Some((at, weight.log10))
+            };
+            index.writers(event).into_iter().filter_map(weight).collect()
+        };
+        Peers { of, named: first.par_iter().map(named).collect(), unnamed: yardstick.no_indicator().log10 }
+    }
+
+    fn named(&self, event: usize) -> &[(usize, f64)] {
+        &self.named[self.of[event]]
+    }
+}
+
+/// From which addresses each token was reached.
+fn sources_by_token(events: &[Event]) -> BTreeMap<Token, BTreeSet<Option<IpAddr>>> {
+    let mut sources: BTreeMap<Token, BTreeSet<Option<IpAddr>>> = BTreeMap::new();
+    for event in events {
+        for token in event.tokens.iter() {
+            match sources.get_mut(token) {
+                Some(known) => drop(known.insert(event.src)),
+                None => drop(sources.insert(token.clone(), BTreeSet::from([event.src]))),
+            }
+        }
+    }
+    sources
+}
+
 /// Shares where no candidate has a time. Rates per second mean nothing then: even odds for "some step of these" and
 /// "none", and the weights of what each wrote.
 fn without_clocks(candidates: &[Candidate]) -> attribution::Attributed {
@@ -439,3 +474,6 @@ fn term(name: &'static str, observed: String, weight: Weight, counts: String, re
     let cap = weight.cap.map_or_else(String::new, |cap| cap.to_string());
     Term { term: name, observed, log10_lr: weight.log10, counts, cap, records }
 }
+
+#[cfg(test)]
+mod tests;

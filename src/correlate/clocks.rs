@@ -41,12 +41,12 @@ impl Clocks {
 
     /// A moment of the source on the reference clock.
     pub(crate) fn align(&self, evidence: EvidenceId, at: Instant) -> Instant {
-        self.of(evidence).map_or(at, |clock| at.plus(-clock.offset_ns))
+        self.of(evidence).map_or(at, |clock| at.plus(clock.offset_ns.saturating_neg()))
     }
 
     /// How far off an aligned moment may be either way, in nanoseconds.
     pub(crate) fn slack_ns(&self, evidence: EvidenceId) -> i64 {
-        self.of(evidence).map_or(0, |clock| (clock.support_ns.1 - clock.support_ns.0).max(0) / 2)
+        self.of(evidence).map_or(0, |clock| clock.support_ns.1.saturating_sub(clock.support_ns.0).max(0) / 2)
     }
 
     /// A moment stamped by the source as the middle of what the stamp covers, on the reference clock, and how far off
@@ -89,8 +89,7 @@ pub(crate) fn find(intake: &Intake, acts: &[Act], names: &Names) -> Clocks {
         }
         clocks.rows.push(assumed(group, intake, row == reference));
     }
-    let (sightings, resolutions): (Vec<Vec<Sighting>>, Vec<i64>) =
-        groups.iter().map(|group| sightings(intake, group)).unzip();
+    let (sightings, resolutions): (Vec<Sightings>, Vec<i64>) = sightings(intake, &clocks.of, groups.len(), names);
     clocks.resolutions = resolutions;
     // Packet logs against the capture first, then transcripts against whatever network source is tied, then network
     // sources against transcripts: each pass leans on what the passes before it have tied.
@@ -105,15 +104,16 @@ pub(crate) fn find(intake: &Intake, acts: &[Act], names: &Names) -> Clocks {
             for other in std::iter::once(reference).chain(tied.iter().copied().filter(|row| *row != reference)) {
                 let offset = clocks.rows[other].offset_ns;
                 let (found, how) = match (groups[row].kind, groups[other].kind) {
-                    (Kind::Firewall | Kind::Capture, Kind::Firewall | Kind::Capture) => {
-                        (same_packets(&sightings[row], &sightings[other], offset), "the same connection in both")
-                    }
+                    (Kind::Firewall | Kind::Capture, Kind::Firewall | Kind::Capture) => (
+                        same_packets(&sightings[row].all, &sightings[other].all, offset),
+                        "the same connection in both",
+                    ),
                     (Kind::Transcript, Kind::Firewall | Kind::Capture) => {
-                        let calls = Calls { intake, acts, names, group: &groups[row] };
+                        let calls = Calls { intake, acts, group: &groups[row] };
                         (calls.against(&sightings[other], offset), "commands and the connections they name")
                     }
                     (Kind::Firewall | Kind::Capture, Kind::Transcript) => {
-                        let calls = Calls { intake, acts, names, group: &groups[other] };
+                        let calls = Calls { intake, acts, group: &groups[other] };
                         let pairs = calls.against(&sightings[row], 0);
                         (negated(pairs, offset), "commands and the connections they name")
                     }
@@ -254,11 +254,24 @@ struct Sighting {
     hi: i64,
 }
 
-/// The connections of a group, and the resolution of their stamps in nanoseconds (1 if there are none).
-fn sightings(intake: &Intake, group: &Group) -> (Vec<Sighting>, i64) {
-    let mut all = Vec::new();
-    for conversation in intake.conversations.iter().filter(|one| group.members.contains(&one.key.evidence)) {
+/// The connections of a group.
+#[derive(Default)]
+struct Sightings {
+    all: Vec<Sighting>,
+    /// By token, as places in `all`: of more than [`PAIRS_PER_TOKEN`] one more is kept, so that it shows.
+    by_token: BTreeMap<Token, Vec<usize>>,
+    /// The keys of `by_token`.
+    shown: BTreeSet<Token>,
+}
+
+/// The connections of every group, and the resolution of their stamps in nanoseconds (1 if there are none).
+fn sightings(intake: &Intake, group_of: &[usize], groups: usize, names: &Names) -> (Vec<Sightings>, Vec<i64>) {
+    let mut found: Vec<Sightings> = (0..groups).map(|_| Sightings::default()).collect();
+    for conversation in &intake.conversations {
         let key = conversation.key;
+        let group = group_of.get(key.evidence.0 as usize).and_then(|group| found.get_mut(*group));
+        let Some(Sightings { all, by_token, .. }) = group else { continue };
+        let from = all.len();
         for start in conversation.segments.iter().flat_map(|segment| &segment.starts) {
             all.push(Sighting {
                 src: key.src,
@@ -270,15 +283,25 @@ fn sightings(intake: &Intake, group: &Group) -> (Vec<Sighting>, i64) {
                 hi: start.at.0,
             });
         }
+        if from < all.len() {
+            for token in names.tokens(key.dst, key.dst_port) {
+                let hits = by_token.entry(token).or_default();
+                hits.extend((from..all.len()).take((PAIRS_PER_TOKEN + 1).saturating_sub(hits.len())));
+            }
+        }
     }
-    // The resolution of the stamps, read off the stamps themselves.
-    let resolution =
-        [SECOND, 1_000_000, 1_000].into_iter().find(|unit| all.iter().all(|one| one.lo % unit == 0)).unwrap_or(1);
-    for one in &mut all {
-        one.hi = one.lo.saturating_add(resolution - 1);
-    }
-    let resolution = if all.is_empty() { 1 } else { resolution };
-    (all, resolution)
+    let resolutions = found.iter_mut().map(|Sightings { all, by_token, shown }| {
+        *shown = by_token.keys().cloned().collect();
+        // The resolution of the stamps, read off the stamps themselves.
+        let divides = |unit: &i64| all.iter().all(|one| one.lo % unit == 0);
+        let resolution = [SECOND, 1_000_000, 1_000].into_iter().find(divides).unwrap_or(1);
+        for one in all.iter_mut() {
+            one.hi = one.lo.saturating_add(resolution - 1);
+        }
+        if all.is_empty() { 1 } else { resolution }
+    });
+    let resolutions = resolutions.collect();
+    (found, resolutions)
 }
 
 /// Pairs of one connection in two packet sources: same addresses, ports and protocol.
@@ -296,8 +319,8 @@ fn same_packets(ours: &[Sighting], theirs: &[Sighting], their_offset_ns: i64) ->
         let key = *keys.entry(tuple(one)).or_insert(next);
         for other in by_tuple.get(&tuple(one)).into_iter().flatten().take(PAIRS_PER_TOKEN) {
             pairs.push(Pair {
-                lo_ns: one.lo.saturating_sub(other.hi).saturating_add(their_offset_ns) - SAME_PACKET_NS,
-                hi_ns: one.hi.saturating_sub(other.lo).saturating_add(their_offset_ns) + SAME_PACKET_NS,
+                lo_ns: one.lo.saturating_sub(other.hi).saturating_add(their_offset_ns).saturating_sub(SAME_PACKET_NS),
+                hi_ns: one.hi.saturating_sub(other.lo).saturating_add(their_offset_ns).saturating_add(SAME_PACKET_NS),
                 weight: 1.0,
                 key,
             });
@@ -321,7 +344,6 @@ fn negated(pairs: Vec<Pair>, offset_ns: i64) -> Vec<Pair> {
 struct Calls<'a> {
     intake: &'a Intake,
     acts: &'a [Act],
-    names: &'a Names,
     group: &'a Group,
 }
 
@@ -329,25 +351,19 @@ impl Calls<'_> {
     /// Pairs of a call and a connection that it names: the call was recorded before the connection began, and the
     /// connection began before the call's result was recorded. Offsets are transcript minus reference. Benign calls
     /// alone where there are enough; a clock tuned on the events under test would find what it was tuned to.
-    fn against(&self, sightings: &[Sighting], their_offset_ns: i64) -> Vec<Pair> {
+    fn against(&self, sightings: &Sightings, their_offset_ns: i64) -> Vec<Pair> {
         let benign = self.pairs(sightings, their_offset_ns, true);
         let distinct: BTreeSet<u64> = benign.iter().map(|pair| pair.key).collect();
         if distinct.len() >= 5 { benign } else { self.pairs(sightings, their_offset_ns, false) }
     }
 
-    fn pairs(&self, sightings: &[Sighting], their_offset_ns: i64, benign_only: bool) -> Vec<Pair> {
-        let mut by_token: BTreeMap<Token, Vec<usize>> = BTreeMap::new();
-        for (index, sighting) in sightings.iter().enumerate() {
-            for token in self.names.tokens(sighting.dst, sighting.dst_port) {
-                by_token.entry(token).or_default().push(index);
-            }
-        }
-        let shown: BTreeSet<Token> = by_token.keys().cloned().collect();
+    fn pairs(&self, sightings: &Sightings, their_offset_ns: i64, benign_only: bool) -> Vec<Pair> {
+        let Sightings { all, by_token, shown } = sightings;
         let mut written: BTreeMap<Token, usize> = BTreeMap::new();
         let mut steps = 0;
         for act in self.acts {
             steps += 1;
-            for token in tokens::shared(&act.tokens, &shown) {
+            for token in tokens::shared(&act.tokens, shown) {
                 *written.entry(token).or_insert(0) += 1;
             }
         }
@@ -364,7 +380,7 @@ impl Calls<'_> {
                 .filter(|_| !act.leaves_running())
                 .map_or_else(|| start.span.hi.plus(OPEN_CALL_NS), |end| end.span.hi);
             // The rarest token decides; a name and its address are not two witnesses.
-            let rarest = tokens::shared(&act.tokens, &shown)
+            let rarest = tokens::shared(&act.tokens, shown)
                 .into_iter()
                 .filter(|token| by_token.get(token).is_some_and(|hits| hits.len() <= PAIRS_PER_TOKEN))
                 .min_by_key(|token| (written.get(token).copied().unwrap_or(0), token.clone()));
@@ -372,7 +388,7 @@ impl Calls<'_> {
             let count = written.get(&token).copied().unwrap_or(0);
             let weight = vote::rarity(count as u64, steps);
             for hit in by_token.get(&token).into_iter().flatten() {
-                let seen = &sightings[*hit];
+                let seen = &all[*hit];
                 pairs.push(Pair {
                     lo_ns: start.span.lo.0.saturating_sub(seen.hi).saturating_add(their_offset_ns),
                     hi_ns: end.0.saturating_sub(seen.lo).saturating_add(their_offset_ns),
@@ -422,3 +438,6 @@ fn note_server_times(clocks: &mut Clocks, intake: &Intake) {
             .push(format!("{middle:+.1} s against {} server times (HTTP Date, whole seconds)", differences.len()));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::acts::Act;
 use super::names::Names;
-use super::tokens;
+use super::tokens::{self, Token};
 use crate::intake::{CaseFile, Intake};
 
 use ipnet::IpNet;
@@ -16,6 +16,17 @@ pub(crate) struct Place {
     pub(crate) host: Option<String>,
     pub(crate) addresses: Vec<IpNet>,
     pub(crate) basis: String,
+}
+
+impl Place {
+    /// As [`Identity::fits`], of an episode that ran here.
+    pub(crate) fn fits(&self, src: Option<IpAddr>) -> Option<bool> {
+        if self.addresses.is_empty() {
+            return None;
+        }
+        let src = src?;
+        Some(self.addresses.iter().any(|network| network.contains(&src)))
+    }
 }
 
 /// Places of all episodes, by episode id.
@@ -83,12 +94,7 @@ impl Identity {
     /// Whether a connection from `src` may come from the episode: `Some(true)` if its host has that address,
     /// `Some(false)` if its host is known and has not, `None` if nothing is known.
     pub(crate) fn fits(&self, episode: &str, src: Option<IpAddr>) -> Option<bool> {
-        let place = self.places.get(episode)?;
-        if place.addresses.is_empty() {
-            return None;
-        }
-        let src = src?;
-        Some(place.addresses.iter().any(|network| network.contains(&src)))
+        self.places.get(episode)?.fits(src)
     }
 }
 
@@ -98,21 +104,34 @@ fn borne_out<'a>(
     acts: &[Act],
     names: &Names,
 ) -> BTreeMap<&'a str, BTreeMap<IpAddr, BTreeSet<usize>>> {
-    let mut peers: BTreeMap<IpAddr, BTreeSet<tokens::Token>> = BTreeMap::new();
+    // Only what some command wrote is looked for, and each token once: a log may show any number of strangers.
+    let wanted = |act: &&Act| act.network && !act.tokens.is_empty();
+    let written: BTreeSet<&Token> = acts.iter().filter(wanted).flat_map(|act| &act.tokens).collect();
+    let written_networks = written.iter().any(|token| matches!(token, Token::Network(_)));
+    let mut sources: BTreeMap<Token, BTreeSet<IpAddr>> = BTreeMap::new();
     for conversation in &intake.conversations {
-        if let Some(src) = conversation.key.src {
-            let shown = names.tokens(conversation.key.dst, conversation.key.dst_port);
-            peers.entry(src).or_default().extend(shown);
+        let key = conversation.key;
+        let Some(src) = key.src else { continue };
+        for token in names.tokens(key.dst, key.dst_port) {
+            let counts = written.contains(&token) || written_networks && matches!(token, Token::Address(_));
+            if counts {
+                sources.entry(token).or_default().insert(src);
+            }
         }
     }
     let mut found: BTreeMap<&str, BTreeMap<IpAddr, BTreeSet<usize>>> = BTreeMap::new();
-    for (step, act) in acts.iter().enumerate().filter(|(_, act)| act.network && !act.tokens.is_empty()) {
-        for (src, shown) in &peers {
-            if !tokens::shared(&act.tokens, shown).is_empty() {
-                let episode = intake.steps[step].episode.as_str();
-                found.entry(episode).or_default().entry(*src).or_default().insert(step);
-            }
+    for (step, act) in acts.iter().enumerate().filter(|(_, act)| wanted(&act)) {
+        let literal = act.tokens.iter().filter_map(|token| sources.get(token));
+        let inside = tokens::networks(&act.tokens)
+            .flat_map(|(_, network)| sources.range(tokens::addresses_of(network)).map(|(_, sources)| sources));
+        let borne_out_by: BTreeSet<IpAddr> = literal.chain(inside).flatten().copied().collect();
+        for src in borne_out_by {
+            let episode = intake.steps[step].episode.as_str();
+            found.entry(episode).or_default().entry(src).or_default().insert(step);
         }
     }
     found
 }
+
+#[cfg(test)]
+mod tests;

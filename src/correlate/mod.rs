@@ -75,8 +75,7 @@ pub fn analyze(intake: &Intake, options: &Options, rules: &RuleSet) -> Analysis 
     signals::number(&mut traced);
     let alignment = alignment::test(&traced, &theirs, &everywhere, &steps, &clocks);
     let aligned = alignment.as_ref().filter(|test| test.withheld.is_none()).and_then(alignment::verdict);
-    let witnesses =
-        Witnesses { steps: &steps, clocks: &clocks, names: &names, case: &options.case, events: &everywhere, aligned };
+    let witnesses = Witnesses::new(&steps, &clocks, &names, &options.case, &everywhere, aligned);
     let mut assembled = findings::assemble(&traced, &steps, &clocks, &witnesses);
     let uncovered = findings::uncovered(&assembled.findings, &steps, &witnesses);
     let episodes = rows::episodes(&mut assembled.findings, &steps);

@@ -11,6 +11,8 @@ use crate::intake::Facts;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Names {
     of: BTreeMap<IpAddr, BTreeSet<String>>,
+    /// The lowest address of every name.
+    lowest: BTreeMap<String, IpAddr>,
 }
 
 impl Names {
@@ -35,6 +37,10 @@ impl Names {
     fn add(&mut self, address: IpAddr, name: &str) {
         if !name.is_empty() {
             self.of.entry(address).or_default().insert(name.to_owned());
+            match self.lowest.get_mut(name) {
+                Some(lowest) => *lowest = address.min(*lowest),
+                None => drop(self.lowest.insert(name.to_owned(), address)),
+            }
         }
     }
 
@@ -45,12 +51,12 @@ impl Names {
 
     /// Whether any address of the name is known.
     pub(crate) fn is_resolved(&self, name: &str) -> bool {
-        self.of.values().any(|names| names.contains(name))
+        self.lowest.contains_key(name)
     }
 
     /// An address of the name, the lowest of several.
     pub(crate) fn address_of(&self, name: &str) -> Option<IpAddr> {
-        self.of.iter().find(|(_, names)| names.contains(name)).map(|(address, _)| *address)
+        self.lowest.get(name).copied()
     }
 
     /// As [`Names::tokens`]; a peer without a name might also be one that a command named and nothing resolves.
@@ -77,3 +83,6 @@ impl Names {
         tokens
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,6 +23,10 @@ pub(crate) fn episodes(findings: &mut [Finding], steps: &Steps<'_>) -> Vec<Episo
             *last = moments().chain(*last).max();
         }
     }
+    let mut ids: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for finding in findings.iter() {
+        ids.entry(finding.episode.as_str()).or_default().push(finding.id.clone());
+    }
     let mut rows: Vec<EpisodeRow> = steps
         .intake
         .episodes
@@ -43,7 +47,7 @@ pub(crate) fn episodes(findings: &mut [Finding], steps: &Steps<'_>) -> Vec<Episo
                 steps: count,
                 first,
                 last,
-                findings: findings.iter().filter(|f| f.episode == episode.name).map(|f| f.id.clone()).collect(),
+                findings: ids.get(episode.name.as_str()).cloned().unwrap_or_default(),
             }
         })
         .collect();
@@ -60,6 +64,8 @@ pub(crate) fn conversations(
     clocks: &Clocks,
     names: &Names,
 ) -> Vec<ConversationRow> {
+    let names_of: BTreeMap<&str, &str> =
+        steps.intake.episodes.iter().map(|episode| (episode.id.as_str(), episode.name.as_str())).collect();
     let mut opened: BTreeMap<(usize, usize), (String, u32, f64)> = BTreeMap::new();
     for (event, attribution) in events.iter().zip(attributions) {
         let Some(best) = &attribution.best else { continue };
@@ -68,8 +74,8 @@ pub(crate) fn conversations(
             continue;
         }
         let step = &steps.intake.steps[best.step];
-        let name = steps.intake.episodes.iter().find(|episode| episode.id == step.episode);
-        let name = name.map_or_else(|| step.episode.clone(), |episode| episode.name.clone());
+        let episode = step.episode.as_str();
+        let name = names_of.get(episode).copied().unwrap_or(episode).to_owned();
         // Events come in order of time: the first connection of a segment opened it.
         opened.entry(segment).or_insert((name, step.index, best.strength.log10_lr));
     }
@@ -125,3 +131,6 @@ pub(crate) fn conversations(
     rows.sort_by_key(|row| (row.first, row.evidence, row.first_record, row.src, row.dst, row.dst_port));
     rows
 }
+
+#[cfg(test)]
+mod tests;

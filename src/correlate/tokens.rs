@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
+use std::ops::RangeInclusive;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 /// Something that a step wrote and an event shows.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,16 +52,40 @@ impl Token {
     }
 }
 
+/// Networks stand together in a sorted set: this is where they begin ...
+const FIRST_NETWORK: Token = Token::Network(IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::UNSPECIFIED, 0)));
+/// ... and this is what comes next.
+const AFTER_NETWORKS: Token = Token::UnresolvedPort(0);
+
+/// The networks among tokens.
+pub(crate) fn networks(written: &BTreeSet<Token>) -> impl Iterator<Item = (&Token, &IpNet)> {
+    written.range(FIRST_NETWORK..AFTER_NETWORKS).filter_map(|token| match token {
+        Token::Network(network) => Some((token, network)),
+        _ => None,
+    })
+}
+
+/// Where the addresses of a network stand among sorted tokens.
+pub(crate) fn addresses_of(network: &IpNet) -> RangeInclusive<Token> {
+    Token::Address(network.network())..=Token::Address(network.broadcast())
+}
+
 /// The tokens of `written` that `shown` bears out. A network is borne out by any address inside.
 pub(crate) fn shared(written: &BTreeSet<Token>, shown: &BTreeSet<Token>) -> BTreeSet<Token> {
     let mut found: BTreeSet<Token> = written.intersection(shown).cloned().collect();
-    for token in written {
-        if let Token::Network(network) = token {
-            let inside = |token: &Token| matches!(token, Token::Address(address) if network.contains(address));
-            if shown.iter().any(inside) {
-                found.insert(token.clone());
-            }
+    for (token, network) in networks(written) {
+        if shown.range(addresses_of(network)).next().is_some() {
+            found.insert(token.clone());
         }
     }
     found
 }
+
+/// Whether `shown` bears out any token of `written`.
+pub(crate) fn any_shared(written: &BTreeSet<Token>, shown: &BTreeSet<Token>) -> bool {
+    written.intersection(shown).next().is_some()
+        || networks(written).any(|(_, network)| shown.range(addresses_of(network)).next().is_some())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,8 @@
 //! What the evidence can say for and against each rival hypothesis about a group of signals, and what it covers.
 
-use std::collections::BTreeSet;
+mod lookup;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::attribute::{Attributed, Steps};
@@ -8,7 +10,7 @@ use super::clocks::Clocks;
 use super::events::Event;
 use super::names::Names;
 use super::rivals::{Observables, Seen};
-use super::tokens::{self, Token};
+use super::tokens::Token;
 use super::traced::Traced;
 use crate::detect::beacon;
 use crate::evidence::EvidenceId;
@@ -16,6 +18,7 @@ use crate::formats::Kind;
 use crate::intake::CaseFile;
 use crate::model::{Actor, Behaviour, Flow, TextOrigin};
 use crate::time::{Instant, SECOND};
+use lookup::Lookup;
 
 /// A way in counts as a precursor if it was used within this time before the event, in nanoseconds.
 const PRECURSOR_NS: i64 = 6 * 3600 * SECOND;
@@ -32,6 +35,22 @@ pub(crate) struct Witnesses<'a> {
     pub(crate) events: &'a [Event],
     /// The alignment test came out, with its controls.
     pub(crate) aligned: Option<bool>,
+    lookup: Lookup<'a>,
+}
+
+impl<'a> Witnesses<'a> {
+    /// Everything that is looked up more than once is laid out here. `events` must be sorted by time.
+    pub(crate) fn new(
+        steps: &'a Steps<'a>,
+        clocks: &'a Clocks,
+        names: &'a Names,
+        case: &'a CaseFile,
+        events: &'a [Event],
+        aligned: Option<bool>,
+    ) -> Self {
+        let lookup = Lookup::new(steps, clocks, case, events);
+        Witnesses { steps, clocks, names, case, events, aligned, lookup }
+    }
 }
 
 impl Witnesses<'_> {
@@ -56,7 +75,7 @@ impl Witnesses<'_> {
         let has_transcripts = self.has(Kind::Transcript);
         let literal = match step {
             Some(best) => !best.shared.is_empty(),
-            None => self.anyone_wrote(&shown, first),
+            None => self.lookup.anyone_wrote(&shown, first),
         };
         let in_environment = step.map(|best| self.environment_named(best));
         let (beat, starts) = self.beat(&peers);
@@ -84,17 +103,6 @@ impl Witnesses<'_> {
             shown.insert(Token::Name(domain.clone()));
         }
         shown
-    }
-
-    /// Whether any command written before the event names its peer.
-    fn anyone_wrote(&self, shown: &BTreeSet<Token>, first: Option<Instant>) -> bool {
-        self.steps.acts.iter().zip(self.steps.times).any(|(act, time)| {
-            let before = match (time.start, first) {
-                (Some(start), Some(first)) if time.stamped => start <= first,
-                _ => true,
-            };
-            before && act.network && !tokens::shared(&act.tokens, shown).is_empty()
-        })
     }
 
     /// Whether what the step named stood before in a prompt, a tool result or other content from outside, and not
@@ -136,48 +144,32 @@ impl Witnesses<'_> {
 
     /// A login from outside, or a row of failures, before the event on the host that it came from.
     fn precursor(&self, first: Option<Instant>, peers: &BTreeSet<Flow>) -> Seen {
-        let alerts = &self.steps.intake.facts.alerts;
         let sources: BTreeSet<IpAddr> = peers.iter().filter_map(|flow| flow.src).collect();
         let before = |at: Instant| first.is_none_or(|first| at <= first && first.since(at) <= PRECURSOR_NS);
-        let mut attackers: BTreeSet<IpAddr> = BTreeSet::new();
-        for alert in alerts {
-            let at = alert.first.map(|span| self.clocks.align(alert.record.evidence, span.lo));
-            let known = alert.src.is_some_and(|src| self.case.host_of_address(src).is_some());
-            if let (Some(src), true) = (alert.src, at.is_none_or(before) && !known) {
-                let row = alert.category == "ssh-login-failed" && self.failures_from(src) >= ROW_OF_FAILURES;
-                if row {
-                    attackers.insert(src);
-                }
-            }
-        }
-        if !attackers.is_empty() {
+        if self.lookup.rows_of_failures.iter().any(|at| at.is_none_or(before)) {
             return Seen::Yes;
         }
         // Without an authentication log: several sessions opened towards the host by an outsider shortly before.
-        let inbound = self.events.iter().filter(|event| {
-            event.dst_port == Some(22)
-                && event.dst.is_some_and(|dst| sources.contains(&dst))
-                && event.src.is_some_and(|src| self.case.host_of_address(src).is_none() && !is_private(src))
-                && before(event.at)
-        });
-        let mut by_source: std::collections::BTreeMap<Option<IpAddr>, BTreeSet<Option<u16>>> = Default::default();
-        for event in inbound {
-            by_source.entry(event.src).or_default().insert(event.src_port);
+        let mut by_source: BTreeMap<Option<IpAddr>, BTreeSet<Option<u16>>> = BTreeMap::new();
+        for sessions in sources.iter().filter_map(|host| self.lookup.ssh_from_outside.get(host)) {
+            let from = first.map_or(0, |first| sessions.partition_point(|event| event.at < first.plus(-PRECURSOR_NS)));
+            for event in sessions[from..].iter().take_while(|event| first.is_none_or(|first| event.at <= first)) {
+                by_source.entry(event.src).or_default().insert(event.src_port);
+            }
         }
         let row = by_source.values().any(|ports| ports.len() as u64 > ROW_OF_FAILURES);
+        let alerts = &self.steps.intake.facts.alerts;
         let observable = !alerts.is_empty() || self.has(Kind::Capture) || self.has(Kind::Firewall);
         Seen::of(observable, row)
     }
 
-    fn failures_from(&self, src: IpAddr) -> u64 {
-        let alerts = &self.steps.intake.facts.alerts;
-        alerts.iter().filter(|a| a.src == Some(src) && a.category == "ssh-login-failed").map(|a| a.count).sum()
-    }
-
     fn starts(&self, peers: &BTreeSet<Flow>) -> Vec<&Event> {
-        let mut chosen: Vec<&Event> = self.events.iter().filter(|event| peers.contains(&event.peers())).collect();
+        let mut at: Vec<usize> =
+            peers.iter().filter_map(|flow| self.lookup.by_peers.get(flow)).flatten().copied().collect();
+        at.sort_unstable();
+        let mut chosen: Vec<&Event> = at.into_iter().map(|at| &self.events[at]).collect();
         // One source is enough: the one that saw most.
-        let mut counts: std::collections::BTreeMap<EvidenceId, usize> = Default::default();
+        let mut counts: BTreeMap<EvidenceId, usize> = Default::default();
         for event in &chosen {
             *counts.entry(event.evidence).or_insert(0) += 1;
         }
@@ -193,28 +185,11 @@ impl Witnesses<'_> {
 
     /// Connections to the same peer while no network-capable call ran or had just ended.
     fn outside_of_steps(&self, peers: &BTreeSet<Flow>, starts: usize) -> Seen {
-        let stamped: Vec<_> = self
-            .steps
-            .times
-            .iter()
-            .zip(self.steps.acts)
-            .filter(|(time, act)| time.stamped && act.network)
-            .filter_map(|(time, act)| Some((time.start?, time.end?, time.slack_ns, act.leaves_running())))
-            .collect();
-        if stamped.is_empty() || starts == 0 {
+        if self.lookup.calls.is_empty() || starts == 0 {
             return Seen::Unknown;
         }
-        // A launcher of this case explains what comes later: then nothing lies outside for certain.
-        let outside = self
-            .starts(peers)
-            .iter()
-            .filter(|event| {
-                !stamped.iter().any(|(start, end, slack, leaves)| {
-                    let slack = slack + event.slack_ns + SECOND;
-                    event.at >= start.plus(-slack) && (*leaves || event.at <= end.plus(slack))
-                })
-            })
-            .count();
+        let covered = |event: &Event| self.lookup.calls.cover(event);
+        let outside = self.starts(peers).iter().filter(|event| !covered(event)).count();
         Seen::of(true, outside > 0 && outside * 5 >= starts)
     }
 
@@ -233,37 +208,19 @@ impl Witnesses<'_> {
 
     /// Whether the firewall, where it gives verdicts on these peers, refused them all.
     fn refused(&self, peers: &BTreeSet<Flow>) -> Seen {
-        let mut verdicts = (0, 0);
-        for conversation in &self.steps.intake.conversations {
-            let key = conversation.key;
-            let flow =
-                Flow { src: key.src, src_port: None, dst: key.dst, dst_port: key.dst_port, protocol: key.protocol };
-            if peers.contains(&flow) {
-                for segment in &conversation.segments {
-                    verdicts.0 += segment.denied;
-                    verdicts.1 += segment.allowed;
-                }
-            }
+        let mut verdicts = (0_u64, 0_u64);
+        for (denied, allowed) in peers.iter().filter_map(|flow| self.lookup.verdicts.get(flow)) {
+            verdicts = (verdicts.0.saturating_add(*denied), verdicts.1.saturating_add(*allowed));
         }
         Seen::of(verdicts != (0, 0), verdicts.1 == 0)
     }
 
     fn other_hosts(&self, peers: &BTreeSet<Flow>) -> Seen {
-        let identity = self.steps.identity;
-        if !identity.knows_agents() {
+        if !self.steps.identity.knows_agents() {
             return Seen::Unknown;
         }
-        let others: BTreeSet<IpAddr> = self
-            .events
-            .iter()
-            .filter_map(|event| event.src)
-            .filter(|src| is_private(*src) && !identity.is_agent(*src))
-            .collect();
-        let targets: BTreeSet<_> = peers.iter().map(|flow| (flow.dst, flow.dst_port)).collect();
-        let same = self.events.iter().any(|event| {
-            event.src.is_some_and(|src| others.contains(&src)) && targets.contains(&(event.dst, event.dst_port))
-        });
-        Seen::of(!others.is_empty(), same)
+        let same = peers.iter().any(|flow| self.lookup.others_reach.contains(&(flow.dst, flow.dst_port)));
+        Seen::of(self.lookup.any_others, same)
     }
 
     fn installed_before(&self, at: usize) -> bool {
@@ -340,3 +297,6 @@ pub(crate) fn is_private(address: IpAddr) -> bool {
         IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,8 +27,9 @@ pub fn beat(starts: &[Instant]) -> Option<Beat> {
     let period_ns = gaps[gaps.len() / 2];
     let fits = |gap: &&i64| {
         // A missed beat leaves a gap of two or three periods.
-        let beats = ((**gap + period_ns / 2) / period_ns).clamp(1, 3);
-        (**gap - beats * period_ns).abs() <= period_ns / 5
+        let (gap, period) = (i128::from(**gap), i128::from(period_ns));
+        let beats = ((gap + period / 2) / period).clamp(1, 3);
+        (gap - beats * period).abs() <= period / 5
     };
     let share = gaps.iter().filter(fits).count() as f64 / gaps.len() as f64;
     (share >= FITTING).then_some(Beat { period_ns, share, gaps: gaps.len() })

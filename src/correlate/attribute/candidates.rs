@@ -1,0 +1,179 @@
+//! Which steps could have set an event off, without a look at every step for every event.
+
+use std::collections::BTreeMap;
+
+use ipnet::IpNet;
+
+use super::Steps;
+use crate::correlate::attribution::CANDIDATE_NS;
+use crate::correlate::events::Event;
+use crate::correlate::identity::Place;
+use crate::correlate::tokens::{self, Token};
+use crate::time::{Instant, SECOND};
+use std::collections::BTreeSet;
+
+/// What a launcher leaves behind may begin this long after, in nanoseconds.
+const LAUNCHED_HORIZON_NS: i64 = 86_400 * SECOND;
+
+/// A step that could have set an event off.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Possible {
+    pub(super) step: usize,
+    /// The lag that the clocks allow, in nanoseconds, where both sides have a time.
+    pub(super) lag: Option<(i64, i64)>,
+    /// The lags that order alone allows, in nanoseconds.
+    pub(super) reach: (i64, i64),
+}
+
+/// Steps by what they wrote.
+#[derive(Default)]
+struct Writers<'a> {
+    of: BTreeMap<&'a Token, Vec<usize>>,
+    networks: BTreeMap<IpNet, Vec<usize>>,
+}
+
+impl<'a> Writers<'a> {
+    fn add(&mut self, step: usize, written: &'a BTreeSet<Token>) {
+        for token in written {
+            self.of.entry(token).or_default().push(step);
+        }
+        for (_, network) in tokens::networks(written) {
+            self.networks.entry(*network).or_default().push(step);
+        }
+    }
+
+    /// Steps that wrote something which is shown, ascending.
+    fn of(&self, shown: &BTreeSet<Token>) -> Vec<usize> {
+        let mut found: Vec<usize> = shown.iter().filter_map(|token| self.of.get(token)).flatten().copied().collect();
+        for (network, steps) in &self.networks {
+            if shown.range(tokens::addresses_of(network)).next().is_some() {
+                found.extend(steps);
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+}
+
+/// Steps that ran and could reach the network, by start and by what they wrote.
+pub(super) struct Index<'a> {
+    steps: &'a Steps<'a>,
+    /// Where each step ran, by step.
+    places: Vec<Option<&'a Place>>,
+    /// Timed steps by start: those whose traffic begins soon, and those with a launcher or a delay.
+    soon: Vec<(Instant, usize)>,
+    late: Vec<(Instant, usize)>,
+    /// How long after its start the latest traffic of a step of `late` may begin, in nanoseconds.
+    latest_ns: i64,
+    /// The largest uncertainty of any step, in nanoseconds.
+    slack_ns: i64,
+    timed: Writers<'a>,
+    untimed: Writers<'a>,
+}
+
+impl<'a> Index<'a> {
+    pub(super) fn new(steps: &'a Steps<'a>) -> Self {
+        let place = |step: &crate::model::Step| steps.identity.place(&step.episode);
+        let mut index = Index {
+            steps,
+            places: steps.intake.steps.iter().map(place).collect(),
+            soon: Vec::new(),
+            late: Vec::new(),
+            latest_ns: 0,
+            slack_ns: 0,
+            timed: Writers::default(),
+            untimed: Writers::default(),
+        };
+        for (at, (step, act)) in steps.intake.steps.iter().zip(steps.acts).enumerate() {
+            if !act.network || step.not_executed {
+                continue;
+            }
+            let time = steps.times[at];
+            if !time.stamped {
+                index.untimed.add(at, &act.tokens);
+                continue;
+            }
+            index.timed.add(at, &act.tokens);
+            index.slack_ns = index.slack_ns.max(time.slack_ns);
+            let Some(start) = time.start else { continue };
+            if act.leaves_running() || act.delay_ns > 0 {
+                index.late.push((start, at));
+                index.latest_ns = index.latest_ns.max(horizon(act.leaves_running()).saturating_add(act.delay_ns));
+            } else {
+                index.soon.push((start, at));
+            }
+        }
+        index.soon.sort_unstable();
+        index.late.sort_unstable();
+        index
+    }
+
+    /// Whether an event from there may come from the step, as [`crate::correlate::identity::Identity::fits`].
+    pub(super) fn fits(&self, step: usize, event: &Event) -> Option<bool> {
+        self.places.get(step).copied().flatten()?.fits(event.src)
+    }
+
+    /// Steps that wrote something by which the event is known, ascending.
+    pub(super) fn writers(&self, event: &Event) -> Vec<usize> {
+        let mut found = self.timed.of(&event.tokens);
+        found.extend(self.untimed.of(&event.tokens));
+        found.sort_unstable();
+        found
+    }
+
+    /// Steps that could have set the event off, ascending, with the lag that the clocks allow where both have a time.
+    /// O(log steps + those nearby).
+    pub(super) fn candidates(&self, event: &Event) -> Vec<Possible> {
+        let mut found = Vec::new();
+        if event.timed {
+            for (list, reach) in [(&self.soon, CANDIDATE_NS), (&self.late, self.latest_ns)] {
+                let from = event.at.plus(-reach);
+                let to = event.at.plus(event.slack_ns.saturating_add(self.slack_ns));
+                let first = list.partition_point(|(start, _)| *start < from);
+                let near = list[first..].iter().take_while(|(start, _)| *start <= to);
+                found.extend(near.filter_map(|(start, at)| self.by_time(*at, *start, event)));
+            }
+        } else {
+            found.extend(self.timed.of(&event.tokens).into_iter().filter_map(|at| self.by_words(at, event)));
+        }
+        found.extend(self.untimed.of(&event.tokens).into_iter().filter_map(|at| self.by_words(at, event)));
+        found.sort_unstable_by_key(|one| one.step);
+        found
+    }
+
+    fn by_time(&self, at: usize, start: Instant, event: &Event) -> Option<Possible> {
+        let act = &self.steps.acts[at];
+        let slack = event.slack_ns.saturating_add(self.steps.times[at].slack_ns);
+        let lag = event.at.since(start);
+        let within = lag >= -slack && lag <= horizon(act.leaves_running()).saturating_add(act.delay_ns);
+        if !within || self.fits(at, event) == Some(false) {
+            return None;
+        }
+        // What the command waits for by its own words is not lag; what came sooner did not wait.
+        let waited = lag >= act.delay_ns.saturating_sub(slack);
+        let lag = if waited { lag.saturating_sub(act.delay_ns) } else { lag };
+        let lag = (lag.saturating_sub(slack), lag.saturating_add(slack));
+        Some(Possible { step: at, lag: Some(lag), reach: (0, i64::MAX) })
+    }
+
+    /// Without a clock a step is a candidate only by what it wrote, and within the bounds of its order.
+    fn by_words(&self, at: usize, event: &Event) -> Option<Possible> {
+        if self.fits(at, event) == Some(false) {
+            return None;
+        }
+        let time = self.steps.times[at];
+        let slack = event.slack_ns.saturating_add(time.slack_ns);
+        let after = time.start.is_none_or(|start| event.at.plus(slack) >= start);
+        if event.timed && !after {
+            return None;
+        }
+        let bound = |limit: Option<Instant>| limit.filter(|_| event.timed).map(|at| event.at.since(at).max(0));
+        let (least, most) = (bound(time.end).unwrap_or(0), bound(time.start).unwrap_or(i64::MAX));
+        Some(Possible { step: at, lag: None, reach: (least.min(most), most) })
+    }
+}
+
+fn horizon(leaves_running: bool) -> i64 {
+    if leaves_running { LAUNCHED_HORIZON_NS } else { CANDIDATE_NS }
+}

@@ -1,0 +1,158 @@
+//! What is asked about every group of signals, laid out once: a case may have any number of groups.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::{ROW_OF_FAILURES, is_private};
+use crate::correlate::attribute::Steps;
+use crate::correlate::clocks::Clocks;
+use crate::correlate::events::Event;
+use crate::correlate::tokens::{self, Token};
+use crate::intake::CaseFile;
+use crate::model::Flow;
+use crate::time::{Instant, SECOND};
+
+pub(super) struct Lookup<'a> {
+    /// Connections of a peer, by place in the events.
+    pub(super) by_peers: BTreeMap<Flow, Vec<usize>>,
+    /// First moments of rows of failed logins from strangers; `None` where they have no time.
+    pub(super) rows_of_failures: Vec<Option<Instant>>,
+    /// Connections from outside to port 22 of a host, by time.
+    pub(super) ssh_from_outside: BTreeMap<IpAddr, Vec<&'a Event>>,
+    /// Per peer, what firewalls refused and let through.
+    pub(super) verdicts: BTreeMap<Flow, (u64, u64)>,
+    /// There are hosts inside without agents ...
+    pub(super) any_others: bool,
+    /// ... and what they reach.
+    pub(super) others_reach: BTreeSet<(Option<IpAddr>, Option<u16>)>,
+    pub(super) calls: Calls,
+    /// Earliest start of a command that writes a token; [`Instant`] of the beginning where one has no time.
+    written: BTreeMap<&'a Token, Instant>,
+    networks: BTreeMap<IpNet, Instant>,
+}
+
+impl<'a> Lookup<'a> {
+    pub(super) fn new(steps: &Steps<'a>, clocks: &Clocks, case: &CaseFile, events: &'a [Event]) -> Self {
+        let mut lookup = Lookup {
+            by_peers: BTreeMap::new(),
+            rows_of_failures: rows_of_failures(steps, clocks, case),
+            ssh_from_outside: BTreeMap::new(),
+            verdicts: BTreeMap::new(),
+            any_others: false,
+            others_reach: BTreeSet::new(),
+            calls: Calls::new(steps),
+            written: BTreeMap::new(),
+            networks: BTreeMap::new(),
+        };
+        let identity = steps.identity;
+        // Addresses recur; what they are is asked once.
+        let mut kinds: BTreeMap<IpAddr, (bool, bool)> = BTreeMap::new();
+        for (at, event) in events.iter().enumerate() {
+            lookup.by_peers.entry(event.peers()).or_default().push(at);
+            let Some(src) = event.src else { continue };
+            let (other, outsider) = *kinds.entry(src).or_insert_with(|| {
+                let private = is_private(src);
+                (private && !identity.is_agent(src), !private && case.host_of_address(src).is_none())
+            });
+            if other {
+                lookup.any_others = true;
+                lookup.others_reach.insert((event.dst, event.dst_port));
+            }
+            if let (Some(dst), Some(22), true) = (event.dst, event.dst_port, outsider) {
+                lookup.ssh_from_outside.entry(dst).or_default().push(event);
+            }
+        }
+        for conversation in &steps.intake.conversations {
+            let key = conversation.key;
+            let flow =
+                Flow { src: key.src, src_port: None, dst: key.dst, dst_port: key.dst_port, protocol: key.protocol };
+            let (denied, allowed) = lookup.verdicts.entry(flow).or_default();
+            for segment in &conversation.segments {
+                *denied = denied.saturating_add(segment.denied);
+                *allowed = allowed.saturating_add(segment.allowed);
+            }
+        }
+        for (act, time) in steps.acts.iter().zip(steps.times).filter(|(act, _)| act.network) {
+            let start = time.start.filter(|_| time.stamped).unwrap_or(Instant(i64::MIN));
+            for token in &act.tokens {
+                let earliest = lookup.written.entry(token).or_insert(start);
+                *earliest = start.min(*earliest);
+            }
+            for (_, network) in tokens::networks(&act.tokens) {
+                let earliest = lookup.networks.entry(*network).or_insert(start);
+                *earliest = start.min(*earliest);
+            }
+        }
+        lookup
+    }
+
+    /// Whether any command written before the event names its peer.
+    pub(super) fn anyone_wrote(&self, shown: &BTreeSet<Token>, first: Option<Instant>) -> bool {
+        let before = |start: &Instant| first.is_none_or(|first| *start <= first);
+        shown.iter().filter_map(|token| self.written.get(token)).any(before)
+            || self
+                .networks
+                .iter()
+                .any(|(network, start)| before(start) && shown.range(tokens::addresses_of(network)).next().is_some())
+    }
+}
+
+/// First moments of what strangers who failed [`ROW_OF_FAILURES`] times to log in did.
+fn rows_of_failures(steps: &Steps<'_>, clocks: &Clocks, case: &CaseFile) -> Vec<Option<Instant>> {
+    let alerts = &steps.intake.facts.alerts;
+    let mut failures: BTreeMap<IpAddr, u64> = BTreeMap::new();
+    let failed = || alerts.iter().filter(|alert| alert.category == "ssh-login-failed");
+    for (src, count) in failed().filter_map(|alert| Some((alert.src?, alert.count))) {
+        let sum = failures.entry(src).or_insert(0);
+        *sum = sum.saturating_add(count);
+    }
+    failures.retain(|src, count| *count >= ROW_OF_FAILURES && case.host_of_address(*src).is_none());
+    failed()
+        .filter(|alert| alert.src.is_some_and(|src| failures.contains_key(&src)))
+        .map(|alert| alert.first.map(|span| clocks.align(alert.record.evidence, span.lo)))
+        .collect()
+}
+
+/// When calls that could reach the network ran, give or take their clocks.
+pub(super) struct Calls {
+    /// By uncertainty of the clock: starts with the latest end of any that began until then, ascending.
+    by_slack: BTreeMap<i64, Vec<(Instant, Instant)>>,
+}
+
+impl Calls {
+    fn new(steps: &Steps<'_>) -> Self {
+        let mut by_slack: BTreeMap<i64, Vec<(Instant, Instant)>> = BTreeMap::new();
+        for (time, act) in steps.times.iter().zip(steps.acts).filter(|(time, act)| time.stamped && act.network) {
+            if let (Some(start), Some(end)) = (time.start, time.end) {
+                // A launcher explains whatever comes later: then nothing lies outside for certain.
+                let end = if act.leaves_running() { Instant(i64::MAX) } else { end };
+                by_slack.entry(time.slack_ns).or_default().push((start, end));
+            }
+        }
+        for calls in by_slack.values_mut() {
+            calls.sort_unstable();
+            let mut latest = Instant(i64::MIN);
+            for (_, end) in calls.iter_mut() {
+                latest = latest.max(*end);
+                *end = latest;
+            }
+        }
+        Calls { by_slack }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_slack.is_empty()
+    }
+
+    /// Whether a call ran when the event began, or had ended less than a second before.
+    pub(super) fn cover(&self, event: &Event) -> bool {
+        self.by_slack.iter().any(|(slack, calls)| {
+            let slack = slack.saturating_add(event.slack_ns).saturating_add(SECOND);
+            let begun = calls.partition_point(|(start, _)| start.plus(-slack) <= event.at);
+            let latest = begun.checked_sub(1).and_then(|last| calls.get(last));
+            latest.is_some_and(|(_, end)| event.at <= end.plus(slack))
+        })
+    }
+}
