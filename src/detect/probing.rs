@@ -19,11 +19,16 @@ const HOSTS: usize = 8;
 /// From these numbers on, a sweep is a sweep even if most targets answered, as long as one in ten did not.
 const MANY_PORTS: usize = 20;
 const MANY_HOSTS: usize = 50;
+/// System ports (RFC 6335: below 1024) among them, where no outcome is known.
+const SYSTEM_PORTS: usize = 10;
 /// UDP ports of traceroute (IANA: 33434), which takes the next for each of three probes at up to 32 hops: they ask for
 /// the way, not for a service.
 const TRACEROUTE: std::ops::RangeInclusive<u16> = 33_434..=33_529;
 /// Records cited per sweep; the summary gives the full count.
 const RECORDS_CITED: usize = 50;
+
+/// What was tried on a host: a port, or a protocol where there are no ports (an IP protocol scan, a ping).
+type Door = (Option<u16>, Option<Protocol>);
 
 #[derive(Clone, Copy)]
 struct Try {
@@ -36,6 +41,12 @@ struct Try {
     failed: bool,
     /// The record tells whether it failed or not.
     told: bool,
+}
+
+impl Try {
+    fn door(&self) -> Door {
+        (self.port, if self.port.is_none() { self.protocol } else { None })
+    }
 }
 
 /// Sweeps in all conversations, in order of evidence, source and time. Times are on the clocks of the sources.
@@ -65,7 +76,7 @@ pub fn sweeps(conversations: &[Conversation]) -> Vec<Signal> {
             protocol: conversation.key.protocol,
             record: segment.first_record,
             // Where a later connection came through, an earlier one was repeated, not turned away.
-            failed: segment.failed > 0 && segment.failed.saturating_mul(2) >= segment.observations,
+            failed: segment.failed.saturating_mul(2) > segment.observations,
             told: segment.failed > 0 || segment.answered > 0,
         });
         // ICMP errors and announcements ask for nothing.
@@ -105,37 +116,37 @@ fn bursts(tries: &[Try]) -> Vec<&[Try]> {
 /// How often each target occurs in the window.
 #[derive(Default)]
 struct Counts {
-    targets: BTreeMap<(IpAddr, Option<u16>), usize>,
+    targets: BTreeMap<(IpAddr, Door), usize>,
     ports_of_host: BTreeMap<IpAddr, usize>,
-    hosts_of_port: BTreeMap<Option<u16>, usize>,
+    hosts_of_port: BTreeMap<Door, usize>,
     wide_hosts: usize,
     wide_ports: usize,
 }
 
 impl Counts {
     fn add(&mut self, one: &Try) {
-        let seen = self.targets.entry((one.dst, one.port)).or_insert(0);
+        let seen = self.targets.entry((one.dst, one.door())).or_insert(0);
         *seen += 1;
         if *seen == 1 {
             let ports = self.ports_of_host.entry(one.dst).or_insert(0);
             *ports += 1;
             self.wide_hosts += usize::from(*ports == PORTS);
-            let hosts = self.hosts_of_port.entry(one.port).or_insert(0);
+            let hosts = self.hosts_of_port.entry(one.door()).or_insert(0);
             *hosts += 1;
             self.wide_ports += usize::from(*hosts == HOSTS);
         }
     }
 
     fn remove(&mut self, one: &Try) {
-        let Some(seen) = self.targets.get_mut(&(one.dst, one.port)) else { return };
+        let Some(seen) = self.targets.get_mut(&(one.dst, one.door())) else { return };
         *seen -= 1;
         if *seen == 0 {
-            self.targets.remove(&(one.dst, one.port));
+            self.targets.remove(&(one.dst, one.door()));
             if let Some(ports) = self.ports_of_host.get_mut(&one.dst) {
                 self.wide_hosts -= usize::from(*ports == PORTS);
                 *ports -= 1;
             }
-            if let Some(hosts) = self.hosts_of_port.get_mut(&one.port) {
+            if let Some(hosts) = self.hosts_of_port.get_mut(&one.door()) {
                 self.wide_ports -= usize::from(*hosts == HOSTS);
                 *hosts -= 1;
             }
@@ -148,18 +159,22 @@ impl Counts {
 }
 
 fn judge(evidence: EvidenceId, src: IpAddr, burst: &[Try]) -> Option<Signal> {
-    let mut ports_of_host: BTreeMap<IpAddr, BTreeSet<Option<u16>>> = BTreeMap::new();
-    let mut hosts_of_port: BTreeMap<Option<u16>, BTreeSet<IpAddr>> = BTreeMap::new();
+    let mut ports_of_host: BTreeMap<IpAddr, BTreeSet<Door>> = BTreeMap::new();
+    let mut hosts_of_port: BTreeMap<Door, BTreeSet<IpAddr>> = BTreeMap::new();
     for one in burst {
-        ports_of_host.entry(one.dst).or_default().insert(one.port);
-        hosts_of_port.entry(one.port).or_default().insert(one.dst);
+        ports_of_host.entry(one.dst).or_default().insert(one.door());
+        hosts_of_port.entry(one.door()).or_default().insert(one.dst);
     }
-    let (host, ports) = ports_of_host.iter().map(|(host, ports)| (*host, ports.len())).max_by_key(|(_, n)| *n)?;
-    let (port, hosts) = hosts_of_port.iter().map(|(port, hosts)| (*port, hosts.len())).max_by_key(|(_, n)| *n)?;
+    let (host, doors) =
+        ports_of_host.iter().max_by_key(|(_, doors)| doors.len()).map(|(host, doors)| (*host, doors))?;
+    let ((port, protocol), hosts) =
+        hosts_of_port.iter().map(|(door, hosts)| (*door, hosts.len())).max_by_key(|(_, n)| *n)?;
+    let ports = doors.len();
+    let by_protocol = doors.iter().filter(|(port, _)| port.is_none()).count() * 2 > ports;
     // Only what belongs to the sweep: targets on the swept hosts and the swept ports.
     let belongs = |one: &&Try| {
         ports_of_host.get(&one.dst).is_some_and(|ports| ports.len() >= PORTS)
-            || hosts_of_port.get(&one.port).is_some_and(|hosts| hosts.len() >= HOSTS)
+            || hosts_of_port.get(&one.door()).is_some_and(|hosts| hosts.len() >= HOSTS)
     };
     let tries: Vec<&Try> = burst.iter().filter(belongs).collect();
     let (first, last) = (tries.first()?, tries.last()?);
@@ -167,21 +182,29 @@ fn judge(evidence: EvidenceId, src: IpAddr, burst: &[Try]) -> Option<Signal> {
     let failed = tries.iter().filter(|one| one.failed).count();
     let mostly_failed = failed * 2 >= tries.len() || (told > 0 && failed * 2 >= told && told * 4 >= tries.len());
     let many = ports >= MANY_PORTS || hosts >= MANY_HOSTS;
+    let few_told = told * 4 < tries.len();
     // A node of a peer-to-peer network talks to as many hosts, and a few of them are gone.
-    let many_failed = many && failed > 0 && failed * 10 >= told && told * 4 >= tries.len();
-    let confidence = if mostly_failed || many_failed { Confidence::Strong } else { Confidence::Weak };
-    if told == tries.len() && failed == 0 && !many {
+    let many_failed = many && failed > 0 && failed * 10 >= told && !few_told;
+    // Nothing is known of the outcome (a log of what was let out, a firewall that swallows UDP): transfers and calls
+    // may take many ports of one host, but not many system ports.
+    let system = doors.iter().filter(|(port, _)| port.is_some_and(|port| port < 1024)).count();
+    let many_services = ports >= MANY_PORTS && system >= SYSTEM_PORTS && few_told;
+    let confidence = if mostly_failed || many_failed || many_services { Confidence::Strong } else { Confidence::Weak };
+    if told == tries.len() && failed == 0 && ports < MANY_PORTS {
         // Everything answered: a busy client.
         return None;
     }
     let (vertical, horizontal) = (ports >= PORTS, hosts >= HOSTS);
     let mut what = Vec::new();
     if vertical {
-        what.push(format!("{ports} ports of {host}"));
+        what.push(format!("{ports} {} of {host}", if by_protocol { "protocols" } else { "ports" }));
     }
     if horizontal {
-        let port = port.map_or("no port".to_owned(), |port| format!("port {port}"));
-        what.push(format!("{hosts} hosts on {port}"));
+        what.push(match (port, protocol) {
+            (Some(port), _) => format!("{hosts} hosts on port {port}"),
+            (None, Some(protocol)) => format!("{hosts} hosts by {protocol}"),
+            (None, None) => format!("{hosts} hosts"),
+        });
     }
     let targets: BTreeSet<Flow> = tries
         .iter()
@@ -209,6 +232,7 @@ fn judge(evidence: EvidenceId, src: IpAddr, burst: &[Try]) -> Option<Signal> {
         kind: match (vertical, horizontal) {
             (true, true) => "port-and-host-sweep",
             (false, true) => "host-sweep",
+            _ if by_protocol => "protocol-sweep",
             _ => "port-sweep",
         }
         .to_owned(),
@@ -331,9 +355,37 @@ mod tests {
     }
 
     #[test]
+    fn protocols_of_one_host_are_swept_as_ports_are() {
+        let protocols = (100..110).map(|n| over(Protocol(n), conversation([10, 0, 0, 2], 0, 1, true)));
+        let all: Vec<_> = protocols
+            .map(|mut one| {
+                one.key.dst_port = None;
+                one
+            })
+            .collect();
+        let found = sweeps(&all);
+        assert_eq!((found[0].kind.as_str(), found[0].confidence), ("protocol-sweep", Confidence::Strong));
+        assert!(found[0].summary.starts_with("10 protocols of 10.0.0.2"), "{}", found[0].summary);
+    }
+
+    #[test]
+    fn without_outcomes_twenty_services_are_a_sweep_and_twenty_transfers_are_not() {
+        let untold = |from: u16| -> Vec<_> {
+            let all = (0..20).map(|n| over(Protocol::UDP, conversation([10, 0, 0, 2], from + n, 1, false)));
+            all.map(|mut one| {
+                one.segments[0].answered = 0;
+                one
+            })
+            .collect()
+        };
+        assert_eq!(sweeps(&untold(100))[0].confidence, Confidence::Strong);
+        assert_eq!(sweeps(&untold(50_000))[0].confidence, Confidence::Weak);
+    }
+
+    #[test]
     fn targets_that_let_one_in_after_a_failure_are_no_failures() {
         let retried = (0..8).map(|n| conversation([10, 0, 0, n], 443, 1, true)).map(|mut one| {
-            (one.segments[0].observations, one.segments[0].answered) = (5, 4);
+            (one.segments[0].observations, one.segments[0].answered) = (2, 1);
             one
         });
         assert!(sweeps(&retried.collect::<Vec<_>>()).is_empty());

@@ -105,9 +105,11 @@ impl Conversation {
                 let answer = receiver_opened(src.1, dst.1) && dst.1.is_some_and(|port| port >= EPHEMERAL);
                 (!answer, false)
             }
+            // A probe (FIN, Xmas, NULL): TCP acknowledges in every segment but its SYN (RFC 9293 section 3.1).
+            Begin::Tcp(flags) if flags & (ACK | RST) == 0 => (true, false),
             Begin::Tcp(_) => (!receiver_opened(src.1, dst.1), false),
             Begin::Icmp(icmp) => (!icmp.is_reply(), false),
-            Begin::Other => (true, false),
+            Begin::Other => (!receiver_opened(src.1, dst.1), false),
         };
         Conversation {
             key,
@@ -311,9 +313,9 @@ impl Conversation {
         self.flush(self.last.record, out);
         let answered = match (self.responder.is_silent(), self.is_tcp()) {
             (false, _) => Some(true),
-            // One side alone was captured: its acknowledgements do not prove what they acknowledge, and a reset of
-            // what came before the capture asks for no answer.
-            (true, true) if self.opener.has(ACK) || (self.opener.has(RST) && !self.opener.has(SYN)) => None,
+            // One side alone was captured: its acknowledgements do not prove what they acknowledge, a reset of what came
+            // before the capture asks for no answer, and a header cut before its flags does not tell what it asks.
+            (true, true) if self.opener.has(ACK) || self.opener.seen_to.is_none() => None,
             (true, _) => Some(false),
         };
         let connection = Connection {

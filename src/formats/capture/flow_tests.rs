@@ -165,3 +165,16 @@ fn probes_without_a_syn_and_what_came_back() {
         assert_eq!((seen.state.as_deref(), seen.answered), (Some(state), answered), "{packets:?}");
     }
 }
+
+/// A snap length that leaves the ports alone: neither who asked nor whether anything failed is made up.
+#[test]
+fn tcp_headers_cut_before_their_flags() {
+    let mut bench = Bench::new(Bounds::default());
+    bench.put(0, end(2, 80), end(1, 63_856), 6, Transport::Other);
+    bench.put(1, end(1, 63_857), end(2, 80), 6, Transport::Other);
+    let sink = bench.finish().1;
+    for (found, answered) in sink.observations.iter().zip([Some(true), None]) {
+        let Detail::Connection(seen) = &found.detail else { panic!("a connection") };
+        assert_eq!((found.flow.and_then(|flow| flow.dst_port), seen.answered), (Some(80), answered));
+    }
+}
