@@ -165,7 +165,9 @@ fn groups(intake: &Intake) -> Vec<Group> {
             let paths: Vec<&str> = members.iter().map(|id| sources[id.0 as usize].path.as_str()).collect();
             let name = match (paths.as_slice(), kind) {
                 ([one], _) => (*one).to_owned(),
-                (several, Kind::Transcript) => format!("{} {key} × {}", common_folder(several), several.len()),
+                (several, Kind::Transcript) => {
+                    format!("{} {key} × {}", common_folder(several), several.len()).replace("  ", " ")
+                }
                 (several, _) => format!("{} × {}", several[0], several.len()),
             };
             let basis = members.iter().filter_map(|id| sources[id.0 as usize].basis).max().unwrap_or(Basis::OrderOnly);

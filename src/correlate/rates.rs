@@ -63,8 +63,9 @@ fn compare(episodes: &[EpisodeRow], configs: &[ConfigRate]) -> Option<String> {
     let of_b = pure.len() - of_a;
     if of_a < 4 || of_b < 4 {
         return Some(format!(
-            "{of_a} and {of_b} runs per reward configuration: too few for an inference over configurations (4 and 4 \
-             are the least that can reach P = 0.03)."
+            "Runs per reward configuration: {of_a} of {} and {of_b} of {}; too few for an inference over configurations \
+             (4 and 4 are the least that can reach P = 0.03).",
+            a.name, b.name
         ));
     }
     let labels: Vec<bool> = pure.iter().map(|(is_a, _)| *is_a).collect();
