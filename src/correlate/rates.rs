@@ -79,3 +79,6 @@ fn compare(episodes: &[EpisodeRow], configs: &[ConfigRate]) -> Option<String> {
         pure.len()
     ))
 }
+
+#[cfg(test)]
+mod tests;
