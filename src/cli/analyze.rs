@@ -6,7 +6,7 @@ use coincident::report::manifest::{FileHash, Manifest};
 use coincident::report::{Reading, csv, jsonl, table};
 
 use super::Format;
-use super::engine;
+use super::engine::{self, InForce};
 use super::evidence::{Evidence, EvidenceArgs};
 use super::exit::{Exit, Outcome, Stop};
 use super::output::{OutputDir, Voice, print};
@@ -61,7 +61,7 @@ const FILES: [&str; 8] = [
 ];
 
 impl Analyze {
-    pub(crate) fn run(&self, voice: Voice) -> Outcome {
+    pub(crate) fn run(&self, voice: Voice, rules: &InForce) -> Outcome {
         let evidence = self.evidence.resolve(voice)?;
         let output = match &self.output {
             Some(path) => Some(OutputDir::open(path, &FILES, self.force, &evidence.paths)?),
@@ -75,15 +75,15 @@ impl Analyze {
             }
             intake => intake?,
         };
-        let (analysis, reading) = engine::analyze(intake, &evidence.options);
+        let (analysis, reading) = engine::analyze(intake, &evidence.options, rules);
         if let Some(output) = output {
-            output.write(&files(&analysis, &reading, &evidence)?)?;
+            output.write(&files(&analysis, &reading, &evidence, rules)?)?;
         }
         match self.format {
             Format::Table => {
                 let options = table::TableOptions {
                     zone: voice.zone,
-                    paint: voice.paint,
+                    screen: voice.screen,
                     verbose: voice.verbose,
                     output: self.output.as_ref().map(|path| path.display().to_string()),
                 };
@@ -94,7 +94,7 @@ impl Analyze {
         }
         let problems = reading.problems(&analysis);
         if self.format != Format::Table {
-            problems.iter().for_each(|problem| voice.insist(problem));
+            problems.iter().for_each(|problem| voice.insist(&format!("not read: {problem}")));
         }
         let reached = |level| analysis.findings.iter().any(|finding| Level::of(finding.level) >= level);
         Ok(match (self.fail_on.is_some_and(reached), problems.is_empty()) {
@@ -105,12 +105,16 @@ impl Analyze {
     }
 }
 
-fn files(analysis: &Analysis, reading: &Reading, evidence: &Evidence) -> Result<Vec<(String, Vec<u8>)>, Stop> {
+fn files(
+    analysis: &Analysis,
+    reading: &Reading,
+    evidence: &Evidence,
+    rules: &InForce,
+) -> Result<Vec<(String, Vec<u8>)>, Stop> {
     let mut files: Vec<(String, Vec<u8>)> =
         csv::all(analysis)?.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).collect();
     files.push(("findings.jsonl".to_owned(), jsonl::render(&jsonl::lines(analysis, reading)).into_bytes()));
-    let rules = engine::rules_version();
-    let mut manifest = Manifest::new(&analysis.sources, &rules, evidence.arguments("analyze"));
+    let mut manifest = Manifest::new(&analysis.sources, &rules.set, evidence.arguments("analyze", rules));
     let case = &evidence.options.case;
     manifest.case_file = case.path.as_ref().map(|path| FileHash::of(&path.display().to_string(), &case.bytes));
     manifest.not_read = reading.problems(analysis);

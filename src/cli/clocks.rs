@@ -2,7 +2,7 @@ use clap::Args;
 use coincident::report::sources;
 
 use super::Format;
-use super::engine;
+use super::engine::{self, InForce};
 use super::evidence::{EvidenceArgs, exit_of};
 use super::exit::Outcome;
 use super::output::{Voice, print};
@@ -18,12 +18,12 @@ pub(crate) struct Clocks {
 }
 
 impl Clocks {
-    pub(crate) fn run(&self, voice: Voice) -> Outcome {
+    pub(crate) fn run(&self, voice: Voice, rules: &InForce) -> Outcome {
         let evidence = self.evidence.resolve(voice)?;
         let intake = evidence.take_in(voice)?;
-        let clocks = engine::clocks(&intake);
+        let clocks = engine::clocks(&intake, rules);
         match self.format {
-            Format::Table => print(sources::clocks_table(&clocks, &intake.sources, voice.paint).as_bytes())?,
+            Format::Table => print(sources::clocks_table(&clocks, &intake.sources, voice.screen).as_bytes())?,
             Format::Csv => print(&sources::clocks_csv(clocks, intake.sources.clone())?)?,
             Format::Jsonl => print(sources::clocks_jsonl(&clocks, &intake.sources).as_bytes())?,
         }

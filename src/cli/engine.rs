@@ -1,12 +1,48 @@
 //! The seam to the library: everything that the verbs ask of it, in one place.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use coincident::correlate::{self, Analysis, Clock};
-use coincident::detect::rules::RuleSet;
+use coincident::detect::rules::{LintLevel, RuleSet};
 use coincident::formats::Sink;
 use coincident::intake::{self, Intake, Options};
 use coincident::report::Reading;
+
+use super::exit::Stop;
+use super::output::Voice;
+
+/// The rules in force, built once per process.
+pub(crate) struct InForce {
+    pub(crate) set: RuleSet,
+    /// Where they were read from; `None` for those that come with the program.
+    pub(crate) path: Option<PathBuf>,
+}
+
+impl InForce {
+    pub(crate) fn embedded() -> Self {
+        InForce { set: RuleSet::embedded(), path: None }
+    }
+
+    /// The rules of a directory. Without any rule or list in it the path is a mistake.
+    pub(crate) fn load(path: &Path) -> Result<Self, Stop> {
+        let shown = path.display();
+        let set = RuleSet::from_dir(path)
+            .map_err(|error| Stop::usage(format!("{shown}: {error}; give a directory of Sigma rules")))?;
+        let own_lists = set.indicators != RuleSet::embedded().indicators;
+        if set.rules.is_empty() && set.lint().is_empty() && !own_lists {
+            return Err(Stop::usage(format!("{shown}: no rules (.yml, .yaml) and no lists (indicators/*.csv) here")));
+        }
+        Ok(InForce { set, path: Some(path.to_path_buf()) })
+    }
+
+    /// Says how much of the directory is not in force because something is wrong with it.
+    pub(crate) fn tell_refused(&self, voice: Voice) {
+        let refused = self.set.lint().iter().filter(|message| message.level == LintLevel::Error).count();
+        if refused > 0 {
+            voice.insist(&format!("{refused} rules, rows or files are not in force; `coincident rules lint` says why"));
+        }
+    }
+}
 
 /// Finds and reads all evidence.
 pub(crate) fn take_in(paths: &[PathBuf], options: &Options) -> Intake {
@@ -14,38 +50,17 @@ pub(crate) fn take_in(paths: &[PathBuf], options: &Options) -> Intake {
 }
 
 /// What lines up with what, and how reading went.
-pub(crate) fn analyze(intake: Intake, options: &Options) -> (Analysis, Reading) {
+pub(crate) fn analyze(intake: Intake, options: &Options, rules: &InForce) -> (Analysis, Reading) {
     let reading = Reading { walk_errors: intake.walk_errors.clone() };
-    (correlate::analyze(&intake, options, &RuleSet::embedded()), reading)
+    (correlate::analyze(&intake, options, &rules.set), reading)
 }
 
 /// The clocks of all sources.
-pub(crate) fn clocks(intake: &Intake) -> Vec<Clock> {
-    correlate::clocks(intake, &RuleSet::embedded())
+pub(crate) fn clocks(intake: &Intake, rules: &InForce) -> Vec<Clock> {
+    correlate::clocks(intake, &rules.set)
 }
 
 /// Reads all evidence once more, each file into a sink of its own.
 pub(crate) fn replay(intake: &Intake, make: &(dyn Fn(usize) -> Box<dyn Sink> + Sync)) -> Vec<Box<dyn Sink>> {
     intake::replay(intake, make)
-}
-
-/// A rule in force, as `rules list` shows it.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Rule {
-    pub(crate) id: String,
-    pub(crate) title: String,
-    pub(crate) behaviour: String,
-    pub(crate) level: String,
-    /// What it looks at: the log source of a Sigma rule, or the detector's name.
-    pub(crate) source: String,
-}
-
-/// The rules in force. WIRE: from the rule set of `detect`.
-pub(crate) fn rules_in_force() -> Vec<Rule> {
-    Vec::new()
-}
-
-/// The version of the rule set, for the manifest. WIRE: from the rule set of `detect`.
-pub(crate) fn rules_version() -> String {
-    env!("CARGO_PKG_VERSION").to_owned()
 }

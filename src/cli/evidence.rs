@@ -8,6 +8,7 @@ use coincident::formats::registry;
 use coincident::intake::{CaseFile, Intake, Options, Pattern};
 use coincident::report::source_problem;
 
+use super::engine::InForce;
 use super::exit::{Exit, Stop};
 use super::output::Voice;
 
@@ -124,9 +125,12 @@ impl Evidence {
     }
 
     /// The arguments in their normal form, for the manifest: without order, threads and output.
-    pub(crate) fn arguments(&self, verb: &str) -> Vec<String> {
+    pub(crate) fn arguments(&self, verb: &str, rules: &InForce) -> Vec<String> {
         let mut arguments = vec![verb.to_owned()];
         let shown = |path: &PathBuf| path.display().to_string();
+        if let Some(path) = &rules.path {
+            arguments.push(format!("--rules={}", shown(path)));
+        }
         if let Some(case) = &self.options.case.path {
             arguments.push(format!("--case={}", shown(case)));
         }
@@ -150,7 +154,7 @@ pub(crate) fn exit_of(intake: &Intake, voice: Voice) -> Exit {
     let problems: Vec<String> =
         intake.walk_errors.iter().cloned().chain(intake.sources.iter().filter_map(source_problem)).collect();
     for problem in &problems {
-        voice.insist(problem);
+        voice.insist(&format!("not read: {problem}"));
     }
     if problems.is_empty() { Exit::Done } else { Exit::Unread }
 }

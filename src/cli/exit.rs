@@ -20,7 +20,7 @@ impl Exit {
     /// Stands below every help.
     pub(crate) const HELP: &'static str = "Exit codes:\n  \
         0  done\n  \
-        1  findings at or above --fail-on LEVEL, or a failed check\n  \
+        1  findings at or above --fail-on LEVEL, or a failed check or lint\n  \
         2  usage or configuration\n  \
         3  some evidence could not be read";
 }

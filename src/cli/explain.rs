@@ -6,7 +6,7 @@ use clap::Args;
 use coincident::report::lines::Line;
 use coincident::report::{explain, jsonl};
 
-use super::engine;
+use super::engine::{self, InForce};
 use super::evidence::ReadingArgs;
 use super::exit::{Exit, Outcome, Stop};
 use super::output::{Voice, print};
@@ -25,7 +25,7 @@ pub(crate) struct Explain {
 }
 
 impl Explain {
-    pub(crate) fn run(&self, voice: Voice) -> Outcome {
+    pub(crate) fn run(&self, voice: Voice, rules: &InForce) -> Outcome {
         let written = self.directory.join("findings.jsonl");
         let mut exit = Exit::Done;
         let lines = if written.is_file() && self.directory.join("manifest.json").is_file() {
@@ -33,13 +33,13 @@ impl Explain {
         } else {
             let evidence = self.reading.resolve(std::slice::from_ref(&self.directory), voice)?;
             let intake = evidence.take_in(voice)?;
-            let (analysis, reading) = engine::analyze(intake, &evidence.options);
+            let (analysis, reading) = engine::analyze(intake, &evidence.options, rules);
             if !reading.problems(&analysis).is_empty() {
                 exit = Exit::Unread;
             }
             jsonl::lines(&analysis, &reading)
         };
-        let Some(report) = explain::render(&lines, &self.id, voice.paint) else {
+        let Some(report) = explain::render(&lines, &self.id, voice.screen) else {
             let ids = explain::ids(&lines);
             let known = if ids.is_empty() { "none".to_owned() } else { ids.join(", ") };
             return Err(Stop::usage(format!("{}: no such finding; findings here: {known}", self.id)));

@@ -15,11 +15,13 @@ mod timeline;
 
 use std::io::{self, IsTerminal};
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
-use coincident::report::{DisplayZone, Paint};
+use coincident::report::{DisplayZone, Screen};
 
+use engine::InForce;
 use exit::{Exit, Outcome, Stop};
 use output::Voice;
 
@@ -45,6 +47,9 @@ struct Global {
     /// Zone that tables show times in; CSV and JSON lines are always in UTC (for the zone of sources see --tz)
     #[arg(long, global = true, value_name = "ZONE", default_value = "UTC", help_heading = "Everywhere")]
     display_tz: chrono_tz::Tz,
+    /// Rules and lists to use in place of those that come with the program: a directory of Sigma YAML
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Everywhere")]
+    rules: Option<PathBuf>,
     /// Nothing on stderr but errors
     #[arg(long, short, global = true, conflicts_with = "verbose", help_heading = "Everywhere")]
     quiet: bool,
@@ -101,7 +106,7 @@ pub(crate) fn main() -> ExitCode {
     };
     let voice = cli.global.voice();
     let outcome = match cli.global.pool() {
-        Ok(pool) => pool.install(|| cli.verb.run(voice)),
+        Ok(pool) => pool.install(|| cli.verb.run(voice, &cli.global)),
         Err(stop) => Err(stop),
     };
     match outcome {
@@ -117,15 +122,20 @@ pub(crate) fn main() -> ExitCode {
 }
 
 impl Verb {
-    fn run(&self, voice: Voice) -> Outcome {
+    fn run(&self, voice: Voice, global: &Global) -> Outcome {
+        if let Verb::Probe(verb) = self {
+            return verb.run(voice);
+        }
+        let rules = global.rules()?;
+        rules.tell_refused(voice);
         match self {
-            Verb::Analyze(verb) => verb.run(voice),
+            Verb::Analyze(verb) => verb.run(voice, &rules),
             Verb::Probe(verb) => verb.run(voice),
-            Verb::Timeline(verb) => verb.run(voice),
-            Verb::Clocks(verb) => verb.run(voice),
-            Verb::Explain(verb) => verb.run(voice),
-            Verb::Check(verb) => verb.run(voice),
-            Verb::Rules(verb) => verb.run(voice),
+            Verb::Timeline(verb) => verb.run(voice, &rules),
+            Verb::Clocks(verb) => verb.run(voice, &rules),
+            Verb::Explain(verb) => verb.run(voice, &rules),
+            Verb::Check(verb) => verb.run(voice, &rules),
+            Verb::Rules(verb) => verb.run(voice, &rules),
         }
     }
 }
@@ -140,7 +150,15 @@ impl Global {
                 io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
             }
         };
-        Voice { quiet: self.quiet, verbose: self.verbose, zone: DisplayZone(self.display_tz), paint: Paint { color } }
+        // Only where a person looks at it: what goes into a pipe or a file does not depend on any width.
+        let width = terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0);
+        let screen = Screen { color, width: width.filter(|_| io::stdout().is_terminal()) };
+        Voice { quiet: self.quiet, verbose: self.verbose, zone: DisplayZone(self.display_tz), screen }
+    }
+
+    /// The rules in force.
+    fn rules(&self) -> Result<InForce, Stop> {
+        self.rules.as_deref().map_or_else(|| Ok(InForce::embedded()), InForce::load)
     }
 
     fn pool(&self) -> Result<rayon::ThreadPool, Stop> {

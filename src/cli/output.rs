@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use coincident::report::{DisplayZone, Paint, escape};
+use coincident::report::{DisplayZone, Screen, escape};
 use tempfile::NamedTempFile;
 
 use super::exit::Stop;
@@ -15,7 +15,7 @@ pub(crate) struct Voice {
     pub(crate) quiet: bool,
     pub(crate) verbose: bool,
     pub(crate) zone: DisplayZone,
-    pub(crate) paint: Paint,
+    pub(crate) screen: Screen,
 }
 
 impl Voice {

@@ -21,7 +21,7 @@ impl Probe {
         let intake = self.evidence.resolve(voice)?.take_in(voice)?;
         match self.format {
             Format::Table => {
-                print(sources::probe_table(&intake.sources, voice.zone, voice.paint, voice.verbose).as_bytes())?;
+                print(sources::probe_table(&intake.sources, voice.zone, voice.screen, voice.verbose).as_bytes())?;
             }
             Format::Csv => print(&sources::probe_csv(&intake.sources))?,
             Format::Jsonl => print(sources::probe_jsonl(&intake.sources).as_bytes())?,

@@ -1,12 +1,14 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use coincident::detect::rules::RuleSet;
 use coincident::model::Behaviour;
-use coincident::report::layout::{Align, Table, Tone};
+use coincident::report::rules::{self, Complaint};
 use rsigma_parser::lint::{Severity, lint_yaml_str};
-use rsigma_parser::parse_sigma_yaml;
+use rsigma_parser::{SigmaRule, parse_sigma_yaml};
 
-use super::engine::{self, Rule};
+use super::Format;
+use super::engine::InForce;
 use super::exit::{Exit, Outcome, Stop};
 use super::output::{Voice, print};
 
@@ -19,145 +21,99 @@ pub(crate) struct Rules {
 
 #[derive(Subcommand, Debug)]
 enum What {
-    /// The rules in force, or those of files
+    /// The rules in force: those of --rules, else those that come with the program
     #[command(after_help = Exit::HELP)]
     List {
-        /// Sigma rule files, or directories of them
-        #[arg(value_name = "PATH")]
-        paths: Vec<PathBuf>,
+        /// What is printed on standard output
+        #[arg(long, value_name = "FORMAT", default_value = "table")]
+        format: Format,
     },
-    /// Checks Sigma rule files; exit code 1 if one has errors
+    /// Checks rules; exit code 1 if one has errors
     #[command(after_help = Exit::HELP)]
     Lint {
-        /// Sigma rule files, or directories of them
-        #[arg(required = true, value_name = "PATH")]
+        /// Directories of rules and lists, or Sigma rule files; by default the rules in force
+        #[arg(value_name = "PATH")]
         paths: Vec<PathBuf>,
     },
 }
 
 impl Rules {
-    pub(crate) fn run(&self, voice: Voice) -> Outcome {
+    pub(crate) fn run(&self, voice: Voice, rules: &InForce) -> Outcome {
         match &self.what {
-            What::List { paths } if paths.is_empty() => list(&engine::rules_in_force(), voice),
-            What::List { paths } => {
-                let mut rules = Vec::new();
-                let mut exit = Exit::Done;
-                for (path, text) in files(paths)? {
-                    match parse_sigma_yaml(&text) {
-                        Ok(parsed) => rules.extend(parsed.rules.iter().map(row)),
-                        Err(error) => {
-                            voice.insist(&format!("{path}: {error}"));
-                            exit = Exit::Unread;
-                        }
-                    }
+            What::List { format } => {
+                match format {
+                    Format::Table => print(rules::table(&rules.set, voice.screen).as_bytes())?,
+                    Format::Csv => print(&rules::csv(&rules.set))?,
+                    Format::Jsonl => print(rules::jsonl(&rules.set).as_bytes())?,
                 }
-                list(&rules, voice)?;
-                Ok(exit)
+                voice.say(&counts(&rules.set));
+                Ok(Exit::Done)
             }
-            What::Lint { paths } => lint(&files(paths)?, voice),
+            What::Lint { paths } => {
+                let mut complaints = Vec::new();
+                if paths.is_empty() {
+                    voice.say(&counts(&rules.set));
+                    complaints = rules::complaints(&rules.set);
+                }
+                for path in paths {
+                    complaints.extend(if path.is_dir() { directory(path, voice)? } else { file(path)? });
+                }
+                complaints.retain(|one| voice.verbose || one.severity != "hint");
+                print(rules::lint_table(&complaints, voice.screen).as_bytes())?;
+                let errors = complaints.iter().filter(|one| one.severity == "error").count();
+                voice.say(&format!("{errors} errors"));
+                Ok(if errors > 0 { Exit::Findings } else { Exit::Done })
+            }
         }
     }
 }
 
-fn row(rule: &rsigma_parser::SigmaRule) -> Rule {
-    let parts = [&rule.logsource.product, &rule.logsource.category, &rule.logsource.service];
-    Rule {
-        id: rule.id.clone().unwrap_or_default(),
-        title: rule.title.clone(),
-        behaviour: behaviour(rule).unwrap_or_default().to_owned(),
-        level: rule.level.map(|level| format!("{level:?}").to_lowercase()).unwrap_or_default(),
-        source: parts.into_iter().flatten().map(String::as_str).collect::<Vec<_>>().join("/"),
-    }
+fn counts(set: &RuleSet) -> String {
+    format!("{} rules, {} indicators, version {}", set.rules.len(), set.indicators.len(), set.version)
 }
 
-/// The behaviour that a rule names, as the attribute `behaviour` or the tag `coincident.NAME`.
-fn behaviour(rule: &rsigma_parser::SigmaRule) -> Option<&str> {
-    let attribute = rule.custom_attributes.get("behaviour").and_then(|value| value.as_str());
-    attribute.or_else(|| rule.tags.iter().find_map(|tag| tag.strip_prefix("coincident.")))
+fn directory(path: &Path, voice: Voice) -> Result<Vec<Complaint>, Stop> {
+    let rules = InForce::load(path)?;
+    voice.say(&format!("{}: {}", path.display(), counts(&rules.set)));
+    let beneath = |one: Complaint| Complaint { path: path.join(&one.path).display().to_string(), ..one };
+    Ok(rules::complaints(&rules.set).into_iter().map(beneath).collect())
 }
 
-fn list(rules: &[Rule], voice: Voice) -> Outcome {
-    let mut table = Table::new(&[
-        ("ID", Align::Left),
-        ("BEHAVIOUR", Align::Left),
-        ("LEVEL", Align::Left),
-        ("LOOKS AT", Align::Left),
-        ("TITLE", Align::Left),
-    ]);
-    for rule in rules {
-        table.row([&rule.id, &rule.behaviour, &rule.level, &rule.source, &rule.title]);
-    }
-    print(table.render(voice.paint, "(no rules)").as_bytes())?;
-    Ok(Exit::Done)
-}
-
-/// The YAML files at and below the paths with their text, sorted.
-fn files(paths: &[PathBuf]) -> Result<Vec<(String, String)>, Stop> {
-    let (found, errors) = coincident::evidence::walk(paths);
-    if let Some(error) = errors.first() {
-        return Err(Stop::usage(error.to_string()));
-    }
-    let named = |path: &PathBuf| paths.contains(path);
-    let yaml = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "yml" || extension == "yaml");
-    let mut files = Vec::new();
-    for file in found.into_iter().filter(|file| named(&file.path) || yaml(&file.path)) {
-        let shown = file.path.display().to_string();
-        let text = std::fs::read_to_string(&file.path).map_err(|error| Stop::usage(format!("{shown}: {error}")))?;
-        files.push((shown, text));
-    }
-    if files.is_empty() {
-        return Err(Stop::usage("no rule files (.yml, .yaml) at these paths"));
-    }
-    Ok(files)
-}
-
-fn lint(files: &[(String, String)], voice: Voice) -> Outcome {
-    let mut table = Table::new(&[
-        ("FILE", Align::Left),
-        ("SEVERITY", Align::Left),
-        ("CHECK", Align::Left),
-        ("WHERE", Align::Left),
-        ("MESSAGE", Align::Left),
-    ]);
-    let mut errors = 0;
-    let mut row = |file: &str, severity: &str, check: &str, place: &str, message: &str| {
-        let tone = match severity {
-            "error" => Tone::Alarm,
-            "warning" => Tone::Warning,
-            _ => Tone::Plain,
-        };
-        errors += usize::from(severity == "error");
-        table.toned([file, severity, check, place, message].map(|cell| (cell, tone)));
-    };
-    for (path, text) in files {
-        for warning in lint_yaml_str(text) {
+/// The checks of the Sigma parser, and of the block that is ours.
+fn file(path: &Path) -> Result<Vec<Complaint>, Stop> {
+    let shown = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| Stop::usage(format!("{shown}: {error}")))?;
+    let complaint = |severity, place: String, message| Complaint { path: shown.clone(), severity, place, message };
+    let mut all: Vec<Complaint> = lint_yaml_str(&text)
+        .into_iter()
+        // The block of this project is an extension that the specification provides for.
+        .filter(|warning| warning.path != "/coincident")
+        .map(|warning| {
             let severity = match warning.severity {
                 Severity::Error => "error",
                 Severity::Warning => "warning",
                 Severity::Info => "info",
                 Severity::Hint => "hint",
             };
-            if voice.verbose || warning.severity != Severity::Hint {
-                row(path, severity, &warning.rule.to_string(), &warning.path, &warning.message);
-            }
-        }
-        match parse_sigma_yaml(text) {
-            Err(error) => row(path, "error", "parse", "/", &error.to_string()),
-            Ok(parsed) => {
-                for error in &parsed.errors {
-                    row(path, "error", "parse", "/", error);
-                }
-                for rule in &parsed.rules {
-                    if behaviour(rule).and_then(Behaviour::from_name).is_none() {
-                        let known: Vec<&str> = Behaviour::ALL.iter().map(|behaviour| behaviour.name()).collect();
-                        let message = format!("{:?} names no behaviour; one of {}", rule.title, known.join(", "));
-                        row(path, "error", "behaviour", "/", &message);
-                    }
+            complaint(severity, format!("{} {}", warning.rule, warning.path), warning.message)
+        })
+        .collect();
+    match parse_sigma_yaml(&text) {
+        Err(error) => all.push(complaint("error", "parse".to_owned(), error.to_string())),
+        Ok(parsed) => {
+            all.extend(parsed.errors.iter().map(|error| complaint("error", "parse".to_owned(), error.clone())));
+            for rule in &parsed.rules {
+                if let Some(name) = behaviour(rule).filter(|name| Behaviour::from_name(name).is_none()) {
+                    let known: Vec<&str> = Behaviour::ALL.iter().map(|behaviour| behaviour.name()).collect();
+                    let message = format!("{name:?} is no behaviour; one of {}", known.join(", "));
+                    all.push(complaint("error", format!("{} coincident.behaviour", rule.title), message));
                 }
             }
         }
     }
-    print(table.render(voice.paint, "(nothing to say)").as_bytes())?;
-    voice.say(&format!("{} files, {errors} errors", files.len()));
-    Ok(if errors > 0 { Exit::Findings } else { Exit::Done })
+    Ok(all)
+}
+
+fn behaviour(rule: &SigmaRule) -> Option<&str> {
+    rule.custom_attributes.get("coincident")?.get("behaviour")?.as_str()
 }

@@ -10,7 +10,7 @@ use coincident::report::observation::{OffsetNs, step_time};
 use coincident::report::timeline::{Filter, Plan, Pool, Shape, TimelineSink, offsets};
 use coincident::time::Instant;
 
-use super::engine;
+use super::engine::{self, InForce};
 use super::evidence::{Evidence, EvidenceArgs, exit_of};
 use super::exit::{Outcome, Stop};
 use super::output::Voice;
@@ -72,7 +72,7 @@ fn moment(text: &str) -> Result<Instant, String> {
 }
 
 impl Timeline {
-    pub(crate) fn run(&self, voice: Voice) -> Outcome {
+    pub(crate) fn run(&self, voice: Voice, rules: &InForce) -> Outcome {
         if let (Some(from), Some(to)) = (self.from, self.to)
             && from > to
         {
@@ -80,7 +80,7 @@ impl Timeline {
         }
         let evidence = self.evidence.resolve(voice)?;
         let intake = evidence.take_in(voice)?;
-        let clocks = engine::clocks(&intake);
+        let clocks = engine::clocks(&intake, rules);
         let offsets = offsets(&intake.sources, &clocks);
         let filter = self.filter(&intake, &offsets, &evidence)?;
         let shape = match self.format {

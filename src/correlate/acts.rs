@@ -48,6 +48,11 @@ pub(crate) struct Act {
 }
 
 impl Act {
+    /// It meets a rule that does not merely lead: not a yardstick, and not to tune a clock on.
+    pub(crate) fn is_suspect(&self) -> bool {
+        self.hits.iter().any(|hit| hit.confidence >= Confidence::Strong)
+    }
+
     /// Something of it may go on after the call has returned.
     pub(crate) fn leaves_running(&self) -> bool {
         !self.launchers.is_empty()

@@ -7,9 +7,9 @@ use super::analysis::{Alignment, AlignmentTest, Grade};
 use super::attribute::Steps;
 use super::clocks::Clocks;
 use super::events::Event;
-use super::findings::Traced;
 use super::jitter::{self, Range, Stratum};
 use super::tokens;
+use super::traced::Traced;
 use super::witnesses::is_private;
 use crate::formats::Kind;
 use crate::model::{Behaviour, Confidence, Flow, SignalSource};
@@ -43,7 +43,7 @@ pub(crate) fn test(
     let tail = percentile_95(&lags).unwrap_or(5 * SECOND).max(SECOND);
     let jitter_ns = jitter::jitter_half_width(tail);
     let exposed = windows(steps, slack, tail, true);
-    let tested = tested(traced, events);
+    let tested = tested(traced, events, clocks);
     let run = |onsets: &[Instant], windows: &[Range]| -> AlignmentTest {
         let onsets: Vec<i64> = onsets.iter().map(|at| at.0).collect();
         let stratum = |observed| Stratum { observed, windows, onsets: &onsets };
@@ -68,8 +68,8 @@ pub(crate) fn test(
         Some(run(&collapse(&benign(steps, events), CONTROL_GAP_NS), &exposed)).filter(|control| control.onsets > 0);
     let negative_exposure =
         Some(run(&collapse(&tested, GAP_NS), &windows(steps, slack, tail, false))).filter(|control| control.onsets > 0);
-    let negative_outcome =
-        Some(run(&collapse(&not_theirs(steps, everywhere), GAP_NS), &exposed)).filter(|control| control.onsets > 0);
+    let negative_outcome = Some(run(&collapse(&not_theirs(steps, everywhere), CONTROL_GAP_NS), &exposed))
+        .filter(|control| control.onsets > 0);
     let withheld = withheld(steps, clocks, &positive_control, &negative_outcome);
     let duty_cycle = duty_cycle(&exposed, &strata);
     let sentences = sentences(&main, duty_cycle, &positive_control, &negative_exposure, &negative_outcome, &withheld);
@@ -152,7 +152,7 @@ fn control_lags(steps: &Steps<'_>, events: &[Event]) -> Vec<i64> {
 
 fn is_control(steps: &Steps<'_>, at: usize) -> bool {
     let act = &steps.acts[at];
-    steps.times[at].stamped && act.network && act.hits.is_empty() && !act.tokens.is_empty()
+    steps.times[at].stamped && act.network && !act.is_suspect() && !act.tokens.is_empty()
 }
 
 fn within(steps: &Steps<'_>, at: usize, event: &Event) -> bool {
@@ -183,10 +183,10 @@ fn windows(steps: &Steps<'_>, slack: i64, tail: i64, network: bool) -> Vec<Range
 }
 
 /// Connections under test, by peer: those of strong signals of mining, tunnels and probing. Each peer in the one
-/// source that shows it best, so that nothing counts twice.
-fn tested(traced: &[Traced], events: &[Event]) -> BTreeMap<Flow, Vec<Instant>> {
+/// source that dates it best, so that nothing counts twice.
+fn tested(traced: &[Traced], events: &[Event], clocks: &Clocks) -> BTreeMap<Flow, Vec<Instant>> {
     let mut peers: BTreeSet<Flow> = BTreeSet::new();
-    let mut sweeps: BTreeMap<Flow, Vec<Instant>> = BTreeMap::new();
+    let mut sources = Sources::default();
     for one in traced {
         let signal = &one.signal;
         let wanted = matches!(signal.behaviour, Behaviour::Mining | Behaviour::Tunnel | Behaviour::Probing);
@@ -194,28 +194,37 @@ fn tested(traced: &[Traced], events: &[Event]) -> BTreeMap<Flow, Vec<Instant>> {
             continue;
         }
         if signal.targets.is_empty() {
-            peers.extend(signal.flow.map(|flow| Flow { src_port: None, ..flow }));
-        } else if let Some(span) = signal.span {
+            peers.extend(signal.flow.filter(|flow| flow.dst.is_some()).map(|flow| Flow { src_port: None, ..flow }));
+        } else if let (Some(span), Some(record)) = (signal.span, signal.records.first()) {
             // A sweep is one onset, however many hosts and ports it tries and however many sources saw it.
             let key = Flow { src: signal.flow.and_then(|flow| flow.src), ..Flow::default() };
-            sweeps.entry(key).or_default().push(span.lo);
+            let (middle, slack_ns) = clocks.align_stamp(record.evidence, Instant(0));
+            let half = middle.since(clocks.align(record.evidence, Instant(0)));
+            sources.add(key, record.evidence, slack_ns, span.lo.plus(half));
         }
     }
-    let mut found: BTreeMap<Flow, BTreeMap<crate::evidence::EvidenceId, Vec<Instant>>> = BTreeMap::new();
     for event in events.iter().filter(|event| event.timed && peers.contains(&event.peers())) {
-        found.entry(event.peers()).or_default().entry(event.evidence).or_default().push(event.at);
+        sources.add(event.peers(), event.evidence, event.slack_ns, event.at);
     }
-    let mut chosen: BTreeMap<Flow, Vec<Instant>> = found
-        .into_iter()
-        .filter_map(|(flow, sources)| {
-            sources
-                .into_iter()
-                .max_by_key(|(id, starts)| (starts.len(), std::cmp::Reverse(*id)))
-                .map(|(_, s)| (flow, s))
-        })
-        .collect();
-    chosen.extend(sweeps);
-    chosen
+    sources.best()
+}
+
+/// Moments per peer and source, and how far off each source may be.
+#[derive(Default)]
+struct Sources {
+    moments: BTreeMap<Flow, BTreeMap<(i64, crate::evidence::EvidenceId), Vec<Instant>>>,
+}
+
+impl Sources {
+    fn add(&mut self, peer: Flow, evidence: crate::evidence::EvidenceId, slack_ns: i64, at: Instant) {
+        self.moments.entry(peer).or_default().entry((slack_ns, evidence)).or_default().push(at);
+    }
+
+    /// Per peer, the moments by the source that dates it best.
+    fn best(self) -> BTreeMap<Flow, Vec<Instant>> {
+        let first = |sources: BTreeMap<_, Vec<Instant>>| sources.into_values().next().unwrap_or_default();
+        self.moments.into_iter().map(|(peer, sources)| (peer, first(sources))).collect()
+    }
 }
 
 /// Connections that benign calls name: they must line up, or clock or join are broken.
@@ -224,19 +233,11 @@ fn benign(steps: &Steps<'_>, events: &[Event]) -> BTreeMap<Flow, Vec<Instant>> {
     for at in (0..steps.acts.len()).filter(|at| is_control(steps, *at)) {
         written.extend(steps.acts[at].tokens.iter().cloned());
     }
-    let mut sources: BTreeMap<Flow, BTreeMap<crate::evidence::EvidenceId, Vec<Instant>>> = BTreeMap::new();
+    let mut sources = Sources::default();
     for event in events.iter().filter(|event| event.timed && tokens::any_shared(&written, &event.tokens)) {
-        sources.entry(event.peers()).or_default().entry(event.evidence).or_default().push(event.at);
+        sources.add(event.peers(), event.evidence, event.slack_ns, event.at);
     }
-    sources
-        .into_iter()
-        .filter_map(|(flow, sources)| {
-            sources
-                .into_iter()
-                .max_by_key(|(id, starts)| (starts.len(), std::cmp::Reverse(*id)))
-                .map(|(_, s)| (flow, s))
-        })
-        .collect()
+    sources.best()
 }
 
 /// Connections that no agent can have opened: from hosts without agents.

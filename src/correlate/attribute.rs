@@ -11,10 +11,10 @@ use super::acts::Act;
 use super::analysis::{Strength, Term};
 use super::attribution::{self, Background, CANDIDATE_NS, Candidate, LagModel, Recurrence, Weight};
 use super::events::Event;
-use super::findings::{LEAST, LEAST_SHARE};
 use super::identity::Identity;
 use super::steptime::StepTime;
 use super::tokens::{self, Token};
+use super::traced::{LEAST, LEAST_SHARE};
 use crate::evidence::Record;
 use crate::intake::Intake;
 use crate::stats;
@@ -98,7 +98,7 @@ impl Yardstick {
     pub(crate) fn new(steps: &Steps<'_>, events: &[Event], timing: bool) -> Self {
         let mut written: BTreeMap<Token, u64> = BTreeMap::new();
         let mut reference = 0;
-        let benign = |at: usize| steps.acts[at].hits.is_empty();
+        let benign = |at: usize| !steps.acts[at].is_suspect();
         for (at, step) in steps.intake.steps.iter().enumerate() {
             if benign(at) && step.command.is_some() {
                 reference += 1;
@@ -439,7 +439,7 @@ impl Peers {
 fn sources_by_token(events: &[Event]) -> BTreeMap<Token, BTreeSet<Option<IpAddr>>> {
     let mut sources: BTreeMap<Token, BTreeSet<Option<IpAddr>>> = BTreeMap::new();
     for event in events {
-        for token in &event.tokens {
+        for token in event.tokens.iter() {
             match sources.get_mut(token) {
                 Some(known) => drop(known.insert(event.src)),
                 None => drop(sources.insert(token.clone(), BTreeSet::from([event.src]))),

@@ -370,7 +370,7 @@ impl Calls<'_> {
         let mut pairs = Vec::new();
         for (index, (step, act)) in self.intake.steps.iter().zip(self.acts).enumerate() {
             let ours = self.group.members.contains(&step.record.evidence);
-            if !ours || !act.network || step.not_executed || (benign_only && !act.hits.is_empty()) {
+            if !ours || !act.network || step.not_executed || (benign_only && act.is_suspect()) {
                 continue;
             }
             let Some(start) = step.start.filter(|start| start.span.basis <= Basis::AssumedZone) else { continue };

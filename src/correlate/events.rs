@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::clocks::Clocks;
 use super::names::Names;
 use super::tokens::Token;
 use crate::evidence::{EvidenceId, Record};
 use crate::intake::Intake;
-use crate::model::{Flow, Protocol};
+use crate::model::{ConversationKey, Flow, Protocol};
 use crate::time::Instant;
 
 /// Something that a step may have set off.
@@ -26,8 +27,8 @@ pub(crate) struct Event {
     pub(crate) dst_port: Option<u16>,
     pub(crate) protocol: Option<Protocol>,
     pub(crate) record: Record,
-    /// By what a command could have named it.
-    pub(crate) tokens: BTreeSet<Token>,
+    /// By what a command could have named it; shared by the connections of a conversation.
+    pub(crate) tokens: Arc<BTreeSet<Token>>,
     /// Index into [`Intake::conversations`] and its segment; `None` for what is not a connection.
     pub(crate) segment: Option<(usize, usize)>,
     /// The time of it can be compared with steps at all.
@@ -48,15 +49,15 @@ pub(crate) fn events(
     intake: &Intake,
     clocks: &Clocks,
     names: &Names,
-    wanted: &dyn Fn(Option<IpAddr>) -> bool,
+    wanted: &dyn Fn(&ConversationKey) -> bool,
 ) -> Vec<Event> {
     let mut events = Vec::new();
     for (index, conversation) in intake.conversations.iter().enumerate() {
         let key = conversation.key;
-        if !wanted(key.src) {
+        if !wanted(&key) {
             continue;
         }
-        let tokens = names.shown(key.dst, key.dst_port);
+        let tokens = Arc::new(names.shown(key.dst, key.dst_port));
         for (part, segment) in conversation.segments.iter().enumerate() {
             let event = |at, src_port, number, last| {
                 let (at, slack_ns) = clocks.align_stamp(key.evidence, at);
@@ -71,7 +72,7 @@ pub(crate) fn events(
                     dst_port: key.dst_port,
                     protocol: key.protocol,
                     record: Record { evidence: key.evidence, number },
-                    tokens: tokens.clone(),
+                    tokens: Arc::clone(&tokens),
                     segment: Some((index, part)),
                     timed: segment.basis.is_dated() || clocks.is_tied(key.evidence),
                     failed: segment.failed > 0 && segment.allowed == 0 && segment.answered == 0,

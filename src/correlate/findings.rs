@@ -3,47 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::analysis::{Finding, StepRef, Strength, UncoveredStep, Unexplained};
-use super::attribute::{Attributed, Attribution, Steps};
+use super::attribute::{Attributed, Steps};
 use super::clocks::Clocks;
 use super::rivals;
+use super::tokens::Token;
+use super::traced::{LEAST, Traced};
 use super::witnesses::Witnesses;
 use crate::model::{Behaviour, Confidence, Signal, SignalSource};
 use crate::time::{Instant, SECOND, Span};
 
-/// A step and an event belong together from this weight on, in bans ...
-pub(crate) const LEAST: f64 = 1.0;
-/// ... and if the step takes at least this share of the event among all candidates.
-pub(crate) const LEAST_SHARE: f64 = 0.5;
 /// From this weight on a finding is of level "high".
 const HIGH: f64 = 2.0;
 /// GPU telemetry within this of network traffic of the same behaviour tells of the same thing, in nanoseconds.
 const TOGETHER_NS: i64 = 30 * SECOND;
-
-/// A signal with the step that it is attributed to, if any.
-#[derive(Clone, Debug)]
-pub(crate) struct Traced {
-    /// On the reference clock.
-    pub(crate) signal: Signal,
-    pub(crate) attribution: Attribution,
-    /// Its clock lets it be compared with steps.
-    pub(crate) timed: bool,
-}
-
-impl Traced {
-    /// The step that it lines up with, if one does well enough.
-    fn lines_up(&self) -> Option<&Attributed> {
-        if self.signal.confidence < Confidence::Strong {
-            return None;
-        }
-        let best = self.attribution.best.as_ref()?;
-        let enough = best.strength.log10_lr >= LEAST && best.strength.p_step >= LEAST_SHARE;
-        // What the firewall refused says little by its time alone: the command must have named it.
-        let named = self.signal.behaviour != Behaviour::EgressViolation || !best.shared.is_empty();
-        // A poll of a GPU is too coarse to line up by time alone.
-        let seen = self.signal.source != SignalSource::Gpu || !best.shared.is_empty();
-        (enough && named && seen).then_some(best)
-    }
-}
 
 /// Findings and the rest.
 #[derive(Default)]
@@ -147,7 +119,7 @@ fn finding(
     let last = spans.iter().map(|span| span.hi).max();
     let observables = witnesses.observe(strongest, &signals, first);
     let rivals = rivals::judge(&observables);
-    let named_by = strongest.map(|best| best.shared.clone()).unwrap_or_default();
+    let named_by = strongest.and_then(|best| named_by(best, steps));
     let mut limits = BTreeSet::new();
     for one in &signals {
         for record in &one.signal.records {
@@ -174,8 +146,8 @@ fn finding(
         rivals,
         attack: attack(behaviour, &signals),
         level,
-        summary: summary(&signals, &named_by),
-        would_decide: rivals::would_decide(&observables),
+        summary: summary(&signals, named_by.as_deref()),
+        would_decide: rivals::would_decide(&observables, true),
         limits: limits.into_iter().collect(),
         strength,
         first,
@@ -204,21 +176,57 @@ fn attack(behaviour: Behaviour, signals: &[&Traced]) -> Vec<&'static str> {
     ids.into_iter().collect()
 }
 
-/// What lines up, in a line: what the command named, then what was seen, the most certain first.
-fn summary(signals: &[&Traced], named_by: &BTreeSet<super::tokens::Token>) -> String {
-    let mut seen: Vec<&Signal> = signals.iter().map(|one| &one.signal).collect();
-    seen.sort_by_key(|signal| (std::cmp::Reverse(signal.confidence), signal.id.clone()));
-    let mut parts: Vec<String> = Vec::new();
-    for signal in seen {
-        if !parts.contains(&signal.summary) && parts.len() < 3 {
-            parts.push(signal.summary.clone());
+/// What lines up, in a line: what the command named, then what was seen of it. What the wire itself shows goes before
+/// what follows from the command, and one sight of a thing is enough: the signals are all listed elsewhere.
+fn summary(signals: &[&Traced], named_by: Option<&str>) -> String {
+    let of = |source: SignalSource| {
+        let mut seen: Vec<&Signal> = signals.iter().map(|one| &one.signal).filter(|s| s.source == source).collect();
+        // The signal that cites most records has seen most of it.
+        seen.sort_by_key(|signal| {
+            // That a name was looked up says least, that a command named the peer says what is known already.
+            let follows = if signal.kind.ends_with("-dns") { 2 } else { u8::from(signal.kind.ends_with("-traffic")) };
+            let cited = std::cmp::Reverse((signal.records.len(), duration(signal)));
+            (std::cmp::Reverse(signal.confidence), follows, cited, signal.id.clone())
+        });
+        seen
+    };
+    let network = of(SignalSource::Network);
+    let shown = match network.first() {
+        Some(first) if first.behaviour == Behaviour::Probing => 1,
+        Some(first) if first.confidence == Confidence::Certain => {
+            network.iter().take_while(|signal| signal.confidence == Confidence::Certain).count().min(2)
+        }
+        _ => 2,
+    };
+    let gpu = of(SignalSource::Gpu);
+    let mut parts: Vec<&str> = Vec::new();
+    for signal in network.iter().take(shown).chain(gpu.iter().take(1)) {
+        if !parts.contains(&signal.summary.as_str()) {
+            parts.push(&signal.summary);
         }
     }
-    let token = named_by.iter().max_by_key(|token| (token.particularity(), token.to_string()));
-    match token {
-        Some(token) => format!("{token} → {}", parts.join("; ")),
+    // A sweep names its targets itself.
+    let is_sweep = network.first().is_some_and(|signal| !signal.targets.is_empty());
+    match named_by.filter(|_| !is_sweep) {
+        Some(name) => format!("{name} → {}", parts.join("; ")),
         None => parts.join("; "),
     }
+}
+
+/// What the command called its peer, as particularly as step and event share it.
+fn named_by(best: &Attributed, steps: &Steps<'_>) -> Option<String> {
+    let token = best.shared.iter().max_by_key(|token| (token.particularity(), token.to_string()))?;
+    if let Token::UnresolvedPort(port) = token {
+        let with_port = |token: &&Token| matches!(token, Token::NamedEndpoint(_, named) if named == port);
+        if let Some(name) = steps.acts[best.step].tokens.iter().find(with_port) {
+            return Some(format!("{name} (nothing in the evidence resolves it)"));
+        }
+    }
+    Some(token.to_string())
+}
+
+fn duration(signal: &Signal) -> i64 {
+    signal.span.map_or(0, |span| span.hi.since(span.lo))
 }
 
 /// A step for reports.
@@ -270,8 +278,8 @@ fn unexplained(
                 signals: signals.iter().map(|one| one.signal.id.clone()).collect(),
                 leading: rivals::leading(&rivals),
                 rivals,
-                summary: summary(&signals, &BTreeSet::new()),
-                would_decide: rivals::would_decide(&observables),
+                summary: summary(&signals, None),
+                would_decide: rivals::would_decide(&observables, false),
             };
             (first, unexplained)
         })

@@ -120,7 +120,7 @@ fn borne_out<'a>(
         }
     }
     let mut found: BTreeMap<&str, BTreeMap<IpAddr, BTreeSet<usize>>> = BTreeMap::new();
-    for (step, act) in acts.iter().enumerate().filter(|(_, act)| wanted(&act)) {
+    for (step, act) in acts.iter().enumerate().filter(|(_, act)| wanted(act)) {
         let literal = act.tokens.iter().filter_map(|token| sources.get(token));
         let inside = tokens::networks(&act.tokens)
             .flat_map(|(_, network)| sources.range(tokens::addresses_of(network)).map(|(_, sources)| sources));

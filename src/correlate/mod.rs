@@ -19,6 +19,7 @@ mod rows;
 mod signals;
 mod steptime;
 mod tokens;
+mod traced;
 pub mod vote;
 mod witnesses;
 pub mod zone;
@@ -29,10 +30,13 @@ pub use analysis::{
     StepRef, Strength, Term, UncoveredStep, Unexplained,
 };
 
+use std::collections::BTreeSet;
+
 use crate::detect;
 use crate::detect::rules::RuleSet;
 use crate::formats::Kind;
 use crate::intake::{Intake, Options};
+use crate::model::{ConversationKey, Signal};
 use attribute::{Steps, Yardstick};
 use clocks::Clocks;
 use identity::Identity;
@@ -53,7 +57,9 @@ pub fn analyze(intake: &Intake, options: &Options, rules: &RuleSet) -> Analysis 
     let clocks = clocks::find(intake, &acts, &names);
     acts::note_unresolved(&mut acts, &names);
     let identity = Identity::new(intake, &options.case, &acts, &names);
-    let everywhere = events::events(intake, &clocks, &names, &|_| true);
+    let seen = detected(intake, options, rules).into_iter().map(|signal| signals::align(signal, &clocks));
+    let seen: Vec<Signal> = seen.collect();
+    let everywhere = events::events(intake, &clocks, &names, &asked_for(intake, &seen));
     let mut times = steptime::step_times(intake, &clocks);
     steptime::bound_by_order(&mut times, intake, &acts, &everywhere, &identity);
     let steps = Steps { intake, acts: &acts, times: &times, identity: &identity };
@@ -64,7 +70,6 @@ pub fn analyze(intake: &Intake, options: &Options, rules: &RuleSet) -> Analysis 
         .cloned()
         .collect();
     let yardstick = Yardstick::new(&steps, &theirs, timing_holds(intake, &clocks));
-    let seen = detected(intake, options, rules).into_iter().map(|signal| signals::align(signal, &clocks)).collect();
     let (mut traced, attributions) = signals::trace(seen, &theirs, &steps, &yardstick, &clocks, &names);
     let named = signals::named_by_command(&theirs, &attributions, &traced, &steps, &names);
     traced.extend(named);
@@ -94,6 +99,16 @@ pub fn analyze(intake: &Intake, options: &Options, rules: &RuleSet) -> Analysis 
     }
 }
 
+/// Which conversations are looked at connection by connection: all, if there are steps that may have opened them; else
+/// those of signals, and logins, which tell rivals apart. Keeps a large log without transcripts small.
+fn asked_for(intake: &Intake, signals: &[Signal]) -> impl Fn(&ConversationKey) -> bool {
+    const SSH: Option<u16> = Some(22);
+    let all = !intake.steps.is_empty();
+    let flows = signals.iter().flat_map(|signal| signal.flow.iter().chain(&signal.targets));
+    let peers: BTreeSet<_> = flows.map(|flow| (flow.dst, flow.dst_port)).collect();
+    move |key| all || key.dst_port == SSH || peers.contains(&(key.dst, key.dst_port))
+}
+
 /// Lags are weighed only if the transcripts' clock and that of some network source are of grade A or B.
 fn timing_holds(intake: &Intake, clocks: &Clocks) -> bool {
     let best = |kinds: &[Kind]| {
@@ -112,13 +127,13 @@ fn timing_holds(intake: &Intake, clocks: &Clocks) -> bool {
 }
 
 /// All signals of detectors and rules in the telemetry, on the clocks of their sources.
-fn detected(intake: &Intake, options: &Options, rules: &RuleSet) -> Vec<crate::model::Signal> {
+fn detected(intake: &Intake, options: &Options, rules: &RuleSet) -> Vec<Signal> {
     let mut all = detect::network::protocols(&intake.facts);
     all.extend(detect::network::names(&intake.facts, rules));
     all.extend(detect::network::connections(&intake.conversations, rules));
     all.extend(detect::probing::sweeps(&intake.conversations));
     let allocated = |process: &str| options.case.is_allocated(process);
-    all.extend(detect::gpu::foreign_processes(&intake.facts.gpu_processes, &allocated));
+    all.extend(detect::gpu::foreign_processes(&intake.facts.gpu_processes, &intake.facts.gpu, &allocated));
     all.extend(detect::gpu::footprint_steps(&intake.facts.gpu));
     all.extend(detect::network::denied(&intake.conversations, &all));
     all

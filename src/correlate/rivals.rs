@@ -214,10 +214,14 @@ pub(crate) fn leading(rivals: &[Rival]) -> &'static str {
     }
 }
 
+/// Groups of rows that speak of a step: nothing to ask for where no step is held to have done it.
+const ABOUT_THE_STEP: [u8; 3] = [2, 7, 8];
+
 /// What was not observed and would tell the hypotheses apart, the most telling first.
-pub(crate) fn would_decide(observables: &Observables) -> Vec<String> {
+pub(crate) fn would_decide(observables: &Observables, has_step: bool) -> Vec<String> {
     let rows = rows(observables);
-    let mut missing: Vec<&Row> = rows.iter().filter(|row| row.seen == Seen::Unknown).collect();
+    let asked = |row: &&Row| row.seen == Seen::Unknown && (has_step || !ABOUT_THE_STEP.contains(&row.group));
+    let mut missing: Vec<&Row> = rows.iter().filter(asked).collect();
     missing.sort_by(|a, b| diagnosticity(&b.likelihood).total_cmp(&diagnosticity(&a.likelihood)));
     missing.iter().map(|row| row.decided_by.to_owned()).collect()
 }
@@ -275,6 +279,6 @@ mod tests {
     fn nothing_observed_decides_nothing() {
         let rivals = judge(&Observables::default());
         assert_eq!(leading(&rivals), "undecided");
-        assert_eq!(would_decide(&Observables::default()).len(), 11);
+        assert_eq!(would_decide(&Observables::default(), true).len(), 11);
     }
 }

@@ -6,8 +6,8 @@ use super::analysis::{ConversationRow, EpisodeRow, Finding};
 use super::attribute::{Attribution, Steps};
 use super::clocks::Clocks;
 use super::events::Event;
-use super::findings::{LEAST, LEAST_SHARE, Traced};
 use super::names::Names;
+use super::traced::{LEAST, LEAST_SHARE, Traced};
 use crate::evidence::EvidenceId;
 use crate::model::Flow;
 

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::attribute::{Attribution, Steps, Yardstick};
 use super::clocks::Clocks;
 use super::events::Event;
-use super::findings::{LEAST, LEAST_SHARE, Traced};
 use super::names::Names;
 use super::tokens::Token;
+use super::traced::{LEAST, LEAST_SHARE, Traced};
 use crate::evidence::{EvidenceId, Record};
 use crate::model::{Behaviour, Confidence, Flow, Signal, SignalSource};
 use crate::time::{Basis, Instant, Span};
@@ -28,8 +29,12 @@ pub(crate) fn trace(
 ) -> (Vec<Traced>, Vec<Attribution>) {
     let mut all: Vec<Event> = events.to_vec();
     let mut index = Vec::with_capacity(signals.len());
+    let mut by_peers: BTreeMap<(EvidenceId, Flow), Vec<usize>> = BTreeMap::new();
+    for (at, event) in events.iter().enumerate() {
+        by_peers.entry((event.evidence, event.peers())).or_default().push(at);
+    }
     for signal in &signals {
-        let known = connection_of(signal, events).filter(|_| signal.targets.is_empty());
+        let known = connection_of(signal, events, &by_peers).filter(|_| signal.targets.is_empty());
         index.push(known.unwrap_or_else(|| {
             all.push(as_event(signal, clocks, names));
             all.len() - 1
@@ -62,22 +67,26 @@ fn raise_named_sweep(signal: &mut Signal, attribution: &Attribution, steps: &Ste
     }
 }
 
-/// The first connection of the signal's flow in the same evidence that fits its time.
-fn connection_of(signal: &Signal, events: &[Event]) -> Option<usize> {
+/// The connection that the signal was seen in: the last of its flow in the same evidence that had begun when the
+/// signal did, or the first of all if none had.
+fn connection_of(
+    signal: &Signal,
+    events: &[Event],
+    by_peers: &BTreeMap<(EvidenceId, Flow), Vec<usize>>,
+) -> Option<usize> {
     let flow = signal.flow?;
     let evidence = signal.records.first()?.evidence;
     let first = signal.span.map(|span| span.lo);
-    events
+    by_peers
+        .get(&(evidence, Flow { src_port: None, ..flow }))?
         .iter()
-        .enumerate()
-        .filter(|(_, event)| {
-            event.evidence == evidence
-                && event.peers() == Flow { src_port: None, ..flow }
-                && flow.src_port.is_none_or(|port| event.src_port == Some(port))
+        .copied()
+        .filter(|at| flow.src_port.is_none_or(|port| events[*at].src_port == Some(port)))
+        .max_by_key(|at| {
+            let event = &events[*at];
+            let begun = first.is_none_or(|first| event.at <= first);
+            (begun, if begun { event.at.0 } else { event.at.0.saturating_neg() }, std::cmp::Reverse(*at))
         })
-        // The one that had begun when the signal did, and began last.
-        .max_by_key(|(at, event)| (first.is_none_or(|first| event.at <= first), event.at, std::cmp::Reverse(*at)))
-        .map(|(at, _)| at)
 }
 
 fn as_event(signal: &Signal, clocks: &Clocks, names: &Names) -> Event {
@@ -111,7 +120,7 @@ fn as_event(signal: &Signal, clocks: &Clocks, names: &Names) -> Event {
         dst_port: flow.dst_port,
         protocol: flow.protocol,
         record: signal.records.first().copied().unwrap_or(Record { evidence, number: 0 }),
-        tokens,
+        tokens: Arc::new(tokens),
         segment: None,
         timed: signal.span.is_some() && dated,
         failed: false,
@@ -175,6 +184,10 @@ fn named(event: &Event, attribution: &Attribution, hit: &super::acts::Hit, span:
     };
     let seconds = event.until.since(event.at) as f64 / crate::time::SECOND as f64;
     let outcome = if event.failed { "refused or unanswered" } else { "let through" };
+    // A log line tells of a beginning alone.
+    let lasted = if seconds >= 0.5 { format!(", {seconds:.0} s") } else { String::new() };
+    let name =
+        event.dst.and_then(|dst| names.of(dst).first().cloned()).map_or_else(String::new, |name| format!(" ({name})"));
     Traced {
         signal: Signal {
             id: String::new(),
@@ -186,7 +199,7 @@ fn named(event: &Event, attribution: &Attribution, hit: &super::acts::Hit, span:
             flow: Some(Flow { src_port: event.src_port, ..event.peers() }),
             host: None,
             rule: Some(hit.rule.clone()),
-            summary: format!("connection to {peer}, which the command names, {outcome}, {seconds:.0} s"),
+            summary: format!("connection to {peer}{name} that the command names, {outcome}{lasted}"),
             domains: event.dst.map(|dst| names.of(dst)).unwrap_or_default(),
             targets: Vec::new(),
             records: vec![event.record],

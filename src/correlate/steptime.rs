@@ -122,7 +122,7 @@ fn sole_witnesses(
     }
     let mut anchors: BTreeMap<usize, (Instant, Instant)> = BTreeMap::new();
     for event in events.iter().filter(|event| event.timed) {
-        for token in &event.tokens {
+        for token in event.tokens.iter() {
             let Some([step]) = writers.get(token).map(Vec::as_slice) else { continue };
             if identity.fits(&intake.steps[*step].episode, event.src) != Some(false) {
                 let (lo, hi) = (event.at.plus(-event.slack_ns), event.at.plus(event.slack_ns));

@@ -44,7 +44,7 @@ pub struct Zone {
     pub residual_ns: i64,
     /// The best reading that was not chosen.
     pub alternative: Reading,
-    /// Both, for a person.
+    /// For a person: the reading, and the alternative where it would change what is done about it.
     pub note: String,
 }
 
@@ -73,14 +73,27 @@ pub fn decide(vote: &Vote) -> Zone {
         (None, Some(rival)) => best_reading(&rival, tolerance),
         (None, None) => nearest_zone(&vote.best),
     };
-    let ambiguous = if vote.is_ambiguous() { "; the vote is ambiguous" } else { "" };
-    let note = format!("{} (or: {}){ambiguous}", words(&chosen), words(&alternative));
+    let note = note(&chosen, &alternative, vote.is_ambiguous());
     Zone {
         offset_ns: chosen.offset_ns,
         zone_error_ns: chosen.zone_error_ns,
         residual_ns: chosen.residual_ns,
         alternative,
         note,
+    }
+}
+
+/// The same offset read as zone error or as clock matters, and a runner-up that is nearly as good does; a second
+/// reading of a few milliseconds, or one that lost clearly, only makes doubt where there is none.
+fn note(chosen: &Reading, alternative: &Reading, ambiguous: bool) -> String {
+    let other_cause = alternative.score > 0.0
+        && alternative.offset_ns == chosen.offset_ns
+        && alternative.zone_error_ns != chosen.zone_error_ns
+        && chosen.offset_ns.saturating_abs() >= SECOND;
+    match (ambiguous, other_cause) {
+        (true, _) => format!("{} (or: {}); the vote is ambiguous", words(chosen), words(alternative)),
+        (false, true) => format!("{} (or: {})", words(chosen), words(alternative)),
+        (false, false) => words(chosen),
     }
 }
 
@@ -286,6 +299,17 @@ mod tests {
         // 12 s beside the hour with a support of 2 s: not called; with a support of 30 s: called.
         assert_eq!(decide(&voted(HOUR + 12 * SECOND, SECOND, None)).zone_error_ns, 0);
         assert_eq!(decide(&voted(HOUR + 12 * SECOND, 15 * SECOND, None)).zone_error_ns, HOUR);
+    }
+
+    #[test]
+    fn alternatives_are_named_where_they_matter() {
+        assert_eq!(decide(&voted(2_000_000, SECOND / 50, None)).note, "clock off by +0.002 s");
+        assert_eq!(decide(&voted(1234 * SECOND, SECOND, Some((HOUR, 5)))).note, "clock off by +1234.000 s");
+        assert_eq!(
+            decide(&voted(8 * HOUR + 2 * SECOND, SECOND, None)).note,
+            "zone label wrong by +08:00, clock off by +2.000 s (or: clock off by +28802.000 s)"
+        );
+        assert!(decide(&voted(1234 * SECOND, SECOND, Some((HOUR, 9)))).note.contains("(or: clock off by +1234.000 s)"));
     }
 
     #[test]

@@ -12,18 +12,14 @@ use crate::time::TimeContext;
 
 fn observations(name: &str, path: &Path) -> Vec<Observation<'static>> {
     let mut sink = Collector::default();
-    let read = || -> Option<Box<dyn FnOnce(&mut Collector)>> {
-        let head = Head::read(name, path).ok()?;
-        let format = registry::by_id(registry::probe(&head).first()?.format)?;
-        let mut input = Input::open(name, path, EvidenceId(0)).ok()?;
-        Some(Box::new(move |sink| {
-            if let Err(error) = format.read(&mut input, &TimeContext::default(), sink) {
-                println!("{}", error);
-            }
-        }))
+    let Ok(head) = Head::read(name, path) else { return Vec::new() };
+    let Some(format) = registry::probe(&head).first().and_then(|found| registry::by_id(found.format)) else {
+        return Vec::new();
     };
-    if let Some(read) = read() {
-        read(&mut sink);
+    let outcome = Input::open(name, path, EvidenceId(0))
+        .and_then(|mut input| format.read(&mut input, &TimeContext::default(), &mut sink));
+    if let Err(error) = outcome {
+        println!("{name}: {error}");
     }
     sink.observations
 }

@@ -21,7 +21,12 @@ const PLATEAU_NS: i64 = 10 * SECOND;
 /// one, a process that appears on a GPU where others were at work from the first poll is a weak one.
 ///
 /// `allocated` tells whether a process belongs; `None` if nothing is declared.
-pub fn foreign_processes(processes: &[GpuProcessFact], allocated: &dyn Fn(&str) -> Option<bool>) -> Vec<Signal> {
+/// `series` gives GPUs the index that people know them by.
+pub fn foreign_processes(
+    processes: &[GpuProcessFact],
+    series: &[GpuSeries],
+    allocated: &dyn Fn(&str) -> Option<bool>,
+) -> Vec<Signal> {
     let mut signals = Vec::new();
     for fact in processes {
         let Some(name) = fact.process.as_deref().filter(|name| !name.is_empty()) else { continue };
@@ -44,7 +49,7 @@ pub fn foreign_processes(processes: &[GpuProcessFact], allocated: &dyn Fn(&str) 
         signals.push(signal(
             kind,
             confidence,
-            format!("GPU {}:{pid} {name} {what}, {polls}{seconds}{memory}", fact.gpu),
+            format!("{}:{pid} {name} {what}, {polls}{seconds}{memory}", label(&fact.gpu, series)),
             match (fact.first, fact.last) {
                 (Some(first), Some(last)) => Some(first.cover(last)),
                 (first, last) => first.or(last),
@@ -53,6 +58,12 @@ pub fn foreign_processes(processes: &[GpuProcessFact], allocated: &dyn Fn(&str) 
         ));
     }
     signals
+}
+
+/// "GPU 1", or by UUID where no reading gives the index.
+fn label(gpu: &str, series: &[GpuSeries]) -> String {
+    let index = series.iter().find(|series| series.gpu == gpu).and_then(|series| series.index);
+    index.map_or_else(|| format!("GPU {gpu}").trim().to_owned(), |index| format!("GPU {index}"))
 }
 
 fn appeared_late(fact: &GpuProcessFact, all: &[GpuProcessFact]) -> bool {
@@ -92,8 +103,8 @@ fn steps_of(series: &GpuSeries) -> Vec<Signal> {
                 "gpu-footprint-step",
                 Confidence::Weak,
                 format!(
-                    "GPU {}: memory in use from {:.0} to {:.0} MiB and flat for {:.0} s",
-                    series.gpu,
+                    "{}: memory in use from {:.0} to {:.0} MiB and flat for {:.0} s",
+                    label(&series.gpu, std::slice::from_ref(series)),
                     before.2,
                     up.2,
                     end.0.since(up.0) as f64 / SECOND as f64
@@ -150,7 +161,7 @@ mod tests {
     #[test]
     fn a_process_outside_of_the_declared_allocation_is_strong_and_the_trainer_is_not_named() {
         let processes = [process("/opt/conda/bin/python3", 0, 100), process("./helper", 40, 80)];
-        let signals = foreign_processes(&processes, &|name| Some(name == "/opt/conda/bin/python3"));
+        let signals = foreign_processes(&processes, &[], &|name| Some(name == "/opt/conda/bin/python3"));
         assert_eq!(signals.len(), 1);
         assert_eq!((signals[0].kind.as_str(), signals[0].confidence), ("gpu-unallocated-process", Confidence::Strong));
         assert!(signals[0].summary.contains("./helper"));
@@ -159,7 +170,7 @@ mod tests {
     #[test]
     fn without_an_allocation_only_a_latecomer_is_named_and_weakly() {
         let processes = [process("python3", 0, 100), process("./helper", 40, 80)];
-        let signals = foreign_processes(&processes, &|_| None);
+        let signals = foreign_processes(&processes, &[], &|_| None);
         assert_eq!(signals.len(), 1);
         assert_eq!(signals[0].confidence, Confidence::Weak);
     }

@@ -9,10 +9,13 @@ use crate::time::SECOND;
 ///
 /// Certain: a login, subscription, job or share in a grammar that only miners and pools have. Strong: block templates
 /// were polled and nothing was handed in, which fee estimators and explorers do as well, or the only mark is an HTTP
-/// field. `None` without a dialect.
+/// field, or the protocol is the one between nodes. `None` without a dialect.
 pub fn judge(mining: &Mining) -> Option<Seen> {
     if mining.dialect.is_empty() {
         return None;
+    }
+    if mining.dialect.ends_with("-p2p") {
+        return Some(node(mining));
     }
     let polls_only = mining.dialect == "getblocktemplate" && mining.shares == 0 && !names_a_miner(mining);
     let field_only = mining.methods.is_empty() && mining.jobs == 0 && mining.shares == 0;
@@ -34,6 +37,20 @@ pub fn judge(mining: &Mining) -> Option<Seen> {
     records.sort_unstable();
     records.dedup();
     Some(Seen { kind: mining.dialect.clone(), confidence, summary, records })
+}
+
+/// Two nodes of a coin's network: what mining without a pool needs, and a wallet or an explorer has as well.
+fn node(mining: &Mining) -> Seen {
+    let mut summary = format!("{}: the protocol between nodes of a coin's network", mining.dialect);
+    if !mining.methods.is_empty() {
+        summary.push_str(&format!(" ({})", mining.methods.join(", ")));
+    }
+    if let Some(agent) = &mining.agent {
+        summary.push_str(&format!("; program {agent}"));
+    }
+    summary.push_str("; solo mining needs a node, a wallet has one as well");
+    let records = mining.proof.clone();
+    Seen { kind: mining.dialect.clone(), confidence: Confidence::Strong, summary, records }
 }
 
 /// Programs that ask for block templates in order to mine.
@@ -87,5 +104,18 @@ mod tests {
         let cgminer = Mining { agent: Some("cgminer/3.7.2".to_owned()), ..poll };
         assert_eq!(judge(&cgminer).unwrap().confidence, Confidence::Certain);
         assert_eq!(judge(&Mining::default()), None);
+    }
+
+    #[test]
+    fn a_node_is_strong_and_its_summary_says_what_else_it_may_be() {
+        let node = Mining {
+            dialect: "bitcoin-p2p".to_owned(),
+            methods: vec!["version".to_owned()],
+            proof: vec![1, 2],
+            ..Mining::default()
+        };
+        let seen = judge(&node).unwrap();
+        assert_eq!((seen.confidence, seen.kind.as_str()), (Confidence::Strong, "bitcoin-p2p"));
+        assert!(seen.summary.contains("a wallet has one as well"), "{}", seen.summary);
     }
 }

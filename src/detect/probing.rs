@@ -16,9 +16,12 @@ const WINDOW_NS: i64 = 60 * SECOND;
 /// Ports of one host, and hosts, that make a burst a sweep.
 const PORTS: usize = 7;
 const HOSTS: usize = 8;
-/// From these numbers on, a sweep is a sweep even if most targets answered.
+/// From these numbers on, a sweep is a sweep even if most targets answered, as long as one in ten did not.
 const MANY_PORTS: usize = 20;
 const MANY_HOSTS: usize = 50;
+/// UDP ports of traceroute (IANA: 33434), which takes the next for each of three probes at up to 32 hops: they ask for
+/// the way, not for a service.
+const TRACEROUTE: std::ops::RangeInclusive<u16> = 33_434..=33_529;
 /// Records cited per sweep; the summary gives the full count.
 const RECORDS_CITED: usize = 50;
 
@@ -48,16 +51,25 @@ pub fn sweeps(conversations: &[Conversation]) -> Vec<Signal> {
             continue;
         }
         let tries = by_source.entry((conversation.key.evidence, src)).or_default();
-        tries.extend(conversation.segments.iter().map(|segment| Try {
+        if conversation.key.protocol == Some(Protocol::UDP)
+            && conversation.key.dst_port.is_some_and(|port| TRACEROUTE.contains(&port))
+        {
+            continue;
+        }
+        let is_icmp = matches!(conversation.key.protocol, Some(Protocol::ICMP | Protocol::ICMPV6));
+        let all = conversation.segments.iter().map(|segment| Try {
             at: segment.first,
             basis: segment.basis,
             dst,
             port: conversation.key.dst_port,
             protocol: conversation.key.protocol,
             record: segment.first_record,
-            failed: segment.failed > 0,
+            // Where a later connection came through, an earlier one was repeated, not turned away.
+            failed: segment.failed > 0 && segment.failed.saturating_mul(2) >= segment.observations,
             told: segment.failed > 0 || segment.answered > 0,
-        }));
+        });
+        // ICMP errors and announcements ask for nothing.
+        tries.extend(all.filter(|one| one.told || !is_icmp));
     }
     let mut signals = Vec::new();
     for ((evidence, src), mut tries) in by_source {
@@ -155,7 +167,9 @@ fn judge(evidence: EvidenceId, src: IpAddr, burst: &[Try]) -> Option<Signal> {
     let failed = tries.iter().filter(|one| one.failed).count();
     let mostly_failed = failed * 2 >= tries.len() || (told > 0 && failed * 2 >= told && told * 4 >= tries.len());
     let many = ports >= MANY_PORTS || hosts >= MANY_HOSTS;
-    let confidence = if mostly_failed || (many && failed > 0) { Confidence::Strong } else { Confidence::Weak };
+    // A node of a peer-to-peer network talks to as many hosts, and a few of them are gone.
+    let many_failed = many && failed > 0 && failed * 10 >= told && told * 4 >= tries.len();
+    let confidence = if mostly_failed || many_failed { Confidence::Strong } else { Confidence::Weak };
     if told == tries.len() && failed == 0 && !many {
         // Everything answered: a busy client.
         return None;
@@ -277,5 +291,51 @@ mod tests {
     fn the_same_ports_over_ten_minutes_are_not_a_burst() {
         let tries: Vec<_> = (0..7).map(|n| conversation([10, 0, 0, 2], 20 + n, i64::from(n) * 90, true)).collect();
         assert!(sweeps(&tries).is_empty());
+    }
+
+    fn over(protocol: Protocol, mut one: Conversation) -> Conversation {
+        one.key.protocol = Some(protocol);
+        one
+    }
+
+    #[test]
+    fn sixty_nodes_of_which_three_are_gone_are_a_lead_and_a_third_gone_is_a_sweep() {
+        let nodes = |gone: u8| -> Vec<_> {
+            (0..60).map(|n| over(Protocol::UDP, conversation([10, 0, 0, n], 30_303, 1, n < gone))).collect()
+        };
+        assert_eq!(sweeps(&nodes(3))[0].confidence, Confidence::Weak);
+        assert_eq!(sweeps(&nodes(20))[0].confidence, Confidence::Strong);
+    }
+
+    #[test]
+    fn the_way_to_a_host_is_no_sweep_of_its_ports() {
+        let way: Vec<_> =
+            (0..9).map(|n| over(Protocol::UDP, conversation([10, 0, 0, 2], 33_434 + n, 1, n > 5))).collect();
+        assert!(sweeps(&way).is_empty());
+    }
+
+    #[test]
+    fn icmp_errors_are_no_tries_and_unanswered_echoes_are() {
+        let pings = |failed: bool| -> Vec<Conversation> {
+            let all = (0..10).map(|n| over(Protocol::ICMP, conversation([10, 0, 0, n], 0, 1, failed)));
+            all.map(|mut one| {
+                one.key.dst_port = None;
+                one.segments[0].answered = 0;
+                one
+            })
+            .collect()
+        };
+        assert!(sweeps(&pings(false)).is_empty());
+        let found = sweeps(&pings(true));
+        assert_eq!((found[0].kind.as_str(), found[0].confidence), ("host-sweep", Confidence::Strong));
+    }
+
+    #[test]
+    fn targets_that_let_one_in_after_a_failure_are_no_failures() {
+        let retried = (0..8).map(|n| conversation([10, 0, 0, n], 443, 1, true)).map(|mut one| {
+            (one.segments[0].observations, one.segments[0].answered) = (5, 4);
+            one
+        });
+        assert!(sweeps(&retried.collect::<Vec<_>>()).is_empty());
     }
 }

@@ -94,7 +94,8 @@ pub struct SourceDeclaration {
 /// A training or evaluation run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Run {
-    /// As declared, or the pattern of its transcripts.
+    /// As declared, else the last fixed folder of the pattern of its transcripts (`run-a` of `transcripts/run-a/*`),
+    /// else, or where that is another run's name, the pattern.
     pub name: String,
     pub transcripts: Pattern,
     pub host: Option<String>,
@@ -264,10 +265,14 @@ impl CaseFile {
             });
         }
         let mut runs = Vec::new();
-        for run in raw.run {
+        let short = |run: &raw::Run| run.name.clone().or_else(|| fixed_folder(run.transcripts.get_ref()));
+        let names: Vec<Option<String>> = raw.run.iter().map(short).collect();
+        for (run, name) in raw.run.into_iter().zip(&names) {
             let transcripts = reader.value("transcripts", &run.transcripts, Pattern::new)?;
+            let name =
+                name.clone().filter(|_| run.name.is_some() || names.iter().filter(|one| *one == name).count() < 2);
             runs.push(Run {
-                name: run.name.unwrap_or_else(|| transcripts.as_str().to_owned()),
+                name: name.unwrap_or_else(|| transcripts.as_str().to_owned()),
                 transcripts,
                 host: run.host,
                 reward_config: run.reward_config,
@@ -367,6 +372,13 @@ impl CaseFile {
         let Some(own) = &self.path else { return false };
         own == path || matches!((own.canonicalize(), path.canonicalize()), (Ok(own), Ok(path)) if own == path)
     }
+}
+
+/// The last folder of a pattern that stands for itself.
+fn fixed_folder(pattern: &str) -> Option<String> {
+    let folders = pattern.rsplit_once('/')?.0;
+    let fixed = |folder: &&str| !matches!(*folder, "" | "." | "..") && !folder.contains(['*', '?', '[', '{', '\\']);
+    folders.rsplit('/').find(fixed).map(str::to_owned)
 }
 
 /// Line and column, from 1, of a byte.

@@ -26,7 +26,7 @@ impl Join {
     pub(super) fn take(&mut self, fold: &mut Fold) {
         for (id, episode) in std::mem::take(&mut fold.episodes) {
             match self.episodes.get_mut(&id) {
-                Some(known) => super::fold::join_episode(known, episode),
+                Some(known) => super::merge::join_episode(known, episode),
                 None => drop(self.episodes.insert(id, episode)),
             }
         }

@@ -1,10 +1,12 @@
 use std::any::Any;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
 use foldhash::fast::RandomState;
 
 use super::facts::*;
+use super::merge::{gpu_name, join_alert, join_episode, join_facts, join_process, keep_anomaly, repeat};
 use super::segments;
 use super::source::Unread;
 use crate::evidence::{Anomaly, AnomalyKind, EvidenceId, Record};
@@ -13,10 +15,8 @@ use crate::model::{
     Connection, Conversation, ConversationKey, Detail, Dns, Episode, EpisodeText, Flow, GpuProcess, GpuSample, Http,
     Observation, Protocol, Segment, Step, StepResult, Tls,
 };
-use crate::time::{Basis, Instant, Span};
+use crate::time::Span;
 
-/// How many anomalies of one kind are kept one by one; the others are counted.
-const ANOMALIES_KEPT: usize = 20;
 /// How many distinct requests and server times are kept per evidence; more are counted in an anomaly.
 const DISTINCT_KEPT: usize = 200_000;
 
@@ -89,7 +89,7 @@ impl Fold {
         };
         let record = self.at(record);
         let segments = self.conversations.entry((flow.src, flow.dst, flow.dst_port, flow.protocol)).or_default();
-        segments::add(segments, span, flow.src_port, record, seen);
+        segments::add(segments, span, flow, record, seen);
     }
 
     fn dns(&mut self, flow: Option<Flow>, span: Option<Span>, record: u64, dns: &Dns) {
@@ -201,8 +201,8 @@ impl Fold {
             memory_used_max_mib: process.memory_used_mib,
         };
         match self.gpu_processes.entry((gpu, process.pid, name)) {
-            std::collections::btree_map::Entry::Vacant(entry) => drop(entry.insert(fact)),
-            std::collections::btree_map::Entry::Occupied(mut entry) => join_process(entry.get_mut(), fact),
+            Entry::Vacant(entry) => drop(entry.insert(fact)),
+            Entry::Occupied(mut entry) => join_process(entry.get_mut(), fact),
         }
     }
 
@@ -260,66 +260,6 @@ fn without_port(host: &str) -> &str {
         Some((address, _)) => address,
         None => host.rsplit_once(':').map_or(host, |(name, _)| name),
     }
-}
-
-fn gpu_name(uuid: Option<&str>, index: Option<u32>) -> String {
-    uuid.map(str::to_owned).or_else(|| index.map(|index| index.to_string())).unwrap_or_default()
-}
-
-fn repeat(first: &mut Option<Span>, at: &mut Record, count: &mut u64, span: Option<Span>, record: Record) {
-    *count += 1;
-    // The earlier record stands for the fact, whatever the order they come in.
-    if record < *at {
-        (*first, *at) = (span, record);
-    }
-}
-
-fn join_process(fact: &mut GpuProcessFact, other: GpuProcessFact) {
-    fact.polls += other.polls;
-    if other.first_record < fact.first_record {
-        (fact.first, fact.first_record) = (other.first, other.first_record);
-    }
-    if other.last_record > fact.last_record {
-        (fact.last, fact.last_record) = (other.last, other.last_record);
-    }
-    fact.memory_used_max_mib = match (fact.memory_used_max_mib, other.memory_used_max_mib) {
-        (Some(a), Some(b)) => Some(a.max(b)),
-        (a, b) => a.or(b),
-    };
-}
-
-fn join_alert(fact: &mut AlertFact, other: AlertFact) {
-    fact.count += other.count;
-    fact.last = match (fact.last, other.last) {
-        (Some(a), Some(b)) => Some(if b.hi > a.hi { b } else { a }),
-        (a, b) => a.or(b),
-    };
-    if other.record < fact.record {
-        (fact.first, fact.record, fact.message, fact.host) = (other.first, other.record, other.message, other.host);
-    }
-}
-
-/// Fills what is unknown and widens the span. What two records say differently stays with the first in sort order.
-pub(super) fn join_episode(known: &mut Episode, more: Episode) {
-    fn fill<T>(known: &mut Option<T>, more: Option<T>) {
-        if known.is_none() {
-            *known = more;
-        }
-    }
-    if known.name.is_empty() {
-        known.name = more.name;
-    }
-    fill(&mut known.run, more.run);
-    fill(&mut known.model, more.model);
-    fill(&mut known.agent, more.agent);
-    fill(&mut known.cwd, more.cwd);
-    fill(&mut known.host, more.host);
-    fill(&mut known.reward, more.reward);
-    fill(&mut known.reward_config, more.reward_config);
-    known.span = match (known.span, more.span) {
-        (Some(a), Some(b)) => Some(a.cover(b)),
-        (a, b) => a.or(b),
-    };
 }
 
 impl Sink for Fold {
@@ -384,8 +324,8 @@ impl Sink for Fold {
                     count: 1,
                 };
                 match self.alerts.entry((fact.category.clone(), fact.user.clone(), fact.src)) {
-                    std::collections::btree_map::Entry::Vacant(entry) => drop(entry.insert(fact)),
-                    std::collections::btree_map::Entry::Occupied(mut entry) => join_alert(entry.get_mut(), fact),
+                    Entry::Vacant(entry) => drop(entry.insert(fact)),
+                    Entry::Occupied(mut entry) => join_alert(entry.get_mut(), fact),
                 }
             }
             Detail::Other(_) => {}
@@ -496,29 +436,6 @@ impl Sink for Fold {
     fn into_any(self: Box<Self>) -> Box<dyn Any> {
         self
     }
-}
-
-fn join_facts<K: Ord, V>(ours: &mut BTreeMap<K, V>, theirs: BTreeMap<K, V>, join: impl Fn(&mut V, V)) {
-    for (key, more) in theirs {
-        match ours.entry(key) {
-            std::collections::btree_map::Entry::Vacant(entry) => drop(entry.insert(more)),
-            std::collections::btree_map::Entry::Occupied(mut entry) => join(entry.get_mut(), more),
-        }
-    }
-}
-
-/// The first [`ANOMALIES_KEPT`] by place, whatever the order they come in.
-fn keep_anomaly(kept: &mut Vec<Anomaly>, anomaly: Anomaly) {
-    let at = kept.partition_point(|other| *other < anomaly);
-    if at < ANOMALIES_KEPT {
-        kept.insert(at, anomaly);
-        kept.truncate(ANOMALIES_KEPT);
-    }
-}
-
-/// Whether a span is on the UTC axis; its moment if so.
-pub(super) fn dated(span: Option<Span>) -> Option<(Instant, Instant, Basis)> {
-    span.filter(|span| span.basis.is_dated()).map(|span| (span.lo, span.hi, span.basis))
 }
 
 #[cfg(test)]

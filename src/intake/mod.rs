@@ -4,6 +4,7 @@ mod case;
 mod episodes;
 mod facts;
 mod fold;
+mod merge;
 mod segments;
 mod source;
 
@@ -240,7 +241,7 @@ fn read(file: &EvidenceFile, evidence: EvidenceId, probed: &Probed, reader: &Rea
         let detail = "its stamps have no year and nothing dates them; declare it with --year PATTERN=YYYY".to_owned();
         fold.anomaly(Anomaly { record: 0, kind: AnomalyKind::UndatedTimes, detail });
     }
-    let dated = fold::dated(fold.span);
+    let dated = merge::dated(fold.span);
     let source = Source {
         path: file.name.clone(),
         sha256,

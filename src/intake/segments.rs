@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::evidence::Record;
-use crate::model::{Action, Connection, ConversationStart, Segment};
+use crate::model::{Action, Connection, ConversationStart, Flow, Protocol, Segment};
 use crate::time::{Instant, Span};
 
 /// Observations of a conversation further apart than this start a new segment, in nanoseconds (5 minutes). The
@@ -12,12 +12,12 @@ use crate::time::{Instant, Span};
 pub const BASE_GAP_NS: i64 = 300 * crate::time::SECOND;
 
 /// Adds one observation to the segments of its conversation.
-pub(super) fn add(segments: &mut Vec<Segment>, span: Span, port: Option<u16>, record: Record, seen: &Connection<'_>) {
+pub(super) fn add(segments: &mut Vec<Segment>, span: Span, flow: Flow, record: Record, seen: &Connection<'_>) {
     let last = seen.last.unwrap_or(span.lo).max(span.lo);
     if let Some(segment) = segments.last_mut() {
         // The usual case in a log in order of time: the newest segment goes on.
         if span.lo >= segment.first && span.lo.since(segment.last) <= BASE_GAP_NS {
-            extend(segment, span, last, port, record.number, seen);
+            extend(segment, span, last, flow, record.number, seen);
             return;
         }
     }
@@ -40,7 +40,7 @@ pub(super) fn add(segments: &mut Vec<Segment>, span: Span, port: Option<u16>, re
         starts_omitted: false,
         rules: BTreeMap::new(),
     };
-    extend(&mut segment, span, last, port, record.number, seen);
+    extend(&mut segment, span, last, flow, record.number, seen);
     insert(segments, segment);
 }
 
@@ -54,7 +54,7 @@ pub(super) fn insert(segments: &mut Vec<Segment>, mut segment: Segment) {
     segments.insert(from, segment);
 }
 
-fn extend(segment: &mut Segment, span: Span, last: Instant, port: Option<u16>, record: u64, seen: &Connection<'_>) {
+fn extend(segment: &mut Segment, span: Span, last: Instant, flow: Flow, record: u64, seen: &Connection<'_>) {
     if (span.lo, record) < (segment.first, segment.first_record) {
         (segment.first, segment.first_record) = (span.lo, record);
     }
@@ -69,12 +69,12 @@ fn extend(segment: &mut Segment, span: Span, last: Instant, port: Option<u16>, r
         None => {}
     }
     segment.answered += u64::from(seen.answered == Some(true));
-    segment.failed += u64::from(has_failed(seen));
+    segment.failed += u64::from(has_failed(flow.protocol, seen));
     sum(&mut segment.bytes_out, seen.bytes_out);
     sum(&mut segment.bytes_in, seen.bytes_in);
     sum(&mut segment.packets_out, seen.packets_out);
     sum(&mut segment.packets_in, seen.packets_in);
-    if let Some(src_port) = port {
+    if let Some(src_port) = flow.src_port {
         let start = ConversationStart { at: span.lo, src_port, record, last };
         keep_start(&mut segment.starts, &mut segment.starts_omitted, start);
     }
@@ -126,9 +126,23 @@ fn keep_start(starts: &mut Vec<ConversationStart>, omitted: &mut bool, start: Co
     }
 }
 
-/// Denied by a firewall, or by its connection state (the names are Zeek's conn_state) never established.
-fn has_failed(seen: &Connection<'_>) -> bool {
-    let never_established = |state: &str| matches!(state, "S0" | "REJ" | "SH" | "SHR" | "RSTOS0" | "RSTRH");
+/// Denied by a firewall, or by what a capture saw never established: TCP by Zeek's conn_state, UDP and other
+/// protocols by the ICMP error that came back, ICMP requests by silence.
+fn has_failed(protocol: Option<Protocol>, seen: &Connection<'_>) -> bool {
+    let unanswered = seen.answered == Some(false);
+    let is_icmp = matches!(protocol, Some(Protocol::ICMP | Protocol::ICMPV6));
+    let never_established = |state: &str| match state {
+        "S0" | "REJ" => true,
+        // Probes without a SYN: FIN, Xmas and NULL scans meet silence where a port is open or filtered.
+        "SH" | "OTH" | "RSTOS0" => unanswered,
+        // All that came back is one reset: the answer of a closed port to a FIN, Xmas or NULL probe, and of any port to
+        // an ACK probe. A connection that was accepted has the acceptance before it.
+        "RSTR" => seen.packets_in == Some(1) && seen.packets_out <= Some(2),
+        "RSTRH" => seen.packets_in == Some(1),
+        "echo-request" | "timestamp-request" => is_icmp && unanswered,
+        // An ICMP error of its own is no attempt, and an answer may be refused as well, by a client that has gone.
+        state => !is_icmp && unanswered && state.starts_with("unreachable"),
+    };
     seen.action == Some(Action::Deny) || seen.state.as_deref().is_some_and(never_established)
 }
 
@@ -152,7 +166,8 @@ mod tests {
             let span = Span::at(Instant(second * SECOND), Basis::ExplicitOffset);
             let record = Record { evidence: EvidenceId(0), number: *record };
             let seen = Connection { bytes_out: Some(*record_bytes(&record)), ..Connection::default() };
-            add(&mut segments, span, Some(*port), record, &seen);
+            let flow = Flow { src_port: Some(*port), ..Flow::default() };
+            add(&mut segments, span, flow, record, &seen);
         }
         segments
     }
@@ -169,6 +184,46 @@ mod tests {
         assert_eq!(bridged.len(), 1);
         assert_eq!((bridged[0].observations, bridged[0].bytes_out), (3, Some(6)));
         assert_eq!((bridged[0].first_record, bridged[0].last_record), (1, 2));
+    }
+
+    #[test]
+    fn what_counts_as_failed() {
+        let seen = |state: &'static str, answered: Option<bool>, out: u64, back: u64| Connection {
+            state: Some(state.into()),
+            answered,
+            packets_out: Some(out),
+            packets_in: Some(back),
+            ..Connection::default()
+        };
+        let (tcp, udp, icmp) = (Some(Protocol::TCP), Some(Protocol::UDP), Some(Protocol::ICMP));
+        let failed = [
+            (tcp, seen("S0", Some(false), 3, 0)),
+            (tcp, seen("REJ", Some(true), 1, 1)),
+            // ACK, FIN, Xmas and NULL probes of closed ports; NULL and Xmas probes of filtered ones.
+            (tcp, seen("RSTR", Some(true), 1, 1)),
+            (tcp, seen("OTH", Some(false), 2, 0)),
+            (tcp, seen("SH", Some(false), 2, 0)),
+            (udp, seen("unreachable-port", Some(false), 1, 0)),
+            (icmp, seen("echo-request", Some(false), 1, 0)),
+        ];
+        for (protocol, seen) in failed {
+            assert!(has_failed(protocol, &seen), "{seen:?}");
+        }
+        let fine = [
+            // Accepted, then reset by the peer; one side of a connection under way; a late reset.
+            (tcp, seen("RSTR", Some(true), 3, 2)),
+            (tcp, seen("OTH", None, 40, 0)),
+            (tcp, seen("RSTOS0", None, 1, 0)),
+            (tcp, seen("SH", None, 1, 0)),
+            (tcp, seen("SF", Some(true), 5, 5)),
+            // A resolver whose late answer met a closed socket; the error message itself.
+            (udp, seen("unreachable-port", Some(true), 1, 1)),
+            (icmp, seen("unreachable-port", Some(false), 9, 0)),
+            (icmp, seen("echo-request", Some(true), 1, 1)),
+        ];
+        for (protocol, seen) in fine {
+            assert!(!has_failed(protocol, &seen), "{seen:?}");
+        }
     }
 
     proptest! {

@@ -1,7 +1,7 @@
 //! `explain`: one finding from the lines of `findings.jsonl` alone.
 
 use super::escape;
-use super::layout::{Align, Paint, Table, Tone};
+use super::layout::{Align, Screen, Table, Tone};
 use super::lines::{FindingLine, Line, RecordLine, RivalLine, SignalLine, SourceLine, SummaryLine};
 use super::table::{hypothesis, times_less};
 
@@ -17,7 +17,7 @@ pub const SCALE: [(&str, &str); 7] = [
 ];
 
 /// The finding of that id as a report, or `None` if the lines hold no such finding.
-pub fn render(lines: &[Line], id: &str, paint: Paint) -> Option<String> {
+pub fn render(lines: &[Line], id: &str, screen: Screen) -> Option<String> {
     let finding = lines.iter().find_map(|line| match line {
         Line::Finding(finding) if finding.id.eq_ignore_ascii_case(id) => Some(finding.as_ref()),
         _ => None,
@@ -29,7 +29,7 @@ pub fn render(lines: &[Line], id: &str, paint: Paint) -> Option<String> {
             _ => None,
         })
         .collect();
-    let mut report = Report { out: String::new(), paint };
+    let mut report = Report { out: String::new(), screen };
     report.head(finding);
     report.side_by_side(finding, &signals);
     report.terms(finding);
@@ -53,31 +53,50 @@ pub fn ids(lines: &[Line]) -> Vec<&str> {
 
 struct Report {
     out: String,
-    paint: Paint,
+    screen: Screen,
 }
 
 fn bans(number: Option<f64>) -> String {
     number.map_or_else(|| "unbounded".to_owned(), |bans| format!("{bans:+.1}"))
 }
 
+/// "firewall.log line 9-28, 32; capture.pcap packet 41": every record, runs of neighbours as a range.
 fn places(records: &[RecordLine]) -> String {
-    records.iter().map(|record| format!("{} {}", record.path, record.locator)).collect::<Vec<_>>().join(", ")
+    let mut parts: Vec<(String, Vec<(u64, u64)>)> = Vec::new();
+    for record in records {
+        let numbered = record.locator.rsplit_once(' ').and_then(|(unit, number)| Some((unit, number.parse().ok()?)));
+        let (group, number): (String, Option<u64>) = match numbered {
+            Some((unit, number)) => (format!("{} {unit}", record.path), Some(number)),
+            None => (format!("{} {}", record.path, record.locator), None),
+        };
+        if parts.last().is_none_or(|(last, _)| *last != group) {
+            parts.push((group, Vec::new()));
+        }
+        let (Some(number), Some((_, runs))) = (number, parts.last_mut()) else { continue };
+        match runs.last_mut() {
+            Some((_, last)) if last.checked_add(1) == Some(number) => *last = number,
+            _ => runs.push((number, number)),
+        }
+    }
+    let run = |(first, last): &(u64, u64)| if first == last { first.to_string() } else { format!("{first}-{last}") };
+    let part = |(group, runs): &(String, Vec<(u64, u64)>)| {
+        format!("{group} {}", runs.iter().map(run).collect::<Vec<_>>().join(", ")).trim_end().to_owned()
+    };
+    parts.iter().map(part).collect::<Vec<_>>().join("; ")
 }
 
 impl Report {
     fn line(&mut self, text: &str) {
-        self.out.push(' ');
-        self.out.push_str(&escape::terminal(text));
-        self.out.push('\n');
+        self.out.push_str(&self.screen.paragraph(Tone::Plain, text));
     }
 
     fn section(&mut self, title: &str) {
-        self.out.push_str(&format!("\n{}\n", self.paint.tone(Tone::Header, title)));
+        self.out.push_str(&format!("\n{}\n", self.screen.tone(Tone::Header, title)));
     }
 
     fn head(&mut self, finding: &FindingLine) {
         let title = format!("{}  {} in {}", finding.id, finding.behaviour, finding.episode);
-        self.out.push_str(&format!("{}\n", self.paint.tone(Tone::Header, &escape::terminal(&title))));
+        self.out.push_str(&format!("{}\n", self.screen.tone(Tone::Header, &escape::terminal(&title))));
         if let Some(run) = &finding.run {
             self.line(&format!("run {run}"));
         }
@@ -95,7 +114,8 @@ impl Report {
     fn side_by_side(&mut self, finding: &FindingLine, signals: &[&SignalLine]) {
         self.section("STEPS AND EVENTS, on the reference clock");
         let mut table =
-            Table::new(&[("TIME", Align::Left), ("STEP", Align::Left), ("EVENT", Align::Left), ("WHERE", Align::Left)]);
+            Table::new(&[("TIME", Align::Left), ("STEP", Align::Left), ("EVENT", Align::Left), ("WHERE", Align::Left)])
+                .wrapping(&[1, 2]);
         let mut rows: Vec<(Option<&str>, u8, [String; 4])> = Vec::new();
         for step in &finding.steps {
             let until = step.time_hi.as_ref().map(|hi| format!(" … {}", clock_part(hi))).unwrap_or_default();
@@ -118,7 +138,7 @@ impl Report {
         for (_, _, cells) in &rows {
             table.row(cells);
         }
-        self.out.push_str(&table.render(self.paint, "(none)"));
+        self.out.push_str(&table.render(self.screen, "(none)"));
     }
 
     fn terms(&mut self, finding: &FindingLine) {
@@ -130,13 +150,14 @@ impl Report {
             ("LOG10", Align::Right),
             ("CAP", Align::Left),
             ("RECORDS", Align::Left),
-        ]);
+        ])
+        .wrapping(&[1, 2, 4]);
         for term in &finding.strength.terms {
             let cap = if term.cap.is_empty() { "-" } else { term.cap.as_str() };
             table.row([&term.term, &term.observed, &term.counts, &bans(term.log10_lr), cap, &places(&term.records)]);
         }
         table.row(["total", "", "", &bans(finding.strength.log10_lr), "", ""]);
-        self.out.push_str(&table.render(self.paint, "(none)"));
+        self.out.push_str(&table.render(self.screen, "(none)"));
         if let (Some(step), Some(none)) = (finding.strength.p_step, finding.strength.p_none) {
             self.line(&format!(
                 "Among the candidates: P(this step) {}, P(no step) {}.",
@@ -149,7 +170,7 @@ impl Report {
         for (range, words) in SCALE {
             scale.row([range, words]);
         }
-        self.out.push_str(&scale.render(self.paint, ""));
+        self.out.push_str(&scale.render(self.screen, ""));
     }
 
     fn statement(&mut self, finding: &FindingLine) {
@@ -194,7 +215,7 @@ impl Report {
         let mut columns = vec![("WHAT WAS SEEN", Align::Left)];
         columns.extend(names.iter().map(|name| (name.as_str(), Align::Right)));
         columns.push(("spread", Align::Right));
-        let mut table = Table::new(&columns);
+        let mut table = Table::new(&columns).wrapping(&[0]);
         let mut observables: Vec<&str> = Vec::new();
         for row in finding.rivals.iter().flat_map(|rival| &rival.rows) {
             if !observables.contains(&row.observable.as_str()) {
@@ -227,7 +248,7 @@ impl Report {
         let mut total = vec![("against the best".to_owned(), Tone::Header)];
         total.extend(finding.rivals.iter().map(|rival| (bans(rival.log10_lr), Tone::Header)));
         table.toned(total);
-        self.out.push_str(&table.render(self.paint, "(none)"));
+        self.out.push_str(&table.render(self.screen, "(none)"));
     }
 
     fn clocks(&mut self, lines: &[Line], finding: &FindingLine, signals: &[&SignalLine]) {
@@ -242,14 +263,15 @@ impl Report {
             ("GRADE", Align::Left),
             ("FOUND BY", Align::Left),
             ("SHA-256", Align::Left),
-        ]);
+        ])
+        .wrapping(&[5]);
         for source in lines.iter().filter_map(|line| match line {
             Line::Source(source) if paths.contains(&source.path.as_str()) => Some(source),
             _ => None,
         }) {
             table.row(source_cells(source));
         }
-        self.out.push_str(&table.render(self.paint, "(none)"));
+        self.out.push_str(&table.render(self.screen, "(none)"));
     }
 
     fn limits(&mut self, finding: &FindingLine, lines: &[Line]) {
@@ -328,8 +350,8 @@ mod tests {
         let written = jsonl::render(&jsonl::lines(&fixture::analysis(), &Reading::default()));
         let lines: Vec<Line> = written.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(ids(&lines), ["F-0001", "F-0002"]);
-        assert!(render(&lines, "F-9999", Paint::default()).is_none());
-        insta::assert_snapshot!(render(&lines, "f-0002", Paint::default()).unwrap(), @r#"
+        assert!(render(&lines, "F-9999", Screen::default()).is_none());
+        insta::assert_snapshot!(render(&lines, "f-0002", Screen::default()).unwrap(), @r#"
         F-0002  mining in ep-001
          run run-a
          … -o pool.example:3333 → Monero login, 9 shares, 45 s
@@ -342,7 +364,7 @@ mod tests {
 
         STRENGTH, term by term (log10 of the likelihood ratio: this step against no step)
          TERM       OBSERVED                COUNTS        LOG10  CAP  RECORDS
-         indicator  203.0.113.66 in step 4  n_v=0 N=8412   +3.9  N+1  transcripts/ep-001.jsonl line 11, capture.pcap packet 88
+         indicator  203.0.113.66 in step 4  n_v=0 N=8412   +3.9  N+1  transcripts/ep-001.jsonl line 11; capture.pcap packet 88
          lag        0.9 s (clock ±0.4 s)    anchors 46     +0.8  -    capture.pcap packet 88
          total                                             +6.0
          Among the candidates: P(this step) 1 - 1e-6, P(no step) 1e-6.
@@ -383,9 +405,17 @@ mod tests {
     }
 
     #[test]
+    fn neighbouring_records_are_a_range() {
+        let record = |(path, locator): (&str, &str)| RecordLine { path: path.to_owned(), locator: locator.to_owned() };
+        let records = [("a", "line 9"), ("a", "line 10"), ("a", "line 12"), ("b", "file"), ("a", "packet 3")];
+        assert_eq!(places(&records.map(record)), "a line 9-10, 12; b file; a packet 3");
+        assert_eq!(places(&[]), "");
+    }
+
+    #[test]
     fn cut_off_lines_are_named() {
         let mut lines = jsonl::lines(&fixture::analysis(), &Reading::default());
         lines.pop();
-        assert!(render(&lines, "F-0001", Paint::default()).unwrap().contains("was cut off"));
+        assert!(render(&lines, "F-0001", Screen::default()).unwrap().contains("was cut off"));
     }
 }

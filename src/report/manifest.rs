@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::escape;
 use super::lines::SCHEMA;
+use crate::detect::rules::RuleSet;
 use crate::intake::Source;
 
 /// The manifest.
@@ -14,8 +15,11 @@ pub struct Manifest<'a> {
     pub schema: u32,
     pub tool: &'static str,
     pub version: &'static str,
-    /// Version of the rule set in force.
+    /// Version of the rule set in force: SHA-256 over its files, see [`RuleSet::version`].
     pub rules: &'a str,
+    /// Rules, and entries of lists, in force.
+    pub rule_count: usize,
+    pub indicator_count: usize,
     /// The verb and its options in their normal form: paths sorted, without threads and output directory.
     pub arguments: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -75,14 +79,16 @@ impl<'a> From<&'a Source> for ManifestInput<'a> {
 
 impl<'a> Manifest<'a> {
     /// A manifest without outputs yet; inputs sorted by path.
-    pub fn new(sources: &'a [Source], rules: &'a str, arguments: Vec<String>) -> Self {
+    pub fn new(sources: &'a [Source], rules: &'a RuleSet, arguments: Vec<String>) -> Self {
         let mut inputs: Vec<ManifestInput<'a>> = sources.iter().map(ManifestInput::from).collect();
         inputs.sort_by_key(|input| (input.path, input.sha256));
         Manifest {
             schema: SCHEMA,
             tool: env!("CARGO_PKG_NAME"),
             version: env!("CARGO_PKG_VERSION"),
-            rules,
+            rules: &rules.version,
+            rule_count: rules.rules.len(),
+            indicator_count: rules.indicators.len(),
             arguments,
             case_file: None,
             inputs,
@@ -110,11 +116,14 @@ mod tests {
         let mut reversed = analysis.sources.clone();
         reversed.reverse();
         let arguments = || vec!["analyze".to_owned(), "incident".to_owned()];
-        let manifest = Manifest::new(&analysis.sources, "r1", arguments()).to_json();
-        assert_eq!(manifest, Manifest::new(&reversed, "r1", arguments()).to_json());
+        let rules = RuleSet::embedded();
+        let manifest = Manifest::new(&analysis.sources, &rules, arguments()).to_json();
+        assert_eq!(manifest, Manifest::new(&reversed, &rules, arguments()).to_json());
         let read: serde_json::Value = serde_json::from_str(&manifest).unwrap();
         assert_eq!(read["inputs"][0]["path"], "capture.pcap");
         assert_eq!(read["inputs"][0]["records"], 1204);
+        assert_eq!(read["rules"].as_str(), Some(rules.version.as_str()));
+        assert_eq!(read["rule_count"], rules.rules.len());
         assert_eq!(read["version"], env!("CARGO_PKG_VERSION"));
     }
 

@@ -9,6 +9,7 @@ pub mod layout;
 pub mod lines;
 pub mod manifest;
 pub mod observation;
+pub mod rules;
 pub mod sources;
 pub mod table;
 pub mod timeline;
@@ -17,7 +18,7 @@ pub mod when;
 #[cfg(test)]
 pub(crate) mod fixture;
 
-pub use layout::Paint;
+pub use layout::Screen;
 pub use when::DisplayZone;
 
 use crate::correlate::Analysis;
@@ -57,7 +58,7 @@ pub fn source_problem(source: &Source) -> Option<String> {
     if source.format.is_none() && source.bytes > 0 {
         let reason = if source.reason.is_empty() { "no known format" } else { &source.reason };
         return Some(format!(
-            "{}: not read: {reason}; if it is evidence, name its format with --input-format '{}=ID'",
+            "{}: {reason}; if it is evidence, name its format with --input-format '{}=ID'",
             source.path, source.path
         ));
     }

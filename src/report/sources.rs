@@ -2,21 +2,21 @@
 
 use super::jsonl::{is_tied, source_line};
 use super::layout::{Align, Table, Tone};
-use super::when::{duration, rfc3339, signed_duration, thousands};
-use super::{DisplayZone, Paint, source_problem};
+use super::when::{rfc3339, seconds, signed_duration, thousands};
+use super::{DisplayZone, Screen, source_problem};
 use crate::correlate::{Clock, Grade};
 use crate::intake::Source;
 use crate::time::SECOND;
 
-/// What is said of a clock in one cell: "-0.6 s (-0.9 … -0.2), B; year 2026 from the capture".
-pub fn clock_cell(clock: &Clock) -> String {
-    let mut text = if clock.reference {
+/// What is said of a clock in one cell: "-0.6 s (-0.9 … -0.2), B; year 2026 from the capture". `verbose` adds what the
+/// offset says already, in other words, and checks against other clocks.
+pub fn clock_cell(clock: &Clock, verbose: bool) -> String {
+    let mut notes = clock.notes.iter().filter(|note| verbose || matters(note)).map(|note| named(note, clock));
+    let grade = clock.grade.name();
+    let mut parts = vec![if clock.reference {
         "reference".to_owned()
     } else if !is_tied(clock) {
-        match clock.notes.first() {
-            Some(_) => String::new(),
-            None => format!("unknown, {}", clock.grade.name()),
-        }
+        format!("{}, {grade}", notes.next().unwrap_or_else(|| "unknown".to_owned()))
     } else {
         let residual = clock.offset_ns.saturating_sub(clock.zone_error_ns);
         let zone = match clock.zone_error_ns {
@@ -26,33 +26,53 @@ pub fn clock_cell(clock: &Clock) -> String {
         let (low, high) = clock.support_ns;
         let (low, high) = (low.saturating_sub(clock.zone_error_ns), high.saturating_sub(clock.zone_error_ns));
         let declared = if clock.method == "declared" { "declared " } else { "" };
-        let support =
-            if low == high { String::new() } else { format!(" ({} … {})", bare_seconds(low), bare_seconds(high)) };
-        format!("{zone}{declared}{}{support}, {}", signed_duration(residual), clock.grade.name())
-    };
-    for (at, note) in clock.notes.iter().enumerate() {
-        text.push_str(if text.is_empty() { "" } else { "; " });
-        text.push_str(note);
-        if at == 0 && !is_tied(clock) {
-            text.push_str(&format!(", {}", clock.grade.name()));
-        }
-    }
-    text
+        format!("{zone}{declared}{}, {grade}", measured(residual, low, high))
+    }];
+    parts.extend(notes);
+    parts.join("; ")
 }
 
-/// "-0.9": seconds with one digit, as many as needed below 50 ms.
-fn bare_seconds(ns: i64) -> String {
-    let magnitude = ns.unsigned_abs();
-    let sign = if ns < 0 { "-" } else { "" };
-    if magnitude > 0 && magnitude < SECOND as u64 / 20 {
-        return format!("{sign}{}", duration(magnitude));
+/// Whether a note says more than the offset beside it.
+fn matters(note: &str) -> bool {
+    let repeats = note.starts_with("clock off by ") || note.starts_with("zone label wrong by ");
+    !repeats && !note.contains(" server times ")
+}
+
+/// The note, with the offset that makes a clock ambiguous by its value.
+fn named(note: &str, clock: &Clock) -> String {
+    match clock.runner_up_ns {
+        Some(other) if note.starts_with("ambiguous: ") => {
+            note.replacen("another offset", &format!("an offset of {}", signed_duration(other)), 1)
+        }
+        _ => note.to_owned(),
     }
-    let tenths = magnitude.saturating_add(SECOND as u64 / 20) / (SECOND as u64 / 10);
-    if tenths == 0 { "0.0".to_owned() } else { format!("{sign}{}.{}", tenths / 10, tenths % 10) }
+}
+
+/// "-0.6 s (-0.9 … -0.2)": an offset with its range, to the digits that the range leaves meaning to.
+fn measured(offset: i64, low: i64, high: i64) -> String {
+    if offset.unsigned_abs() >= 60 * SECOND as u64 {
+        let range = format!(" ({} … {})", signed_duration(low), signed_duration(high));
+        return format!("{}{}", signed_duration(offset), if low == high { "" } else { &range });
+    }
+    if low == high {
+        return signed_duration(offset);
+    }
+    let digits = match high.saturating_sub(low) / 2 {
+        200_000_000.. => 1,
+        20_000_000.. => 2,
+        _ => 3,
+    };
+    let shown = |ns: i64| {
+        let text = format!("{:.digits$}", seconds(ns));
+        // A minus in front of nothing but zeros says nothing.
+        if text.bytes().any(|byte| matches!(byte, b'1'..=b'9')) { text } else { text.replace('-', "") }
+    };
+    let sign = if offset > 0 && shown(offset).bytes().any(|byte| matches!(byte, b'1'..=b'9')) { "+" } else { "" };
+    format!("{sign}{} s ({} … {})", shown(offset), shown(low), shown(high))
 }
 
 /// `probe` as a table: every file, then what was not read and why.
-pub fn probe_table(sources: &[Source], zone: DisplayZone, paint: Paint, verbose: bool) -> String {
+pub fn probe_table(sources: &[Source], zone: DisplayZone, screen: Screen, verbose: bool) -> String {
     let mut table = Table::new(&[
         ("PATH", Align::Left),
         ("FORMAT", Align::Left),
@@ -92,7 +112,7 @@ pub fn probe_table(sources: &[Source], zone: DisplayZone, paint: Paint, verbose:
         let tone = if problem { Tone::Warning } else { Tone::Plain };
         table.toned(cells.into_iter().map(|cell| (cell, tone)));
     }
-    let mut out = table.render(paint, "(no files)");
+    let mut out = table.render(screen, "(no files)");
     let mut unread = Table::new(&[
         ("PATH", Align::Left),
         ("UNREAD", Align::Right),
@@ -115,7 +135,7 @@ pub fn probe_table(sources: &[Source], zone: DisplayZone, paint: Paint, verbose:
     }
     if any {
         out.push('\n');
-        out.push_str(&unread.render(paint, ""));
+        out.push_str(&unread.render(screen, ""));
     }
     out
 }
@@ -167,7 +187,7 @@ pub fn probe_jsonl(sources: &[Source]) -> String {
 }
 
 /// `clocks` as a table, with what each grade allows.
-pub fn clocks_table(clocks: &[Clock], sources: &[Source], paint: Paint) -> String {
+pub fn clocks_table(clocks: &[Clock], sources: &[Source], screen: Screen) -> String {
     let mut table = Table::new(&[
         ("SOURCE", Align::Left),
         ("FILES", Align::Right),
@@ -179,7 +199,8 @@ pub fn clocks_table(clocks: &[Clock], sources: &[Source], paint: Paint) -> Strin
         ("RUNNER-UP", Align::Left),
         ("FOUND BY", Align::Left),
         ("NOTES", Align::Left),
-    ]);
+    ])
+    .wrapping(&[3, 7, 8]);
     for clock in clocks {
         let offset = if clock.reference { "reference".to_owned() } else { offset_cell(clock) };
         let runner_up = clock.runner_up_ns.map(|ns| {
@@ -201,7 +222,7 @@ pub fn clocks_table(clocks: &[Clock], sources: &[Source], paint: Paint) -> Strin
         ];
         table.toned(cells.into_iter().map(|cell| (cell, tone)));
     }
-    let mut out = table.render(paint, "(no clocks)");
+    let mut out = table.render(screen, "(no clocks)");
     let without: Vec<&str> = sources
         .iter()
         .enumerate()
@@ -253,7 +274,7 @@ mod tests {
     #[test]
     fn clock_cells() {
         let analysis = fixture::analysis();
-        let cells: Vec<String> = analysis.clocks.iter().map(clock_cell).collect();
+        let cells: Vec<String> = analysis.clocks.iter().map(|clock| clock_cell(clock, false)).collect();
         assert_eq!(
             cells,
             [
@@ -263,19 +284,43 @@ mod tests {
                 "-0.1 s (-0.3 … 0.2), A"
             ]
         );
+        let ms = |ms: i64| ms * 1_000_000;
+        assert_eq!(measured(ms(-13), ms(-108), ms(82)), "-0.01 s (-0.11 … 0.08)");
+        assert_eq!(measured(ms(2), ms(-20), ms(20)), "0.00 s (-0.02 … 0.02)");
+        assert_eq!(measured(ms(47_183), ms(47_100), ms(47_200)), "+47.18 s (47.10 … 47.20)");
+        assert_eq!(
+            measured(ms(1_234_000), ms(1_233_000), ms(1_235_000)),
+            "+20 min 34.0 s (+20 min 33.0 s … +20 min 35.0 s)"
+        );
         let mut zoned = analysis.clocks[1].clone();
         zoned.zone_error_ns = 8 * 3600 * SECOND;
         zoned.offset_ns += zoned.zone_error_ns;
         zoned.support_ns = (zoned.support_ns.0 + zoned.zone_error_ns, zoned.support_ns.1 + zoned.zone_error_ns);
         zoned.notes.clear();
-        assert_eq!(clock_cell(&zoned), "zone off by +8 h; -0.6 s (-0.9 … -0.2), B");
+        assert_eq!(clock_cell(&zoned, false), "zone off by +8 h; -0.6 s (-0.9 … -0.2), B");
+        let zone = "zone label wrong by +08:00, clock off by -0.600 s (or: clock off by +28799.400 s)";
+        zoned.notes = vec![
+            "year 2026 declared".to_owned(),
+            zone.to_owned(),
+            "ambiguous: another offset has 82 % of the support; no timing conclusions".to_owned(),
+            "+0.5 s against 49 server times (HTTP Date, whole seconds)".to_owned(),
+        ];
+        zoned.runner_up_ns = Some(32 * SECOND);
+        let short = clock_cell(&zoned, false);
+        assert_eq!(
+            short,
+            "zone off by +8 h; -0.6 s (-0.9 … -0.2), B; year 2026 declared; ambiguous: an offset of +32.0 s has 82 % of \
+             the support; no timing conclusions"
+        );
+        let long = clock_cell(&zoned, true);
+        assert!(long.contains(zone) && long.contains("49 server times"), "{long}");
     }
 
     #[test]
     fn probe_says_what_was_not_read() {
         let mut sources = fixture::analysis().sources;
         sources.push(Source { reason: String::new(), ..fixture::source("notes.bin", None, None, 3) });
-        let table = probe_table(&sources, DisplayZone::default(), Paint::default(), false);
+        let table = probe_table(&sources, DisplayZone::default(), Screen::default(), false);
         let notes = table.lines().find(|line| line.contains("notes.bin")).unwrap();
         assert!(notes.contains("unknown"), "{table}");
         assert!(table.contains("no IPTABLES fields"), "{table}");

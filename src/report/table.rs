@@ -1,22 +1,23 @@
 //! `analyze` on a terminal: the first screen a responder sees.
 
+mod chance;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::jsonl::flagged;
 use super::layout::{Align, Table, Tone};
 use super::sources::clock_cell;
-use super::when::{duration, probability, thousands};
-use super::{DisplayZone, Paint, Reading, csv, escape};
-use crate::correlate::{Alignment, AlignmentTest, Analysis, Clock, Finding, Rival};
-use crate::evidence::EvidenceId;
-use crate::intake::Source;
-use crate::time::Instant;
+use super::when::thousands;
+use super::{DisplayZone, Reading, Screen, escape};
+use crate::correlate::{Analysis, Clock, Finding, Rival};
+use crate::evidence::{AnomalyKind, EvidenceId};
+use crate::intake::{EvidenceAnomaly, Source, Unread};
+use crate::time::{Basis, Instant};
 
 /// How the table is shown.
 #[derive(Clone, Debug, Default)]
 pub struct TableOptions {
     pub zone: DisplayZone,
-    pub paint: Paint,
+    pub screen: Screen,
     /// Uncovered steps, anomalies and rows in full.
     pub verbose: bool,
     /// The output directory, for the last line.
@@ -25,39 +26,61 @@ pub struct TableOptions {
 
 /// Lists longer than this say how many more there are, unless verbose.
 const LISTED: usize = 10;
+/// Reasons why records were not used, named per source.
+const REASONS: usize = 3;
+
+/// The report as it is written, line by line.
+struct Page {
+    text: String,
+    screen: Screen,
+}
+
+impl Page {
+    fn line(&mut self, text: &str) {
+        self.toned(Tone::Plain, text);
+    }
+
+    fn toned(&mut self, tone: Tone, text: &str) {
+        self.text.push_str(&self.screen.paragraph(tone, text));
+    }
+
+    fn blank(&mut self) {
+        self.text.push('\n');
+    }
+}
 
 /// The report.
 pub fn render(analysis: &Analysis, reading: &Reading, options: &TableOptions) -> String {
-    let mut out = headline(analysis, options.zone);
-    out.push('\n');
-    out.push_str(&sources(analysis, options.paint));
-    not_read(analysis, reading, options, &mut out);
-    out.push('\n');
-    out.push_str(&findings(analysis, options.paint));
-    out.push('\n');
-    chance(analysis, options, &mut out);
-    rates(analysis, &mut out);
-    unexplained(analysis, options, &mut out);
-    uncovered(analysis, options, &mut out);
-    anomalies(analysis, options, &mut out);
-    rivals(analysis, &mut out);
+    let mut page = Page { text: headline(analysis, options.zone), screen: options.screen };
+    page.blank();
+    page.text.push_str(&sources(analysis, options));
+    not_read(analysis, reading, &mut page);
+    page.blank();
+    page.text.push_str(&findings(analysis, options.screen));
+    if !analysis.findings.is_empty() {
+        page.toned(
+            Tone::Faint,
+            "Strength: log10 of how much more probable the observations are with the step than without it; scale in explain.",
+        );
+    }
+    page.blank();
+    chance::chance(analysis, options, &mut page);
+    chance::rates(analysis, &mut page);
+    unexplained(analysis, options, &mut page);
+    uncovered(analysis, options, &mut page);
+    anomalies(analysis, options, &mut page);
+    rivals(analysis, &mut page);
     for limit in &analysis.limits {
-        line(&mut out, &format!("Limit: {limit}"));
+        page.line(&format!("Limit: {limit}"));
     }
     if let Some(strongest) = strongest(&analysis.findings) {
         let next = match &options.output {
             Some(directory) => format!("Next: coincident explain {directory} {}", strongest.id),
             None => format!("Next: coincident analyze … -o out/, then coincident explain out/ {}", strongest.id),
         };
-        line(&mut out, &next);
+        page.line(&next);
     }
-    out
-}
-
-fn line(out: &mut String, text: &str) {
-    out.push(' ');
-    out.push_str(&escape::terminal(text));
-    out.push('\n');
+    page.text
 }
 
 fn counted(number: usize, one: &str, many: &str) -> String {
@@ -106,7 +129,7 @@ fn groups(analysis: &Analysis) -> Vec<(&str, Vec<&Source>, Option<&Clock>)> {
     rows
 }
 
-fn sources(analysis: &Analysis, paint: Paint) -> String {
+fn sources(analysis: &Analysis, options: &TableOptions) -> String {
     let reference = analysis.clocks.iter().find(|clock| clock.reference);
     let clock_header = reference.map_or("CLOCK".to_owned(), |clock| format!("CLOCK against {}", clock.name));
     let mut table = Table::new(&[
@@ -115,7 +138,8 @@ fn sources(analysis: &Analysis, paint: Paint) -> String {
         ("RECORDS", Align::Right),
         ("UNREAD", Align::Right),
         (&clock_header, Align::Left),
-    ]);
+    ])
+    .wrapping(&[1]);
     for (name, files, clock) in groups(analysis) {
         let mut formats: BTreeMap<String, usize> = BTreeMap::new();
         for file in &files {
@@ -138,21 +162,46 @@ fn sources(analysis: &Analysis, paint: Paint) -> String {
             (formats.join("; "), Tone::Plain),
             (thousands(sum(|file| file.records)), Tone::Plain),
             (thousands(unread), tone),
-            (clock.map(clock_cell).unwrap_or_default(), Tone::Plain),
+            (clock.map(|clock| clock_cell(clock, options.verbose)).unwrap_or_default(), Tone::Plain),
         ]);
     }
-    table.render(paint, "(no evidence)")
+    table.render(options.screen, "(no evidence)")
 }
 
-fn not_read(analysis: &Analysis, reading: &Reading, options: &TableOptions, out: &mut String) {
+/// What was not read, and which records of what was read were not used.
+fn not_read(analysis: &Analysis, reading: &Reading, page: &mut Page) {
     let problems = reading.problems(analysis);
-    if !problems.is_empty() {
-        out.push('\n');
-        for problem in &problems {
-            let text = format!("Not read: {problem}");
-            out.push_str(&format!(" {}\n", options.paint.tone(Tone::Warning, &escape::terminal(&text))));
-        }
+    let unread = analysis.sources.iter().filter(|source| source.unread > 0);
+    let unread: Vec<String> = unread.map(unread_words).collect();
+    let undated = analysis.sources.iter().filter(|source| source.basis == Some(Basis::UnknownYear));
+    let undated: Vec<&str> = undated.map(|source| source.path.as_str()).collect();
+    if !problems.is_empty() || !unread.is_empty() || !undated.is_empty() {
+        page.blank();
     }
+    for problem in problems {
+        page.toned(Tone::Warning, &format!("Not read: {problem}"));
+    }
+    for unread in unread {
+        page.toned(Tone::Warning, &unread);
+    }
+    for path in undated {
+        let what = "its stamps have no year and nothing beside it tells one, so nothing in it could be dated";
+        page.toned(Tone::Warning, &format!("Undated: {path}: {what}; name the year with --year '{path}=YYYY'"));
+    }
+}
+
+/// "Unread: firewall.log, 2 of 28: no IPTABLES fields × 2 (first line 7)".
+fn unread_words(source: &Source) -> String {
+    let one = |unread: &Unread| {
+        let first = super::jsonl::locator(source.record_unit, unread.first_record);
+        format!("{} × {} (first: {first})", unread.reason, thousands(unread.count))
+    };
+    let mut reasons: Vec<String> = source.unread_reasons.iter().take(REASONS).map(one).collect();
+    if source.unread_reasons.len() > REASONS {
+        reasons.push(format!("{} more reasons, see probe", source.unread_reasons.len() - REASONS));
+    }
+    let records = counted(usize::try_from(source.unread).unwrap_or(usize::MAX), "record", "records");
+    format!("Unread: {}, {records}: {}", source.path, reasons.join("; "))
 }
 
 /// "+6.0", "-3.1".
@@ -160,21 +209,30 @@ fn signed(bans: f64) -> String {
     if bans.is_finite() { format!("{bans:+.1}") } else { "unbounded".to_owned() }
 }
 
-fn findings(analysis: &Analysis, paint: Paint) -> String {
+fn findings(analysis: &Analysis, screen: Screen) -> String {
     let mut table = Table::new(&[
+        ("ID", Align::Left),
         ("EPISODE", Align::Left),
         ("STEP", Align::Right),
         ("BEHAVIOUR", Align::Left),
         ("STRENGTH", Align::Left),
         ("WHAT LINES UP", Align::Left),
-    ]);
-    for finding in &analysis.findings {
+    ])
+    .wrapping(&[4]);
+    let mut findings: Vec<&Finding> = analysis.findings.iter().collect();
+    findings.sort_by_key(|finding| match finding.level {
+        "low" => 2,
+        "medium" => 1,
+        _ => 0,
+    });
+    for finding in findings {
         let tone = match finding.level {
             "high" => Tone::Alarm,
             "medium" => Tone::Warning,
             _ => Tone::Faint,
         };
         table.toned([
+            (finding.id.clone(), Tone::Plain),
             (finding.episode.clone(), Tone::Plain),
             (steps(finding), Tone::Plain),
             (finding.behaviour.name().to_owned(), Tone::Plain),
@@ -182,7 +240,7 @@ fn findings(analysis: &Analysis, paint: Paint) -> String {
             (finding.summary.clone(), Tone::Plain),
         ]);
     }
-    table.render(paint, "(no step lines up with any event)")
+    table.render(screen, "(no step lines up with any event)")
 }
 
 /// "3", "3-5", "3, 7": the steps of a finding, neighbours as a range.
@@ -199,181 +257,44 @@ fn steps(finding: &Finding) -> String {
     ranges.into_iter().map(shown).collect::<Vec<_>>().join(", ")
 }
 
-fn chance(analysis: &Analysis, options: &TableOptions, out: &mut String) {
-    let episodes = analysis.episodes.len();
-    let mut text = format!("{} of {}.", flagged(analysis), counted(episodes, "episode", "episodes"));
-    let Some(alignment) = &analysis.alignment else {
-        text.push_str(" No test against chance: it needs dated tool calls and dated onsets.");
-        return line(out, &text);
-    };
-    match &alignment.withheld {
-        Some(why) => text.push_str(&format!(" No conclusion from timing: {why}.")),
-        None => {
-            let test = &alignment.test;
-            text.push_str(&format!(
-                " By chance {:.1} of {} would fall in a tool call's window; {} {} (P = {}, {}). Windows cover {:.0} % of the time.",
-                test.expected,
-                counted(test.onsets, "onset", "onsets"),
-                test.in_window,
-                if test.in_window == 1 { "does" } else { "do" },
-                probability(test.p),
-                controls(alignment),
-                alignment.duty_cycle * 100.0
-            ));
-        }
-    }
-    line(out, &text);
-    if options.verbose {
-        test_in_full(alignment, out);
-        for sentence in &alignment.sentences {
-            line(out, &format!("  {sentence}"));
-        }
-    }
-}
-
-/// What the test rests on: windows, duty cycle, jitter, other gaps, each control.
-fn test_in_full(alignment: &Alignment, out: &mut String) {
-    let (before, after) = alignment.window_ns;
-    line(
-        out,
-        &format!(
-            "  windows from {} before to {} after a call, {:.1} % of the covered time; jitter ± {}",
-            duration(before.unsigned_abs()),
-            duration(after.unsigned_abs()),
-            alignment.duty_cycle * 100.0,
-            duration(alignment.jitter_ns.unsigned_abs())
-        ),
-    );
-    let gaps = alignment.at_gaps.iter().map(|(gap, test)| (gap.as_str(), test));
-    let controls = [
-        ("positive control", alignment.positive_control.as_ref()),
-        ("negative exposure", alignment.negative_exposure.as_ref()),
-        ("negative outcome", alignment.negative_outcome.as_ref()),
-    ];
-    let controls = controls.into_iter().filter_map(|(name, test)| Some((name, test?)));
-    for (name, test) in gaps.chain(controls) {
-        line(
-            out,
-            &format!(
-                "  {name}: {} of {} in window, {:.1} by chance, P = {}",
-                test.in_window,
-                test.onsets,
-                test.expected,
-                probability(test.p)
-            ),
-        );
-    }
-}
-
-/// Whether the controls hold: what must line up does (P < 0.05), what must not does not.
-fn controls(alignment: &Alignment) -> String {
-    type Judge = fn(&AlignmentTest) -> bool;
-    let aligned: Judge = |test| test.p < 0.05;
-    let not_aligned: Judge = |test| test.p >= 0.05;
-    let controls = [
-        ("positive control", &alignment.positive_control, aligned),
-        ("negative exposure", &alignment.negative_exposure, not_aligned),
-        ("negative outcome", &alignment.negative_outcome, not_aligned),
-    ];
-    let tested: Vec<_> =
-        controls.iter().filter_map(|(name, test, holds)| Some((name, test.as_ref()?, holds))).collect();
-    let failed: Vec<String> = tested
-        .iter()
-        .filter(|(_, test, holds)| !holds(test))
-        .map(|(name, test, _)| format!("{name} fails with P = {}", probability(test.p)))
-        .collect();
-    let missing: Vec<&str> = controls.iter().filter(|(_, test, _)| test.is_none()).map(|(name, _, _)| *name).collect();
-    let mut text = match (tested.is_empty(), failed.is_empty()) {
-        (true, _) => return "no control could be run".to_owned(),
-        (false, true) => "controls hold".to_owned(),
-        (false, false) => failed.join(", "),
-    };
-    if !missing.is_empty() {
-        text.push_str(&format!("; not run: {}", missing.join(", ")));
-    }
-    text
-}
-
-fn rates(analysis: &Analysis, out: &mut String) {
-    let of = |group: &str| -> Vec<_> {
-        analysis.rates.iter().filter(|rate| rate.group == group && rate.behaviour.is_none()).collect()
-    };
-    let (configs, runs) = (of("reward-config"), of("run"));
-    let several = runs.len() > 1;
-    let shown = |rates: &[&crate::correlate::ConfigRate]| {
-        let one = |rate: &&crate::correlate::ConfigRate| {
-            let interval = if several {
-                format!(" (95 % {:.2} … {:.2})", rate.interval.0, rate.interval.1)
-            } else {
-                String::new()
-            };
-            let episodes = counted(rate.episodes as usize, "episode", "episodes");
-            format!("{} {} of {episodes}{interval}", rate.name, rate.flagged)
-        };
-        let mut parts: Vec<String> = rates.iter().take(1).map(one).collect();
-        parts.extend(rates.iter().skip(1).map(|rate| one(rate).replace(" episodes", "").replace(" episode", "")));
-        parts.join(", ")
-    };
-    if !configs.is_empty() {
-        let inference = if several { "" } else { " One run: no inference over configurations is possible." };
-        line(out, &format!("reward config  {}.{inference}", shown(&configs)));
-    }
-    if several {
-        line(out, &format!("run  {}.", shown(&runs)));
-        if let Ok(frame) = csv::recurrence_frame(analysis) {
-            line(out, &format!("{} with findings; see recurrence.csv for behaviours per run.", recurrent(&frame)));
-        }
-    }
-}
-
-/// "2 of 3 runs": rows of the recurrence by run.
-fn recurrent(frame: &polars::prelude::DataFrame) -> String {
-    let column = |name: &str| frame.column(name).ok();
-    let mut runs: BTreeMap<String, i64> = BTreeMap::new();
-    if let (Some(names), Some(flagged)) = (column("run"), column("flagged"))
-        && let (Ok(names), Ok(flagged)) = (names.str(), flagged.i64())
-    {
-        for (name, flagged) in names.iter().zip(flagged.iter()) {
-            *runs.entry(name.unwrap_or_default().to_owned()).or_default() += flagged.unwrap_or_default();
-        }
-    }
-    let with = runs.values().filter(|flagged| **flagged > 0).count();
-    format!("{with} of {}", counted(runs.len(), "run", "runs"))
-}
-
-fn unexplained(analysis: &Analysis, options: &TableOptions, out: &mut String) {
+fn unexplained(analysis: &Analysis, options: &TableOptions, page: &mut Page) {
     if analysis.unexplained.is_empty() {
-        return line(out, "Not explained by any step: nothing.");
+        return page.line("Not explained by any step: nothing.");
     }
-    line(out, &format!("Not explained by any step: {}.", analysis.unexplained.len()));
+    page.line(&format!("Not explained by any step: {}.", analysis.unexplained.len()));
     let shown = if options.verbose { usize::MAX } else { LISTED };
     for unexplained in analysis.unexplained.iter().take(shown) {
-        let decide = match unexplained.would_decide.as_slice() {
-            [] => String::new(),
-            what => format!("; would decide: {}", what.join(", ")),
-        };
         let text = format!(
-            "  {}  {}  leading: {}{decide}",
+            "  {}  {}  leading: {}",
             unexplained.behaviour.name(),
             unexplained.summary,
             hypothesis(unexplained.leading)
         );
-        line(out, &text);
+        page.line(&text);
     }
-    more(analysis.unexplained.len(), shown, out);
+    more(analysis.unexplained.len(), shown, page);
+    let mut decide: Vec<&str> = Vec::new();
+    for what in analysis.unexplained.iter().flat_map(|unexplained| &unexplained.would_decide) {
+        if !decide.contains(&what.as_str()) {
+            decide.push(what);
+        }
+    }
+    if !decide.is_empty() {
+        page.line(&format!("  would decide: {}", decide.join(", ")));
+    }
 }
 
-fn more(all: usize, shown: usize, out: &mut String) {
+fn more(all: usize, shown: usize, page: &mut Page) {
     if all > shown {
-        line(out, &format!("  … and {} more with --verbose, or in --format jsonl", all - shown));
+        page.line(&format!("  … and {} more with --verbose, or in --format jsonl", all - shown));
     }
 }
 
-fn uncovered(analysis: &Analysis, options: &TableOptions, out: &mut String) {
+fn uncovered(analysis: &Analysis, options: &TableOptions, page: &mut Page) {
     if analysis.uncovered.is_empty() {
-        return line(out, "Steps without coverage: none.");
+        return page.line("Steps without coverage: none.");
     }
-    line(out, &format!("Steps without coverage: {}.", analysis.uncovered.len()));
+    page.line(&format!("Steps without coverage: {}.", analysis.uncovered.len()));
     let shown = if options.verbose { usize::MAX } else { LISTED };
     for uncovered in analysis.uncovered.iter().take(shown) {
         let command = uncovered.step.command.as_deref().unwrap_or(&uncovered.step.tool);
@@ -385,30 +306,40 @@ fn uncovered(analysis: &Analysis, options: &TableOptions, out: &mut String) {
             uncovered.coverage,
             escape::shorten(command, 80)
         );
-        line(out, &text);
+        page.line(&text);
     }
-    more(analysis.uncovered.len(), shown, out);
+    more(analysis.uncovered.len(), shown, page);
 }
 
-fn anomalies(analysis: &Analysis, options: &TableOptions, out: &mut String) {
-    if analysis.anomalies.is_empty() {
-        return;
-    }
+fn anomalies(analysis: &Analysis, options: &TableOptions, page: &mut Page) {
     let mut kinds: BTreeMap<(&str, &str), u64> = BTreeMap::new();
     let path = |id: EvidenceId| analysis.sources.get(id.0 as usize).map_or("", |source| source.path.as_str());
-    for anomaly in &analysis.anomalies {
+    // Files of no known format and stamps without a year are told above already.
+    let told = |anomaly: &EvidenceAnomaly| {
+        let source = analysis.sources.get(anomaly.evidence.0 as usize);
+        !options.verbose
+            && match anomaly.anomaly.kind {
+                AnomalyKind::Unsupported => source.is_some_and(|source| source.format.is_none()),
+                AnomalyKind::UndatedTimes => source.is_some_and(|source| source.basis == Some(Basis::UnknownYear)),
+                _ => false,
+            }
+    };
+    for anomaly in analysis.anomalies.iter().filter(|anomaly| !told(anomaly)) {
         let count = kinds.entry((path(anomaly.evidence), anomaly.anomaly.kind.name())).or_default();
         *count = (*count).max(anomaly.of).max(1);
     }
+    if kinds.is_empty() {
+        return;
+    }
     let list: Vec<String> =
         kinds.iter().map(|((path, kind), count)| format!("{path} {kind} × {}", thousands(*count))).collect();
-    line(out, &format!("Odd in the evidence: {}.", list.join(", ")));
+    page.line(&format!("Odd in the evidence: {}.", list.join(", ")));
     if options.verbose {
         for anomaly in &analysis.anomalies {
             let unit = analysis.sources.get(anomaly.evidence.0 as usize).map_or("record", |source| source.record_unit);
             let place = super::jsonl::locator(unit, anomaly.anomaly.record);
             let what = format!("{} {place}: {}", path(anomaly.evidence), anomaly.anomaly.detail);
-            line(out, &format!("  {what}"));
+            page.line(&format!("  {what}"));
         }
     }
 }
@@ -448,7 +379,7 @@ pub fn times_less(bans: f64) -> String {
     format!("{} times", thousands(((ratio / digit).round() * digit).round() as u64))
 }
 
-fn rivals(analysis: &Analysis, out: &mut String) {
+fn rivals(analysis: &Analysis, page: &mut Page) {
     // One sentence per pair of leading hypotheses: the closest call among the findings speaks for all.
     let mut pairs: BTreeMap<(&str, &str), (&Rival, &Finding, usize)> = BTreeMap::new();
     for finding in &analysis.findings {
@@ -473,7 +404,7 @@ fn rivals(analysis: &Analysis, out: &mut String) {
             hypothesis(second),
             hypothesis(best)
         );
-        line(out, &text);
+        page.line(&text);
     }
 }
 

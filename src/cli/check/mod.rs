@@ -10,7 +10,7 @@ use coincident::report::junit;
 use coincident::report::layout::{Align, Table, Tone};
 
 use self::expect::Expect;
-use super::engine;
+use super::engine::{self, InForce};
 use super::evidence::ReadingArgs;
 use super::exit::{Exit, Outcome, Stop};
 use super::output::{Voice, print};
@@ -27,7 +27,7 @@ pub(crate) struct Check {
 }
 
 impl Check {
-    pub(crate) fn run(&self, voice: Voice) -> Outcome {
+    pub(crate) fn run(&self, voice: Voice, rules: &InForce) -> Outcome {
         let mut incidents = Vec::new();
         for directory in &self.directories {
             find(directory, &mut incidents)?;
@@ -49,7 +49,7 @@ impl Check {
             .iter()
             .map(|incident| {
                 voice.progress(&format!("checking {}", incident.display()));
-                run_incident(incident, voice)
+                run_incident(incident, voice, rules)
             })
             .collect();
         if let Some((mut file, shown)) = junit {
@@ -79,9 +79,9 @@ fn find(directory: &Path, incidents: &mut Vec<PathBuf>) -> Result<(), Stop> {
     Ok(())
 }
 
-fn run_incident(incident: &Path, voice: Voice) -> junit::Case {
+fn run_incident(incident: &Path, voice: Voice, rules: &InForce) -> junit::Case {
     let mut case = junit::Case { name: incident.display().to_string(), failures: Vec::new(), error: None };
-    match compared(incident, voice) {
+    match compared(incident, voice, rules) {
         Ok(failures) => case.failures = failures,
         Err(Stop::Message(_, message)) => case.error = Some(message),
         Err(Stop::ClosedPipe) => case.error = Some("interrupted".to_owned()),
@@ -89,7 +89,7 @@ fn run_incident(incident: &Path, voice: Voice) -> junit::Case {
     case
 }
 
-fn compared(incident: &Path, voice: Voice) -> Result<Vec<String>, Stop> {
+fn compared(incident: &Path, voice: Voice, rules: &InForce) -> Result<Vec<String>, Stop> {
     let expect = Expect::load(&incident.join(Expect::NAME)).map_err(Stop::usage)?;
     let evidence = incident.join("evidence");
     if !evidence.is_dir() {
@@ -98,7 +98,8 @@ fn compared(incident: &Path, voice: Voice) -> Result<Vec<String>, Stop> {
     let beside = incident.join("case.toml");
     let reading = ReadingArgs { case: beside.is_file().then_some(beside), ..ReadingArgs::default() };
     let evidence = reading.resolve(&[evidence], Voice { quiet: true, ..voice })?;
-    let (analysis, reading) = engine::analyze(evidence.take_in(Voice { quiet: true, ..voice })?, &evidence.options);
+    let (analysis, reading) =
+        engine::analyze(evidence.take_in(Voice { quiet: true, ..voice })?, &evidence.options, rules);
     Ok(compare::compare(&expect, &analysis, &reading))
 }
 
@@ -116,5 +117,5 @@ fn table(cases: &[junit::Case], voice: Voice) -> String {
             table.row([case.name.as_str(), "as expected", ""]);
         }
     }
-    table.render(voice.paint, "(no incidents)")
+    table.render(voice.screen, "(no incidents)")
 }

@@ -2,7 +2,7 @@
 
 use super::sizes::Sizes;
 use crate::model::{Confidence, Ssh, SshMessage};
-use crate::time::SECOND;
+use crate::time::{Instant, SECOND};
 
 // Payload lengths in bytes (RFC 4254, OpenSSH PROTOCOL; names of requests are part of the payload).
 /// USERAUTH_SUCCESS, REQUEST_SUCCESS and REQUEST_FAILURE: the message number alone.
@@ -21,6 +21,8 @@ const KEEPALIVE: u32 = 27;
 const NO_MORE_SESSIONS: u32 = 34;
 /// GLOBAL_REQUEST "tcpip-forward" without the address to bind.
 const TCPIP_FORWARD: u32 = 27;
+/// "localhost", what OpenSSH, dropbear and PuTTY bind unless told otherwise.
+const LOCALHOST: u32 = 9;
 /// Lengths of bind addresses: none, "::", "::1", "0.0.0.0", "localhost" and other IPv4 addresses.
 const BINDS: [u32; 11] = [0, 2, 3, 7, 9, 10, 11, 12, 13, 14, 15];
 /// GLOBAL_REQUEST "streamlocal-forward@openssh.com" without the path (of 1 to 108 bytes).
@@ -38,8 +40,11 @@ const AGENT: u32 = 39;
 /// CHANNEL_DATA around an identification line of 10 to 64 bytes: 9 more.
 const NESTED_BANNER: std::ops::RangeInclusive<u32> = 19..=73;
 
-/// A request for a forward follows the login at once. Keepalives come later: their interval is whole seconds.
-const AT_ONCE: i64 = SECOND - SECOND / 10;
+/// A request for a forward follows the login at once: within this and three times the quickest turn of the login.
+/// Keepalives come at any time after: their interval is whole seconds.
+const AT_ONCE: i64 = SECOND / 10;
+/// A client that opened a session says what it wants of it much sooner.
+const IDLE: i64 = 2 * SECOND;
 /// Messages of the client after login that are looked at for a request.
 const STARTUP: usize = 6;
 /// Messages after a channel open within which its confirmation is looked for.
@@ -56,6 +61,8 @@ pub(super) struct Talk<'a> {
     to_client: Sizes,
     /// Index of the first message after USERAUTH_SUCCESS.
     login: usize,
+    /// End of the flow.
+    last: Option<Instant>,
 }
 
 /// A remote forward was asked for.
@@ -109,7 +116,9 @@ enum State {
     /// Nothing more to be decided.
     Settled,
     PlainBegin,
+    PlainSession,
     PlainNoMoreSessions,
+    PlainKeepalive,
 }
 
 impl State {
@@ -128,17 +137,18 @@ impl State {
                 (Item::NoMoreSessions, State::Forwarded),
             ],
             State::Settled => &[],
+            State::PlainSession => &[(Item::NoMoreSessions, State::Settled)],
             State::PlainBegin => &[
                 (Item::NoMoreSessions, State::PlainNoMoreSessions),
-                (Item::Session, State::Settled),
+                (Item::Session, State::PlainSession),
                 (Item::Direct, State::Settled),
                 (Item::Keepalive, State::Settled),
                 (Item::HostkeysProve, State::Settled),
             ],
-            State::PlainNoMoreSessions => &[
-                (Item::Session, State::Settled),
+            // OpenSSH opens its session first, so no session follows here.
+            State::PlainNoMoreSessions | State::PlainKeepalive => &[
                 (Item::Direct, State::Settled),
-                (Item::Keepalive, State::Settled),
+                (Item::Keepalive, State::PlainKeepalive),
                 (Item::HostkeysProve, State::Settled),
             ],
         }
@@ -146,12 +156,12 @@ impl State {
 
     /// Whether a reading holds when a message ends here, whatever follows.
     fn holds(self) -> bool {
-        matches!(self, State::Forwarded | State::Settled)
+        matches!(self, State::Forwarded | State::Settled | State::PlainSession)
     }
 
     /// Whether a reading holds when the startup ends here.
     fn may_end(self) -> bool {
-        self.holds() || self == State::PlainNoMoreSessions
+        self.holds() || matches!(self, State::PlainNoMoreSessions | State::PlainKeepalive)
     }
 }
 
@@ -168,6 +178,7 @@ impl<'a> Talk<'a> {
             to_server: Sizes::of(ssh.cipher_to_server.as_deref()?, ssh.mac_to_server.as_deref())?,
             to_client: Sizes::of(ssh.cipher_to_client.as_deref()?, ssh.mac_to_client.as_deref())?,
             login: 0,
+            last: ssh.last,
         };
         talk.login = talk.find_login()?;
         Some(talk)
@@ -191,6 +202,18 @@ impl<'a> Talk<'a> {
         None
     }
 
+    /// The shortest time in which the client answered the server during login: round trip and a little work.
+    fn quickest_turn(&self) -> i64 {
+        let login = self.messages.get(..self.login).unwrap_or_default();
+        let turns = login.windows(2).filter_map(|pair| match pair {
+            [before, after] if !self.is_client(before) && self.is_client(after) => {
+                Some(after.at.since(before.at).max(0))
+            }
+            _ => None,
+        });
+        turns.min().unwrap_or(0)
+    }
+
     /// The client's messages right after login, with their places, until a channel is confirmed or quiet sets in.
     fn startup(&self) -> Vec<(usize, &'a SshMessage)> {
         let mut startup: Vec<(usize, &SshMessage)> = Vec::new();
@@ -198,6 +221,7 @@ impl<'a> Talk<'a> {
         else {
             return startup;
         };
+        let at_once = self.quickest_turn().saturating_mul(3).saturating_add(AT_ONCE).min(SECOND);
         for (index, message) in self.messages.iter().enumerate().skip(self.login) {
             if !self.is_client(message) {
                 if !startup.is_empty() && message.length == self.to_client.wire(CONFIRMATION) {
@@ -205,7 +229,7 @@ impl<'a> Talk<'a> {
                 }
                 continue;
             }
-            if message.at.since(last) > AT_ONCE || startup.len() == STARTUP {
+            if message.at.since(last) > at_once || startup.len() == STARTUP {
                 break;
             }
             last = message.at;
@@ -260,7 +284,7 @@ impl<'a> Talk<'a> {
         if !self.reads(State::Begin, &lengths) {
             return None;
         }
-        let plain = self.reads(State::PlainBegin, &lengths);
+        let plain = self.reads(State::PlainBegin, &lengths) && !self.is_streamlocal_of_openssh(&lengths);
         let reply = self.reply(startup.first()?.0, startup.last()?.0);
         let bare_is_telling = self.to_client.wire(BARE) != self.to_client.wire(WITH_PORT);
         let alone = self.is(Item::Forward, first);
@@ -272,6 +296,15 @@ impl<'a> Talk<'a> {
                 Confidence::Certain
             }
             (false, _) => Confidence::Strong,
+            // A keepalive that happened to come at once looks the same.
+            (true, Some(Reply::Answered { bare: true, .. }))
+                if lengths.len() == 1
+                    && self.is(Item::Keepalive, first)
+                    && !self.is(Item::NoMoreSessions, first)
+                    && (self.exact || bare_is_telling) =>
+            {
+                Confidence::Weak
+            }
             // The answer to a global request, where a session would have got a confirmation.
             (true, Some(Reply::Answered { bare: true, .. })) if self.exact || bare_is_telling => Confidence::Strong,
             (true, _) => self.ambiguous(&startup)?,
@@ -295,6 +328,20 @@ impl<'a> Talk<'a> {
             records,
             end: startup.last()?.0 + 1,
         })
+    }
+
+    /// OpenSSH sends a request for a forward in a segment of its own and no-more-sessions in the next. What it sends
+    /// for `-W` (an open, then no-more-sessions) and for a session comes in one segment.
+    fn is_streamlocal_of_openssh(&self, lengths: &[u32]) -> bool {
+        let [first, second, ..] = lengths else { return false };
+        let otherwise = [Item::NoMoreSessions, Item::Session, Item::Keepalive];
+        let both = self.to_server.wire(NO_MORE_SESSIONS) + self.to_server.wire(SESSION);
+        self.client_is_openssh
+            && !self.exact
+            && self.is(Item::Streamlocal, *first)
+            && self.is(Item::NoMoreSessions, *second)
+            && *first != both
+            && !otherwise.iter().any(|item| self.is(*item, *first))
     }
 
     /// What the server answers to the startup: the first of its messages after `first` that is an answer by its size,
@@ -335,13 +382,13 @@ impl<'a> Talk<'a> {
         if self.exact || !self.is(Item::Forward, first.length) {
             return None;
         }
-        // OpenSSH sends no-more-sessions and a session's open in one segment, but a forward in one of its own.
-        if self.client_is_openssh
-            && let Some((_, second)) = rest.first()
-            && (self.is(Item::NoMoreSessions, second.length)
-                || second.length == self.to_server.wire(NO_MORE_SESSIONS) + self.to_server.wire(SESSION))
-        {
-            return Some(Confidence::Strong);
+        if self.client_is_openssh {
+            // It sends no-more-sessions and a session's open in one segment, but a forward in one of its own, and
+            // no-more-sessions behind it.
+            let both = self.to_server.wire(NO_MORE_SESSIONS) + self.to_server.wire(SESSION);
+            let second = rest.first().map(|(_, second)| second.length);
+            let fits = second.is_some_and(|second| second == both || self.is(Item::NoMoreSessions, second));
+            return fits.then_some(Confidence::Strong);
         }
         if !rest.is_empty() {
             return None;
@@ -355,12 +402,12 @@ impl<'a> Talk<'a> {
                 let is_open = opened.is_some_and(|open| !self.is_client(open) && self.is_open(open.length, false));
                 (is_open && message.length == self.to_server.wire(CONFIRMATION)).then_some(Confidence::Strong)
             }
-            // Other clients than OpenSSH never send no-more-sessions: a lone request that gets no confirmation.
-            None if !self.client_is_openssh => {
-                let quiet = self.messages.last().is_some_and(|last| last.at.since(first.at) >= 0);
-                quiet.then_some(Confidence::Weak)
+            // A lone request for the usual address that a session's client would not have left alone.
+            None => {
+                let usual = first.length == self.to_server.wire(TCPIP_FORWARD + LOCALHOST);
+                let idle = self.last.is_some_and(|last| last.since(first.at) >= IDLE);
+                (usual && idle).then_some(Confidence::Weak)
             }
-            None => None,
         }
     }
 

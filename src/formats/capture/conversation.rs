@@ -311,8 +311,9 @@ impl Conversation {
         self.flush(self.last.record, out);
         let answered = match (self.responder.is_silent(), self.is_tcp()) {
             (false, _) => Some(true),
-            // One side alone was captured: its acknowledgements do not prove what they acknowledge.
-            (true, true) if self.opener.has(ACK) => None,
+            // One side alone was captured: its acknowledgements do not prove what they acknowledge, and a reset of
+            // what came before the capture asks for no answer.
+            (true, true) if self.opener.has(ACK) || (self.opener.has(RST) && !self.opener.has(SYN)) => None,
             (true, _) => Some(false),
         };
         let connection = Connection {

@@ -6,7 +6,7 @@ use super::conversation::End;
 use super::flows::{Bounds, FlowTable, Packet};
 use super::packets::{Output, Stamp, Weight};
 use super::tally::Tally;
-use super::transport::{ACK, SYN, Segment, Transport};
+use super::transport::{ACK, FIN, RST, SYN, Segment, Transport};
 use crate::evidence::AnomalyKind;
 use crate::formats::Collector;
 use crate::model::{Detail, Observation};
@@ -138,5 +138,30 @@ fn observations_of_readers_take_the_resolution_of_packets() {
         let (mut sink, mut tally) = (Collector::default(), Tally::default());
         Output { sink: &mut sink, tally: &mut tally }.emit(like, |emit| emit(&seen));
         assert_eq!(sink.observations[0].span, expected);
+    }
+}
+
+/// What a scan's probe and its answer leave behind, and what the leftovers of a connection from before the capture do.
+#[test]
+fn probes_without_a_syn_and_what_came_back() {
+    const XMAS: u8 = FIN | 8 | 32;
+    let cases: [(&[(bool, u8)], &str, Option<bool>); 8] = [
+        (&[(true, 0), (false, RST | ACK)], "RSTR", Some(true)),
+        (&[(true, 0), (true, 0)], "OTH", Some(false)),
+        (&[(true, XMAS)], "SH", Some(false)),
+        (&[(true, ACK), (false, RST)], "RSTR", Some(true)),
+        (&[(true, ACK)], "OTH", None),
+        (&[(true, SYN), (false, RST | ACK)], "REJ", Some(true)),
+        (&[(true, RST)], "RSTOS0", None),
+        (&[(true, FIN | ACK)], "SH", None),
+    ];
+    for (packets, state, answered) in cases {
+        let mut bench = Bench::new(Bounds::default());
+        for (out, flags) in packets {
+            bench.tcp(0, 50_000, *out, *flags, 1, b"");
+        }
+        let sink = bench.finish().1;
+        let Detail::Connection(seen) = &sink.observations[0].detail else { panic!("a connection") };
+        assert_eq!((seen.state.as_deref(), seen.answered), (Some(state), answered), "{packets:?}");
     }
 }

@@ -55,7 +55,7 @@ fn a_whole_case() {
     assert_eq!(case.host_of_address(ip("10.20.9.9").unwrap()).unwrap().name, "lab");
     assert_eq!(case.host_of_address(ip("192.0.2.1").unwrap()), None);
     let run = case.run_of("transcripts/ep-001.jsonl").unwrap();
-    assert_eq!((run.name.as_str(), run.reward_config.as_deref()), ("transcripts/*.jsonl", Some("resource-bonus")));
+    assert_eq!((run.name.as_str(), run.reward_config.as_deref()), ("transcripts", Some("resource-bonus")));
     assert!(case.run_of("transcripts/old/ep.jsonl").is_none());
     assert_eq!(case.is_allocated("/opt/conda/bin/python3"), Some(true));
     assert_eq!(case.is_allocated("/usr/bin/nvsample"), Some(true));
@@ -198,4 +198,18 @@ fn the_case_file_knows_itself() {
     std::fs::write(&path, b"[egress]\n\xff").unwrap();
     let error = CaseFile::load(&path).unwrap_err().to_string();
     assert!(error.ends_with("case.toml:2:1: not UTF-8"), "{error}");
+}
+
+#[test]
+fn runs_without_a_name_go_by_their_folder() {
+    let names = |text: &str| -> Vec<String> {
+        CaseFile::parse(text, "case.toml").unwrap().runs.into_iter().map(|run| run.name).collect()
+    };
+    let run = |pattern: &str| format!("[[run]]\ntranscripts = \"{pattern}\"\n");
+    let all = ["transcripts/run-a/*.jsonl", "transcripts/run-b/**/*.jsonl", "*.jsonl", "./*", "runs/{a,b}/x.jsonl"];
+    assert_eq!(names(&all.map(run).concat()), ["run-a", "run-b", "*.jsonl", "./*", "runs"]);
+    let twice = format!("{}{}", run("east/run-a/*"), run("west/run-a/*"));
+    assert_eq!(names(&twice), ["east/run-a/*", "west/run-a/*"]);
+    let taken = format!("[[run]]\nname = \"run-a\"\ntranscripts = \"x/*\"\n{}", run("run-a/*"));
+    assert_eq!(names(&taken), ["run-a", "run-a/*"]);
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::model::Alert;
-use crate::time::SECOND;
+use crate::time::{Basis, Instant, SECOND};
 
 fn flow() -> Flow {
     Flow {

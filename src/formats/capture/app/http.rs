@@ -101,7 +101,14 @@ impl HttpReader {
                 Inner::WebSocket(inner) => return inner.data(packet, bytes, emit),
                 Inner::Closed => return,
             }
+            let depth = self.depth;
             let half = self.half(is_request);
+            // A server that is none of HTTP says what it is all the same: SSH answers with its identification.
+            if !is_request && half.phase == Phase::Head && half.buffer.is_empty() && bytes.starts_with(b"SSH-") {
+                self.inner = TcpReaders::nested(self.flow, false, depth)
+                    .map_or(Inner::Closed, |inner| Inner::Raw(Box::new(inner)));
+                continue;
+            }
             match half.phase {
                 Phase::Head => bytes = self.head(packet, bytes, is_request, emit),
                 Phase::Body(left) | Phase::Chunk(left) => {

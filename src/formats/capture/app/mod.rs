@@ -9,6 +9,7 @@ mod http;
 mod http_head;
 mod jsonrpc;
 mod mining;
+mod p2p;
 mod sniff;
 mod ssh;
 mod ssh_kex;
@@ -172,6 +173,7 @@ impl TcpReaders {
             Sniffed::HttpRequest => Box::new(http::HttpReader::new(self.flow, packet.from_opener, self.depth)),
             Sniffed::HttpResponse => Box::new(http::HttpReader::new(self.flow, !packet.from_opener, self.depth)),
             Sniffed::Json => Box::new(jsonrpc::JsonReader::new(self.flow)),
+            Sniffed::P2p(network) => Box::new(p2p::P2pReader::new(self.flow, network)),
             Sniffed::More | Sniffed::Unknown | Sniffed::Nothing => return,
         };
         // What the other direction held back came first.

@@ -2,7 +2,7 @@
 
 use memchr::{memchr, memmem};
 
-use super::dns;
+use super::{dns, p2p};
 use crate::model::Flow;
 
 /// Segments of a direction that are looked at: greetings before a STARTTLS are fewer.
@@ -20,6 +20,7 @@ pub(super) enum Sniffed {
     HttpRequest,
     HttpResponse,
     Json,
+    P2p(p2p::Network),
     /// May be the beginning of something known.
     More,
     Unknown,
@@ -46,12 +47,15 @@ pub(super) fn sniff(bytes: &[u8], flow: Flow) -> Sniffed {
     {
         return Sniffed::Ssh;
     }
-    dns::sniff_tcp(bytes, flow)
+    match p2p::sniff(bytes) {
+        Some(network) => Sniffed::P2p(network),
+        None => dns::sniff_tcp(bytes, flow),
+    }
 }
 
 /// TLS records (RFC 8446 section 5.1): type, version 3.x, length, and in a handshake record the message type.
 fn tls(bytes: &[u8]) -> Sniffed {
-    if !bytes.get(1).is_none_or(|major| *major == 3) || !bytes.get(2).is_none_or(|minor| *minor <= 4) {
+    if bytes.get(1).is_some_and(|major| *major != 3) || bytes.get(2).is_some_and(|minor| *minor > 4) {
         return Sniffed::Unknown;
     }
     match (bytes.first(), bytes.get(3), bytes.get(4), bytes.get(5)) {

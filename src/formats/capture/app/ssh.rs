@@ -204,11 +204,7 @@ impl SshReader {
     fn inverted(&self) -> bool {
         self.opener_is_server.unwrap_or_else(|| {
             let marked = |index: usize| self.kex_inits[index].as_ref().and_then(|init| init.is_client());
-            match (marked(0), marked(1)) {
-                (Some(false), None | Some(true)) => true,
-                (None, Some(true)) => true,
-                _ => false,
-            }
+            matches!((marked(0), marked(1)), (Some(false), None | Some(true)) | (None, Some(true)))
         })
     }
 
@@ -330,7 +326,7 @@ impl SshReader {
 impl ClearLength {
     /// The whole packet on the wire, if that can be a packet's length.
     fn size(&self, length: u32) -> Option<u32> {
-        let whole_blocks = self.block != 0 && length % self.block == 0;
+        let whole_blocks = self.block != 0 && length.is_multiple_of(self.block);
         (whole_blocks && (8..=PACKET_MAX).contains(&length)).then(|| 4 + length + self.tag)
     }
 
@@ -362,7 +358,7 @@ impl ClearLength {
 /// RFC 4419, RFC 5656), but the other way round for RSA key exchange (RFC 4432) and undecided beyond the first for
 /// GSS-API (RFC 4462).
 fn kex_sender_is_client(number: u8, kex: Option<&str>) -> Option<bool> {
-    let even = number % 2 == 0;
+    let even = number.is_multiple_of(2);
     match kex {
         Some(kex) if kex.starts_with("gss-") => (number == 30).then_some(true),
         Some(kex) if kex.starts_with("rsa") => Some(!even),

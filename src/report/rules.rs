@@ -1,0 +1,151 @@
+//! `rules`: the rules in force, and what is wrong with rules.
+
+use serde::Serialize;
+
+use super::layout::{Align, Screen, Table, Tone};
+use super::{escape, jsonl, observation};
+use crate::detect::rules::{LintLevel, RuleInfo, RuleSet};
+
+/// Columns of the list, as CSV names them.
+const COLUMNS: [&str; 9] = ["id", "behaviour", "kind", "confidence", "level", "log_source", "attack", "title", "path"];
+
+#[derive(Serialize)]
+struct RuleLine<'a> {
+    r#type: &'static str,
+    id: &'a str,
+    behaviour: &'static str,
+    kind: &'a str,
+    confidence: &'static str,
+    level: &'a str,
+    log_source: &'static str,
+    attack: &'a [String],
+    title: &'a str,
+    path: &'a str,
+}
+
+impl<'a> From<&'a RuleInfo> for RuleLine<'a> {
+    fn from(rule: &'a RuleInfo) -> Self {
+        RuleLine {
+            r#type: "rule",
+            id: &rule.id,
+            behaviour: rule.behaviour.name(),
+            kind: &rule.kind,
+            confidence: rule.confidence.name(),
+            level: &rule.level,
+            log_source: rule.logsource.name(),
+            attack: &rule.attack,
+            title: &rule.title,
+            path: &rule.path,
+        }
+    }
+}
+
+/// The rules as a table.
+pub fn table(rules: &RuleSet, screen: Screen) -> String {
+    let mut table = Table::new(&[
+        ("ID", Align::Left),
+        ("BEHAVIOUR", Align::Left),
+        ("KIND", Align::Left),
+        ("CONFIDENCE", Align::Left),
+        ("LEVEL", Align::Left),
+        ("LOG SOURCE", Align::Left),
+        ("TITLE", Align::Left),
+    ]);
+    for rule in rules.rules.iter().map(RuleLine::from) {
+        table.row([rule.id, rule.behaviour, rule.kind, rule.confidence, rule.level, rule.log_source, rule.title]);
+    }
+    table.render(screen, "(no rules)")
+}
+
+/// The rules as CSV.
+pub fn csv(rules: &RuleSet) -> Vec<u8> {
+    let mut out = observation::csv_line(COLUMNS);
+    for rule in rules.rules.iter().map(RuleLine::from) {
+        let attack = rule.attack.join(" ");
+        let cells = [
+            rule.id,
+            rule.behaviour,
+            rule.kind,
+            rule.confidence,
+            rule.level,
+            rule.log_source,
+            &attack,
+            rule.title,
+            rule.path,
+        ];
+        let cells = cells.map(escape::csv_cell);
+        out.extend(observation::csv_line(cells.iter().map(AsRef::as_ref)));
+    }
+    out
+}
+
+/// The rules as lines of type `rule`.
+pub fn jsonl(rules: &RuleSet) -> String {
+    rules.rules.iter().map(|rule| jsonl::to_line(&RuleLine::from(rule))).collect()
+}
+
+/// Something wrong with a rule file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Complaint {
+    pub path: String,
+    /// "error", "warning", "info" or "hint".
+    pub severity: &'static str,
+    /// The rule, row or check, and the place within the file; empty for the file as a whole.
+    pub place: String,
+    pub message: String,
+}
+
+/// What is wrong with the rules of a set.
+pub fn complaints(rules: &RuleSet) -> Vec<Complaint> {
+    let one = |message: crate::detect::rules::LintMessage| Complaint {
+        path: message.path,
+        severity: if message.level == LintLevel::Error { "error" } else { "warning" },
+        place: message.rule.unwrap_or_default(),
+        message: message.message,
+    };
+    rules.lint().into_iter().map(one).collect()
+}
+
+/// Complaints as a table.
+pub fn lint_table(complaints: &[Complaint], screen: Screen) -> String {
+    let mut table = Table::new(&[
+        ("FILE", Align::Left),
+        ("SEVERITY", Align::Left),
+        ("WHERE", Align::Left),
+        ("MESSAGE", Align::Left),
+    ]);
+    for one in complaints {
+        let tone = match one.severity {
+            "error" => Tone::Alarm,
+            "warning" => Tone::Warning,
+            _ => Tone::Plain,
+        };
+        table.toned([
+            (one.path.as_str(), Tone::Plain),
+            (one.severity, tone),
+            (one.place.as_str(), Tone::Plain),
+            (one.message.as_str(), Tone::Plain),
+        ]);
+    }
+    table.render(screen, "(nothing to say)")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rule_has_a_row_in_each_form() {
+        let rules = RuleSet::embedded();
+        assert!(!rules.rules.is_empty());
+        let csv = String::from_utf8(csv(&rules)).unwrap();
+        assert_eq!(csv.lines().next(), Some("id,behaviour,kind,confidence,level,log_source,attack,title,path"));
+        assert_eq!(csv.lines().count(), rules.rules.len() + 1);
+        assert_eq!(table(&rules, Screen::default()).lines().count(), rules.rules.len() + 1);
+        for (line, rule) in jsonl(&rules).lines().zip(&rules.rules) {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert_eq!((&line["type"], &line["id"]), (&"rule".into(), &rule.id.as_str().into()));
+            assert_eq!(line["behaviour"], rule.behaviour.name());
+        }
+    }
+}
