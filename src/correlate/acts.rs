@@ -268,14 +268,4 @@ pub(crate) fn printed_resolutions(intake: &Intake) -> Vec<(String, IpAddr)> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_here_document_ends_at_its_word_and_tabs_may_lead() {
-        let text = "cat > run.sh <<'EOF'\nset -e\n./job -o pool.example:3333\nEOF\nchmod +x run.sh";
-        assert_eq!(here_document(text).as_deref(), Some("set -e\n./job -o pool.example:3333"));
-        assert_eq!(here_document("cat <<-END > f\n\ta\n\tEND\nb").as_deref(), Some("\ta"));
-        assert_eq!(here_document("echo 1"), None);
-    }
-}
+mod tests;

@@ -87,9 +87,12 @@ pub(crate) fn test(
     })
 }
 
-/// Whether onsets follow tool calls; `None` where too few onsets leave it open.
+/// Whether onsets follow tool calls; `None` where too few onsets leave it open. One onset is no sample.
 pub(crate) fn verdict(alignment: &Alignment) -> Option<bool> {
     let test = &alignment.test;
+    if test.onsets < 2 {
+        return None;
+    }
     match test.p {
         p if p <= LEVEL => Some(true),
         // All there are lie in windows, and still the test cannot tell: that is no evidence against.

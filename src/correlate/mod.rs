@@ -10,6 +10,8 @@ mod events;
 mod findings;
 mod identity;
 pub mod jitter;
+#[cfg(test)]
+mod kit;
 mod names;
 mod rates;
 mod rivals;

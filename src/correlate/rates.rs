@@ -80,3 +80,6 @@ fn compare(episodes: &[EpisodeRow], configs: &[ConfigRate]) -> Option<String> {
         pure.len()
     ))
 }
+
+#[cfg(test)]
+mod tests;

@@ -83,21 +83,21 @@ fn propagate(
     steps: &[crate::model::Step],
     acts: &[Act],
     first: usize,
-    anchors: &BTreeMap<usize, Instant>,
+    anchors: &BTreeMap<usize, (Instant, Instant)>,
 ) {
     let duration = |at: usize| steps[at].duration_ns.unwrap_or(0).max(0);
     let mut earliest: Option<Instant> = None;
     for at in 0..steps.len() {
         times[at].start = earliest;
         let after = earliest.map(|earliest| earliest.plus(duration(at)));
-        let seen = anchors.get(&(first + at)).filter(|_| !acts[at].leaves_running()).copied();
+        let seen = anchors.get(&(first + at)).filter(|_| !acts[at].leaves_running()).map(|(lo, _)| *lo);
         earliest = after.max(seen);
     }
     let mut latest: Option<Instant> = None;
     for at in (0..steps.len()).rev() {
         times[at].end = latest;
         let before = latest.map(|latest| latest.plus(-duration(at)));
-        let seen = anchors.get(&(first + at)).copied();
+        let seen = anchors.get(&(first + at)).map(|(_, hi)| *hi);
         // The start of this step bounds the end of the one before.
         latest = match (before, seen) {
             (Some(a), Some(b)) => Some(a.min(b)),
@@ -106,23 +106,33 @@ fn propagate(
     }
 }
 
-/// Steps that alone, in the whole case, name a peer that their host reached: with the first event there.
-fn sole_witnesses(intake: &Intake, acts: &[Act], events: &[Event], identity: &Identity) -> BTreeMap<usize, Instant> {
+/// Steps that alone, in the whole case, name a peer that their host reached: with the earliest and the latest moment
+/// that the first event there may have been at, as far as stamp and clock tell.
+fn sole_witnesses(
+    intake: &Intake,
+    acts: &[Act],
+    events: &[Event],
+    identity: &Identity,
+) -> BTreeMap<usize, (Instant, Instant)> {
     let mut writers: BTreeMap<&Token, Vec<usize>> = BTreeMap::new();
     for (step, act) in acts.iter().enumerate().filter(|(at, act)| act.network && !intake.steps[*at].not_executed) {
         for token in &act.tokens {
             writers.entry(token).or_default().push(step);
         }
     }
-    let mut anchors: BTreeMap<usize, Instant> = BTreeMap::new();
+    let mut anchors: BTreeMap<usize, (Instant, Instant)> = BTreeMap::new();
     for event in events.iter().filter(|event| event.timed) {
         for token in event.tokens.iter() {
             let Some([step]) = writers.get(token).map(Vec::as_slice) else { continue };
             if identity.fits(&intake.steps[*step].episode, event.src) != Some(false) {
-                let first = anchors.entry(*step).or_insert(event.at);
-                *first = event.at.min(*first);
+                let (lo, hi) = (event.at.plus(-event.slack_ns), event.at.plus(event.slack_ns));
+                let first = anchors.entry(*step).or_insert((lo, hi));
+                *first = (lo.min(first.0), hi.min(first.1));
             }
         }
     }
     anchors
 }
+
+#[cfg(test)]
+mod tests;

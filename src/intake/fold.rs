@@ -146,8 +146,7 @@ impl Fold {
     fn http(&mut self, flow: Option<Flow>, span: Option<Span>, number: u64, http: &Http) {
         let Some(flow) = flow else { return };
         if let Some(host) = &http.host {
-            let host = host.rsplit_once(':').map_or(host.as_str(), |(name, _)| name);
-            self.name(host, NameSource::Host, flow, span, number);
+            self.name(without_port(host), NameSource::Host, flow, span, number);
         }
         let record = self.at(number);
         if let (Some(told), Some(seen)) = (http.date, http.date_seen) {
@@ -252,6 +251,14 @@ impl Fold {
     /// Distinct facts that were not kept because a bound was reached.
     pub(super) fn omitted(&self) -> u64 {
         self.omitted
+    }
+}
+
+/// The name or address in a Host (RFC 3986, section 3.2.2: an IPv6 address stands in brackets).
+fn without_port(host: &str) -> &str {
+    match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, _)) => address,
+        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
     }
 }
 
@@ -430,3 +437,6 @@ impl Sink for Fold {
         self
     }
 }
+
+#[cfg(test)]
+mod tests;

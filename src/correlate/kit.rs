@@ -1,0 +1,230 @@
+//! Small worlds for the tests of this module, put together by hand.
+
+use std::net::IpAddr;
+use std::sync::OnceLock;
+
+use super::acts::{self, Act};
+use super::attribute::Steps;
+use super::clocks::{self, Clocks};
+use super::events::{self, Event};
+use super::identity::Identity;
+use super::names::Names;
+use super::steptime::{self, StepTime};
+use crate::detect::rules::RuleSet;
+use crate::evidence::{EvidenceId, Record};
+use crate::formats::Kind;
+use crate::intake::{CaseFile, DnsFact, Intake, Source};
+use crate::model::{
+    Actor, Conversation, ConversationKey, ConversationStart, Endpoint, EndpointKind, Episode, Protocol, Segment, Step,
+};
+use crate::time::{Basis, Instant, SECOND, Span, YearSource};
+
+/// A moment so many milliseconds after 2026-11-20T00:00:00Z.
+pub(super) fn ms(milliseconds: i64) -> Instant {
+    Instant(1_795_132_800 * SECOND + milliseconds * 1_000_000)
+}
+
+pub(super) fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+pub(super) fn rules() -> &'static RuleSet {
+    static RULES: OnceLock<RuleSet> = OnceLock::new();
+    RULES.get_or_init(RuleSet::embedded)
+}
+
+#[derive(Default)]
+pub(super) struct World {
+    pub(super) intake: Intake,
+    pub(super) case: CaseFile,
+}
+
+impl World {
+    /// A world with what a case file says.
+    pub(super) fn with_case(text: &str) -> World {
+        World { case: CaseFile::parse(text, "case.toml").unwrap(), ..World::default() }
+    }
+
+    pub(super) fn source(&mut self, path: &str, kind: Kind, basis: Basis) -> EvidenceId {
+        self.intake.sources.push(Source {
+            path: path.to_owned(),
+            sha256: String::new(),
+            bytes: 1,
+            format: Some("made-up"),
+            kind: Some(kind),
+            compression: "",
+            record_unit: "record",
+            reason: String::new(),
+            runner_up: None,
+            records: 1,
+            unread: 0,
+            unread_reasons: Vec::new(),
+            first: Some(ms(0)),
+            last: Some(ms(86_400_000)),
+            basis: Some(basis),
+            declared_zone: false,
+            declared_offset_ns: 0,
+            year: YearSource::Unknown,
+            failure: None,
+        });
+        EvidenceId(self.intake.sources.len() as u32 - 1)
+    }
+
+    /// An episode in a transcript of its own. The host as the case declares it, or as given.
+    pub(super) fn episode(&mut self, path: &str, host: Option<&str>) -> EvidenceId {
+        let evidence = self.source(path, Kind::Transcript, Basis::ExplicitOffset);
+        let run = self.case.run_of(path);
+        self.intake.episodes.push(Episode {
+            id: path.to_owned(),
+            name: path.trim_end_matches(".jsonl").to_owned(),
+            host: run.and_then(|run| run.host.clone()).or(host.map(str::to_owned)),
+            run: run.map(|run| run.name.clone()),
+            ..Episode::default()
+        });
+        evidence
+    }
+
+    /// The next step of the episode of that transcript; `at` is when it began and when it had ended.
+    pub(super) fn step(&mut self, evidence: EvidenceId, at: Option<(Instant, Instant)>, command: &str) -> usize {
+        let episode = self.intake.sources[evidence.0 as usize].path.clone();
+        let index = self.intake.steps.iter().filter(|step| step.episode == episode).count() as u32;
+        let endpoint = |at: Instant, kind| Endpoint { span: Span::at(at, Basis::ExplicitOffset), kind };
+        self.intake.steps.push(Step {
+            episode,
+            order: (u64::from(index), 0),
+            index,
+            call_id: None,
+            actor: Actor::Policy,
+            record: Record { evidence, number: u64::from(index) + 1 },
+            result_record: None,
+            start: at.map(|(start, _)| endpoint(start, EndpointKind::CallRecorded)),
+            end: at.map(|(_, end)| endpoint(end, EndpointKind::ResultRecorded)),
+            duration_ns: None,
+            tool: "Bash".to_owned(),
+            arguments: serde_json::json!({ "command": command }).to_string(),
+            command: Some(command.to_owned()),
+            output: None,
+            output_omitted_bytes: 0,
+            exit_code: Some(0),
+            background: false,
+            not_executed: false,
+        });
+        self.intake.steps.len() - 1
+    }
+
+    /// A connection of a second, in a segment of its own.
+    pub(super) fn connection(&mut self, evidence: EvidenceId, src: &str, dst: &str, at: Instant) -> &mut Segment {
+        // Every connection has a source port of its own.
+        let connections: usize = self.intake.conversations.iter().map(|one| one.segments.len()).sum();
+        self.connection_from(evidence, src, dst, at, 40_000 + connections as u16)
+    }
+
+    pub(super) fn connection_from(
+        &mut self,
+        evidence: EvidenceId,
+        src: &str,
+        dst: &str,
+        at: Instant,
+        src_port: u16,
+    ) -> &mut Segment {
+        let peer: std::net::SocketAddr = dst.parse().unwrap();
+        let key = ConversationKey {
+            evidence,
+            src: Some(ip(src)),
+            dst: Some(peer.ip()),
+            dst_port: Some(peer.port()),
+            protocol: Some(Protocol::TCP),
+        };
+        let place = match self.intake.conversations.iter().position(|one| one.key == key) {
+            Some(place) => place,
+            None => {
+                self.intake.conversations.push(Conversation { key, segments: Vec::new() });
+                self.intake.conversations.len() - 1
+            }
+        };
+        let record = self.intake.conversations.iter().map(|one| one.segments.len() as u64).sum::<u64>() + 1;
+        let last = at.plus(SECOND);
+        let basis = self.intake.sources[evidence.0 as usize].basis.unwrap();
+        let segments = &mut self.intake.conversations[place].segments;
+        segments.push(Segment {
+            first: at,
+            last,
+            basis,
+            first_record: record,
+            last_record: record,
+            observations: 1,
+            allowed: 0,
+            denied: 0,
+            answered: 0,
+            failed: 0,
+            bytes_out: None,
+            bytes_in: None,
+            packets_out: None,
+            packets_in: None,
+            starts: vec![ConversationStart { at, src_port, record, last }],
+            starts_omitted: false,
+            rules: Default::default(),
+        });
+        segments.last_mut().unwrap()
+    }
+
+    pub(super) fn dns(&mut self, name: &str, address: &str) {
+        self.intake.facts.dns.push(DnsFact {
+            name: name.to_owned(),
+            address: ip(address),
+            client: None,
+            first: None,
+            record: Record { evidence: EvidenceId(0), number: 1 },
+            count: 1,
+        });
+    }
+
+    pub(super) fn acts(&self) -> Vec<Act> {
+        acts::understand(&self.intake, rules())
+    }
+
+    pub(super) fn names(&self) -> Names {
+        Names::new(&self.intake.facts, acts::printed_resolutions(&self.intake))
+    }
+
+    pub(super) fn clocks(&self) -> Clocks {
+        clocks::find(&self.intake, &self.acts(), &self.names())
+    }
+
+    /// Everything that comes before attribution, in the order of `analyze`.
+    pub(super) fn lay(self) -> Laid {
+        let mut acts = self.acts();
+        let names = self.names();
+        let clocks = clocks::find(&self.intake, &acts, &names);
+        acts::note_unresolved(&mut acts, &names);
+        let identity = Identity::new(&self.intake, &self.case, &acts, &names);
+        let events = events::events(&self.intake, &clocks, &names, &|_| true);
+        let mut times = steptime::step_times(&self.intake, &clocks);
+        steptime::bound_by_order(&mut times, &self.intake, &acts, &events, &identity);
+        Laid { world: self, acts, names, clocks, identity, events, times }
+    }
+}
+
+pub(super) struct Laid {
+    pub(super) world: World,
+    pub(super) acts: Vec<Act>,
+    pub(super) names: Names,
+    pub(super) clocks: Clocks,
+    pub(super) identity: Identity,
+    /// Of all hosts.
+    pub(super) events: Vec<Event>,
+    pub(super) times: Vec<StepTime>,
+}
+
+impl Laid {
+    pub(super) fn steps(&self) -> Steps<'_> {
+        Steps { intake: &self.world.intake, acts: &self.acts, times: &self.times, identity: &self.identity }
+    }
+
+    /// Connections of the hosts that agents are known to run on, or of all.
+    pub(super) fn theirs(&self) -> Vec<Event> {
+        let theirs =
+            |event: &&Event| !self.identity.knows_agents() || event.src.is_some_and(|src| self.identity.is_agent(src));
+        self.events.iter().filter(theirs).cloned().collect()
+    }
+}
