@@ -51,6 +51,8 @@ pub(crate) struct Yardstick {
     background: Background,
     /// The same to any call before.
     any_step: Background,
+    /// Length of the evidence in seconds, at most a day.
+    observed_s: f64,
     /// The clocks allow lags to be weighed.
     pub(crate) timing: bool,
 }
@@ -204,8 +206,14 @@ impl Yardstick {
             lag: model.unwrap_or_else(LagModel::assumed),
             background,
             any_step,
+            observed_s: observed_s(events),
             timing,
         }
+    }
+
+    /// How long what a launcher left behind may live, in seconds: as long as the evidence. `None` for other steps.
+    fn life_s(&self, steps: &Steps<'_>, at: usize) -> Option<f64> {
+        steps.acts[at].leaves_running().then_some(self.observed_s)
     }
 
     /// Weighs every candidate of every event, and lets the candidates of an event share it.
@@ -221,18 +229,20 @@ impl Yardstick {
             let found = index.candidates(event);
             let same = self.same_host(event.src).log10;
             let named = peers.named(at);
-            let weigh = |one: &Possible| Candidate {
-                step: one.step,
-                log10_indicator: match named.binary_search_by_key(&one.step, |(step, _)| *step) {
-                    Ok(place) => named[place].1,
-                    Err(_) => peers.unnamed,
-                },
-                log10_identity: if index.fits(one.step, event) == Some(true) { same } else { Weight::NONE.log10 },
-                // Without a clock the event may have begun at any time that order and evidence leave.
-                lag_ns: one.lag.filter(|_| self.timing).unwrap_or({
-                    let most = observed.min(CANDIDATE_NS);
-                    (one.reach.0.min(most), one.reach.1.min(most))
-                }),
+            let weigh = |one: &Possible| {
+                let naming = named.binary_search_by_key(&one.step, |(step, _)| *step).ok();
+                Candidate {
+                    step: one.step,
+                    log10_indicator: naming.map_or(peers.unnamed, |place| named[place].1),
+                    // Only a launcher that names the peer may wait for long: else every launcher would draw every event.
+                    life_s: naming.and_then(|_| self.life_s(steps, one.step)),
+                    log10_identity: if index.fits(one.step, event) == Some(true) { same } else { Weight::NONE.log10 },
+                    // Without a clock the event may have begun at any time that order and evidence leave.
+                    lag_ns: one.lag.filter(|_| self.timing).unwrap_or({
+                        let most = observed.min(CANDIDATE_NS);
+                        (one.reach.0.min(most), one.reach.1.min(most))
+                    }),
+                }
             };
             let weighed = found.iter().map(weigh).collect();
             (found, weighed)
@@ -361,8 +371,18 @@ impl Yardstick {
         if !self.timing {
             return neutral("lag", "withheld: the clocks are not good enough", records);
         }
-        let background = if is_nearest { &self.background } else { &self.any_step };
-        let weight = attribution::lr_lag((lo, hi), &self.lag, background, self.anchors);
+        let life_s = self.life_s(steps, at).filter(|_| tokens::any_shared(&steps.acts[at].tokens, &event.tokens));
+        let weight = match life_s {
+            // Against the event falling anywhere in the time observed: this one step is asked about, not any step.
+            Some(life_s) => {
+                let anywhere = Background::Flat { rate_per_s: 1.0 / life_s };
+                attribution::lr_lag((lo, hi), &self.lag.of_launcher(life_s), &anywhere, self.anchors)
+            }
+            None => {
+                let background = if is_nearest { &self.background } else { &self.any_step };
+                attribution::lr_lag((lo, hi), &self.lag, background, self.anchors)
+            }
+        };
         let seconds = |ns: i64| ns as f64 / SECOND as f64;
         let (middle, tolerance) = (seconds(lo / 2 + hi / 2), seconds(hi.saturating_sub(lo) / 2));
         let delay = steps.acts[at].delay_ns;
@@ -447,6 +467,15 @@ fn sources_by_token(events: &[Event]) -> BTreeMap<Token, BTreeSet<Option<IpAddr>
         }
     }
     sources
+}
+
+/// First to last event in seconds, from 1 up to a day.
+fn observed_s(events: &[Event]) -> f64 {
+    let moments = || events.iter().map(|event| event.at);
+    match (moments().min(), moments().max()) {
+        (Some(first), Some(last)) => (last.since(first) as f64 / SECOND as f64).clamp(1.0, 86_400.0),
+        _ => 1.0,
+    }
 }
 
 /// Shares where no candidate has a time. Rates per second mean nothing then: even odds for "some step of these" and

@@ -56,6 +56,12 @@ impl LagModel {
         LagModel { main, tail_share: Self::TAIL_SHARE, tail_mean_s: Self::TAIL_MEAN_S }
     }
 
+    /// For a step that left something running for about `life_s` seconds (at least 1): what it brings about begins soon
+    /// in half of the cases, and at any time of that life in the others.
+    pub fn of_launcher(&self, life_s: f64) -> LagModel {
+        LagModel { tail_share: 0.5, tail_mean_s: life_s.max(1.0), ..*self }
+    }
+
     /// Density per second at a lag in seconds; 0 for negative lags.
     pub fn density(&self, lag_s: f64) -> f64 {
         if lag_s < 0.0 {

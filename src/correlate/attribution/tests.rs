@@ -13,7 +13,7 @@ fn ns(seconds: f64) -> i64 {
 }
 
 fn at(step: usize, lag_s: f64) -> Candidate {
-    Candidate { step, log10_indicator: 0.0, log10_identity: 0.0, lag_ns: (ns(lag_s), ns(lag_s)) }
+    Candidate { step, log10_indicator: 0.0, log10_identity: 0.0, lag_ns: (ns(lag_s), ns(lag_s)), life_s: None }
 }
 
 // scipy 1.17.1: .9*lognorm.pdf(.9, 1, scale=.8) + .1*expon.pdf(.9, scale=120), and (F(1.3) - F(.5)) / .8;
@@ -302,4 +302,19 @@ fn lag_and_indicator_weights_are_calibrated() {
         assert!((mean(&costs) - want).abs() <= 0.05, "{}", mean(&costs));
         assert!(mean(&naive) > mean(&costs));
     }
+}
+
+// By hand: the launcher that names the peer 300 s before, in 600 s of evidence, has 10^2.5 (0.5 f(300) + 0.5 e^-0.5 / 600)
+// = 0.16; the innocent call 1 s before has 10^-0.8 f(1) = 0.056. Without the life of a launcher it would have 316 * 6.8e-5
+// = 0.022 and lose.
+#[test]
+fn a_launcher_that_names_the_peer_outweighs_an_innocent_call_close_by() {
+    let innocent = Candidate { log10_indicator: -0.8, ..at(1, 1.0) };
+    let launcher = Candidate { log10_indicator: 2.5, life_s: Some(600.0), ..at(0, 300.0) };
+    let lag = LagModel::assumed();
+    let shares = attribute(&[vec![launcher, innocent]], 2, 600.0, &lag).unwrap();
+    assert!(shares.events[0].p_step[0] > shares.events[0].p_step[1]);
+    let plain = Candidate { life_s: None, ..launcher };
+    let shares = attribute(&[vec![plain, innocent]], 2, 600.0, &lag).unwrap();
+    assert!(shares.events[0].p_step[0] < shares.events[0].p_step[1]);
 }

@@ -34,7 +34,7 @@ fn one_run_each_says_that_no_inference_is_possible() {
     assert!((rates[2].interval.0 - 0.292_4).abs() < 1e-4 && rates[2].interval.1 == 1.0, "{:?}", rates[2].interval);
     assert!(rates[3].interval.0 == 0.0 && (rates[3].interval.1 - 0.841_9).abs() < 1e-4, "{:?}", rates[3].interval);
     assert_eq!(limits.len(), 1);
-    assert!(limits[0].starts_with("1 and 1 runs per reward configuration: too few"), "{limits:?}");
+    assert!(limits[0].starts_with("Runs per reward configuration: 1 of a and 1 of b; too few"), "{limits:?}");
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn a_run_under_both_configurations_is_of_neither() {
         episodes.push((run, "b", false));
     }
     let (_, limits) = super::rates(&rows(&episodes));
-    assert!(limits[0].starts_with("4 and 3 runs"), "{limits:?}");
+    assert!(limits[0].starts_with("Runs per reward configuration: 4 of a and 3 of b; too few"), "{limits:?}");
 }
 
 #[test]
