@@ -145,9 +145,7 @@ fn observations_of_readers_take_the_resolution_of_packets() {
 #[test]
 fn probes_without_a_syn_and_what_came_back() {
     const XMAS: u8 = FIN | 8 | 32;
-    /// Segments as (from the opener, flags), the state they make, whether the peer answered.
-    type Case<'a> = (&'a [(bool, u8)], &'a str, Option<bool>);
-    let cases: [Case<'_>; 8] = [
+    let cases: [(&[_], _, _); 8] = [
         (&[(true, 0), (false, RST | ACK)], "RSTR", Some(true)),
         (&[(true, 0), (true, 0)], "OTH", Some(false)),
         (&[(true, XMAS)], "SH", Some(false)),
