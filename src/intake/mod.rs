@@ -103,8 +103,22 @@ pub fn take_in(paths: &[PathBuf], options: &Options) -> Intake {
     let mut intake =
         Intake { files, readers, walk_errors: errors.iter().map(ToString::to_string).collect(), ..Intake::default() };
     let mut joins = episodes::Join::default();
+    let mut known: BTreeMap<(String, u64), String> = BTreeMap::new();
     for (index, (source, mut fold)) in folds.into_iter().enumerate() {
         let evidence = EvidenceId(index as u32);
+        let content = (source.sha256.clone(), source.bytes);
+        match known.get(&content).filter(|_| source.bytes > 0 && source.failure.is_none()) {
+            // Two copies of a transcript would share every event between them: the first speaks for both.
+            Some(first) => {
+                let detail = format!("the same bytes as {first}, used once");
+                let anomaly = Anomaly { record: 0, kind: AnomalyKind::Duplicate, detail };
+                intake.anomalies.push(EvidenceAnomaly { evidence, anomaly, of: 1 });
+                intake.readers[index].format = None;
+                intake.sources.push(source);
+                continue;
+            }
+            None => drop(known.insert(content, source.path.clone())),
+        }
         joins.take(&mut fold);
         intake.anomalies.extend(std::mem::take(&mut fold.anomalies).into_values().flat_map(|(of, anomalies)| {
             anomalies.into_iter().map(move |anomaly| EvidenceAnomaly { evidence, anomaly, of })
