@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Writes the inputs of the throughput measurements in docs/benchmarks.md.
 
-    generate.py lines LINES CONVERSATIONS FILE    netfilter LOG lines with RFC 3164 headers
+    generate.py lines LINES CONVERSATIONS FILE    netfilter LOG lines with RFC 3164 headers, a few busy conversations
+    generate.py even LINES CONVERSATIONS FILE     the same, all conversations alike
     generate.py capture MEGABYTES FILE            a pcap of mixed traffic
 
 The same arguments give the same bytes, on any machine: docs/benchmarks.md has their SHA-256. Needs Python 3.8 and
@@ -19,10 +20,10 @@ START = 1_795_184_026  # 2026-11-20T14:13:46Z
 RULES = ["[UFW BLOCK]", "[UFW ALLOW]", "EGRESS-DENY:", "EGRESS-ALLOW:", "filter_IN_public_REJECT:"]
 
 
-def lines(count, conversations, path):
+def lines(count, conversations, path, even=False):
     """`count` lines over `conversations` distinct (opener, peer, port, protocol), in order of time.
 
-    A few conversations have most of the lines (weights fall as 1/rank), 400 lines share a second, and every line has a
+    A few conversations have most of the lines (weights fall as 1/rank) unless `even`, 400 lines share a second, and every line has a
     source port, TTL and ID of its own.
     """
     rng = random.Random(SEED)
@@ -40,7 +41,7 @@ def lines(count, conversations, path):
         known.append((head, "TCP" if tcp else "UDP", tail))
     weights = [0.0]
     for rank in range(1, conversations + 1):
-        weights.append(weights[-1] + 1 / rank)
+        weights.append(weights[-1] + (1 if even else 1 / rank))
     cumulative = weights[1:]
     at = datetime.fromtimestamp(START, timezone.utc)
     with open(path, "w", encoding="ascii", newline="\n", buffering=1 << 20) as out:
@@ -233,8 +234,8 @@ def capture(megabytes, path):
 
 def main():
     match = sys.argv[1:]
-    if len(match) == 4 and match[0] == "lines":
-        lines(int(match[1]), int(match[2]), match[3])
+    if len(match) == 4 and match[0] in ("lines", "even"):
+        lines(int(match[1]), int(match[2]), match[3], match[0] == "even")
     elif len(match) == 3 and match[0] == "capture":
         capture(int(match[1]), match[2])
     else:

@@ -24,9 +24,12 @@ fn main() {
         );
     }
     let facts = &intake.facts;
+    let segments = || intake.conversations.iter().flat_map(|conversation| &conversation.segments);
     println!(
-        "{} conversations, {} names looked up, {} names spoken, {} requests, {} ssh, {} mining, {} steps, {} anomalies",
+        "{} conversations in {} segments with {} source ports, {} names looked up, {} names spoken, {} requests, {} ssh, {} mining, {} steps, {} anomalies",
         intake.conversations.len(),
+        segments().count(),
+        segments().map(|segment| segment.starts.len()).sum::<usize>(),
         facts.dns.len(),
         facts.names.len(),
         facts.http.len(),

@@ -1,4 +1,5 @@
 use std::io::{self, Read};
+use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
@@ -13,6 +14,9 @@ pub trait LineReader: Sync {
 
 const BLOCK: usize = 1 << 20;
 const LONGEST_LINE: usize = 16 << 20;
+/// Bytes of lines after which the forks of a sink are joined: each fork holds what is distinct in its lines again, and
+/// joining costs by what is distinct.
+const JOINED_EVERY: usize = 128 << 20;
 
 /// Feeds every line of `input` to `reader`, on all threads of the current rayon pool, in bounded memory. While lines are
 /// being read, the next ones are fetched and decompressed.
@@ -23,13 +27,23 @@ const LONGEST_LINE: usize = 16 << 20;
 /// When the input fails; the lines before the failure have been read.
 pub fn read_lines(input: &mut Input, reader: &dyn LineReader, sink: &mut dyn Sink) -> io::Result<()> {
     let blocks_at_once = rayon::current_num_threads().max(1) * 2;
-    let mut sinks: Vec<Box<dyn Sink>> = (0..blocks_at_once).map(|_| sink.fork()).collect();
+    let mut forks: Vec<Mutex<Box<dyn Sink>>> = (0..blocks_at_once).map(|_| Mutex::new(sink.fork())).collect();
     let mut blocks = Blocks::new(input);
     let mut batch = blocks.take(blocks_at_once);
+    let mut unjoined = 0;
     while !batch.is_empty() {
-        let ((), next) = rayon::join(|| read_batch(&batch, reader, &mut sinks), || blocks.take(blocks_at_once));
+        unjoined += batch.iter().map(|block| block.lines.len()).sum::<usize>();
+        let ((), next) = rayon::join(|| read_batch(&batch, reader, &forks), || blocks.take(blocks_at_once));
         blocks.recycle(batch);
         batch = next;
+        if unjoined >= JOINED_EVERY {
+            unjoined = 0;
+            for fork in &mut forks {
+                let fresh = sink.fork();
+                let fork = fork.get_mut().unwrap_or_else(PoisonError::into_inner);
+                sink.join(std::mem::replace(fork, fresh));
+            }
+        }
     }
     let Blocks { too_long, outcome, .. } = blocks;
     for (number, beginning) in too_long {
@@ -40,14 +54,18 @@ pub fn read_lines(input: &mut Input, reader: &dyn LineReader, sink: &mut dyn Sin
             detail: "a line longer than 16 MiB was passed over".to_owned(),
         });
     }
-    for fork in sinks {
-        sink.join(fork);
+    for fork in forks {
+        sink.join(fork.into_inner().unwrap_or_else(PoisonError::into_inner));
     }
     outcome
 }
 
-fn read_batch(batch: &[Block], reader: &dyn LineReader, sinks: &mut [Box<dyn Sink>]) {
-    batch.par_iter().zip(sinks.par_iter_mut()).for_each(|(block, sink)| {
+/// There is a fork for every block, and a block takes the first that is free: as many are used as there are threads, so
+/// that what they hold is held few times and stays near the processor.
+fn read_batch(batch: &[Block], reader: &dyn LineReader, forks: &[Mutex<Box<dyn Sink>>]) {
+    batch.par_iter().zip(forks.par_iter()).for_each(|(block, own)| {
+        let free = forks.iter().find_map(|fork| fork.try_lock().ok());
+        let mut sink = free.unwrap_or_else(|| own.lock().unwrap_or_else(PoisonError::into_inner));
         for (line, number) in block.lines.split(|byte| *byte == b'\n').zip(block.first_line..) {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             if !line.is_empty() {

@@ -88,7 +88,9 @@ impl Fold {
             return;
         };
         let record = self.at(record);
-        let segments = self.conversations.entry((flow.src, flow.dst, flow.dst_port, flow.protocol)).or_default();
+        let peers = (flow.src, flow.dst, flow.dst_port, flow.protocol);
+        // Room for four, as a vector takes by itself, is more than most conversations of a long log ever need.
+        let segments = self.conversations.entry(peers).or_insert_with(|| Vec::with_capacity(1));
         segments::add(segments, span, flow, record, seen);
     }
 

@@ -51,6 +51,10 @@ pub(super) fn insert(segments: &mut Vec<Segment>, mut segment: Segment) {
     for other in segments.drain(from..from + touched) {
         segment = join(segment, other);
     }
+    if let Some(before) = from.checked_sub(1).and_then(|at| segments.get_mut(at)) {
+        // Most likely it is over: what was kept in reserve for it would stay for good.
+        before.starts.shrink_to_fit();
+    }
     segments.insert(from, segment);
 }
 
@@ -112,6 +116,10 @@ fn join(mut one: Segment, other: Segment) -> Segment {
 /// Keeps, per source port, the earliest start, and of those the [`Segment::STARTS_KEPT`] earliest. What was put out
 /// can only have been later than all that stay, so the outcome does not depend on the order of calls.
 fn keep_start(starts: &mut Vec<ConversationStart>, omitted: &mut bool, start: ConversationStart) {
+    if *omitted && starts.len() == Segment::STARTS_KEPT && starts.last().is_some_and(|latest| *latest <= start) {
+        // The usual case in a busy log: later than all that stay, of a port that was kept earlier or is not kept.
+        return;
+    }
     if let Some(at) = starts.iter().rposition(|kept| kept.src_port == start.src_port) {
         if starts[at] <= start {
             return;
