@@ -288,10 +288,10 @@ fn a_file_that_may_not_be_read_is_reported_and_the_rest_goes_on() {
 #[test]
 fn two_copies_of_a_file_count_once_and_are_named() {
     let folder = tempfile::tempdir().unwrap();
-    let log = std::fs::read(root().join("testdata/incidents/reference/evidence/firewall.log")).unwrap();
-    std::fs::write(folder.path().join("a.log"), &log).unwrap();
+    let log = fs::read(root().join("incidents/reference/evidence/firewall.log")).unwrap();
+    fs::write(folder.path().join("a.log"), &log).unwrap();
     let alone = with_threads(2, &[folder.path().to_owned()]);
-    std::fs::write(folder.path().join("b.log"), &log).unwrap();
+    fs::write(folder.path().join("b.log"), &log).unwrap();
     let both = with_threads(2, &[folder.path().to_owned()]);
     assert_eq!(format!("{:?}", alone.conversations), format!("{:?}", both.conversations));
     let named: Vec<&str> = both.anomalies.iter().map(|anomaly| anomaly.anomaly.detail.as_str()).collect();
