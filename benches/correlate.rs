@@ -89,7 +89,7 @@ fn segment(first: Instant, starts: Vec<ConversationStart>, record: u64, refused:
         packets_in: None,
         starts,
         starts_omitted: false,
-        rules: BTreeMap::new(),
+        rules: Vec::new(),
     }
 }
 

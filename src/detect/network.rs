@@ -131,7 +131,7 @@ pub fn denied(conversations: &[Conversation], known: &[Signal]) -> Vec<Signal> {
             span: Some(Span { lo: first.first, hi: last.last, basis: first.basis }),
             flow: Some(flow),
             host: None,
-            rule: first.rules.keys().next().cloned(),
+            rule: first.rules.first().map(|(rule, _)| rule.clone()),
             summary: format!("{refused} connections to {peer} refused by the firewall over {seconds:.0} s"),
             domains: Vec::new(),
             targets: Vec::new(),

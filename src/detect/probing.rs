@@ -283,7 +283,7 @@ mod tests {
             packets_in: None,
             starts: Vec::new(),
             starts_omitted: false,
-            rules: BTreeMap::new(),
+            rules: Vec::new(),
         };
         let key = ConversationKey {
             evidence: EvidenceId(0),

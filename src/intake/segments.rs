@@ -1,8 +1,6 @@
 //! The fold of observations into conversations: associative and commutative, so that any split of the evidence over
 //! threads and any order give the same segments.
 
-use std::collections::BTreeMap;
-
 use crate::evidence::Record;
 use crate::model::{Action, Connection, ConversationStart, Flow, Protocol, Segment};
 use crate::time::{Instant, Span};
@@ -38,7 +36,7 @@ pub(super) fn add(segments: &mut Vec<Segment>, span: Span, flow: Flow, record: R
         packets_in: None,
         starts: Vec::new(),
         starts_omitted: false,
-        rules: BTreeMap::new(),
+        rules: Vec::new(),
     };
     extend(&mut segment, span, last, flow, record.number, seen);
     insert(segments, segment);
@@ -83,10 +81,7 @@ fn extend(segment: &mut Segment, span: Span, last: Instant, flow: Flow, record: 
         keep_start(&mut segment.starts, &mut segment.starts_omitted, start);
     }
     if let Some(rule) = seen.rule.as_deref() {
-        match segment.rules.get_mut(rule) {
-            Some(count) => *count += 1,
-            None => drop(segment.rules.insert(rule.to_owned(), 1)),
-        }
+        count_rule(&mut segment.rules, rule, 1);
     }
 }
 
@@ -108,7 +103,7 @@ fn join(mut one: Segment, other: Segment) -> Segment {
         keep_start(&mut one.starts, &mut one.starts_omitted, start);
     }
     for (rule, count) in other.rules {
-        *one.rules.entry(rule).or_insert(0) += count;
+        count_rule(&mut one.rules, &rule, count);
     }
     one
 }
@@ -152,6 +147,17 @@ fn has_failed(protocol: Option<Protocol>, seen: &Connection<'_>) -> bool {
         state => !is_icmp && unanswered && state.starts_with("unreachable"),
     };
     seen.action == Some(Action::Deny) || seen.state.as_deref().is_some_and(never_established)
+}
+
+/// A segment names one rule or two: a sorted list is a tenth of a map.
+fn count_rule(rules: &mut Vec<(String, u64)>, rule: &str, more: u64) {
+    match rules.binary_search_by(|(known, _)| known.as_str().cmp(rule)) {
+        Ok(at) => rules[at].1 += more,
+        Err(at) => {
+            rules.reserve_exact(1);
+            rules.insert(at, (rule.to_owned(), more));
+        }
+    }
 }
 
 fn sum(total: &mut Option<u64>, more: Option<u64>) {

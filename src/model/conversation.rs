@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::Protocol;
@@ -48,8 +47,8 @@ pub struct Segment {
     pub starts: Vec<Connection>,
     /// There were more connections than [`Segment::STARTS_KEPT`].
     pub starts_omitted: bool,
-    /// Firewall rules or log prefixes, with how often each was named.
-    pub rules: BTreeMap<String, u64>,
+    /// Firewall rules or log prefixes with how often each was named, sorted by name.
+    pub rules: Vec<(String, u64)>,
 }
 
 impl Segment {
