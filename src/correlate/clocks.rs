@@ -269,6 +269,12 @@ struct Sightings {
 /// The connections of every group, and the resolution of their stamps in nanoseconds (1 if there are none).
 fn sightings(intake: &Intake, group_of: &[usize], groups: usize, names: &Names) -> (Vec<Sightings>, Vec<i64>) {
     let mut found: Vec<Sightings> = (0..groups).map(|_| Sightings::default()).collect();
+    if groups == 1 {
+        // Nothing to compare with: the resolution is all that is asked for.
+        let segments = intake.conversations.iter().flat_map(|conversation| &conversation.segments);
+        let starts = segments.flat_map(|segment| &segment.starts).map(|start| start.at.0);
+        return (found, vec![resolution_of(starts)]);
+    }
     for conversation in &intake.conversations {
         let key = conversation.key;
         let group = group_of.get(key.evidence.0 as usize).and_then(|group| found.get_mut(*group));
@@ -294,16 +300,21 @@ fn sightings(intake: &Intake, group_of: &[usize], groups: usize, names: &Names) 
     }
     let resolutions = found.iter_mut().map(|Sightings { all, by_token, shown }| {
         *shown = by_token.keys().cloned().collect();
-        // The resolution of the stamps, read off the stamps themselves.
-        let divides = |unit: &i64| all.iter().all(|one| one.lo % unit == 0);
-        let resolution = [SECOND, 1_000_000, 1_000].into_iter().find(divides).unwrap_or(1);
+        let resolution = resolution_of(all.iter().map(|one| one.lo));
         for one in all.iter_mut() {
             one.hi = one.lo.saturating_add(resolution - 1);
         }
-        if all.is_empty() { 1 } else { resolution }
+        resolution
     });
     let resolutions = resolutions.collect();
     (found, resolutions)
+}
+
+/// What stamps are cut to, read off the stamps themselves, in nanoseconds; 1 if there are none.
+fn resolution_of(mut stamps: impl Iterator<Item = i64> + Clone) -> i64 {
+    let divides = |unit: &i64| stamps.clone().all(|stamp| stamp % unit == 0);
+    let resolution = [SECOND, 1_000_000, 1_000].into_iter().find(divides).unwrap_or(1);
+    if stamps.next().is_some() { resolution } else { 1 }
 }
 
 /// Pairs of one connection in two packet sources: same addresses, ports and protocol.

@@ -30,6 +30,7 @@ pub use analysis::{
     StepRef, Strength, Term, UncoveredStep, Unexplained,
 };
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use crate::detect;
@@ -39,6 +40,7 @@ use crate::intake::{Intake, Options};
 use crate::model::{ConversationKey, Signal};
 use attribute::{Steps, Yardstick};
 use clocks::Clocks;
+use events::Event;
 use identity::Identity;
 use names::Names;
 use witnesses::Witnesses;
@@ -64,11 +66,12 @@ pub fn analyze(intake: &Intake, options: &Options, rules: &RuleSet) -> Analysis 
     steptime::bound_by_order(&mut times, intake, &acts, &everywhere, &identity);
     let steps = Steps { intake, acts: &acts, times: &times, identity: &identity };
     // Where the agents' hosts are known, nothing that other hosts opened can be a step's doing.
-    let theirs: Vec<_> = everywhere
-        .iter()
-        .filter(|event| !identity.knows_agents() || event.src.is_some_and(|src| identity.is_agent(src)))
-        .cloned()
-        .collect();
+    let theirs: Cow<'_, [Event]> = if identity.knows_agents() {
+        let by_agent = |event: &&Event| event.src.is_some_and(|src| identity.is_agent(src));
+        everywhere.iter().filter(by_agent).cloned().collect()
+    } else {
+        Cow::Borrowed(&everywhere)
+    };
     let yardstick = Yardstick::new(&steps, &theirs, timing_holds(intake, &clocks));
     let (mut traced, attributions) = signals::trace(seen, &theirs, &steps, &yardstick, &clocks, &names);
     let named = signals::named_by_command(&theirs, &attributions, &traced, &steps, &names);

@@ -27,6 +27,14 @@ pub(crate) fn trace(
     clocks: &Clocks,
     names: &Names,
 ) -> (Vec<Traced>, Vec<Attribution>) {
+    if steps.intake.steps.is_empty() {
+        // Nothing can have been set off by a step: no candidates to weigh, no copies to make.
+        let untraced = |signal: Signal| {
+            let timed = as_event(&signal, clocks, names).timed;
+            Traced { signal, attribution: Attribution { best: None }, timed }
+        };
+        return (signals.into_iter().map(untraced).collect(), vec![Attribution { best: None }; events.len()]);
+    }
     let mut all: Vec<Event> = events.to_vec();
     let mut index = Vec::with_capacity(signals.len());
     let mut by_peers: BTreeMap<(EvidenceId, Flow), Vec<usize>> = BTreeMap::new();
