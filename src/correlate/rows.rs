@@ -90,7 +90,7 @@ pub(crate) fn conversations(
     let mut rows = Vec::new();
     for (index, conversation) in steps.intake.conversations.iter().enumerate() {
         let key = conversation.key;
-        let flow = Flow { src: key.src, src_port: None, dst: key.dst, dst_port: key.dst_port, protocol: key.protocol };
+        let flow = key.flow();
         for (part, segment) in conversation.segments.iter().enumerate() {
             let (first, last) = (clocks.align(key.evidence, segment.first), clocks.align(key.evidence, segment.last));
             let inside = |one: &&&Traced| {

@@ -74,8 +74,7 @@ pub fn connections(conversations: &[Conversation], rules: &RuleSet) -> Vec<Signa
         };
         let (Some(first), Some(last)) = (conversation.segments.first(), conversation.segments.last()) else { continue };
         for hit in rules.connection(&context).iter().filter(|hit| hit.confidence >= Confidence::Strong) {
-            let flow =
-                Flow { src: key.src, src_port: None, dst: key.dst, dst_port: key.dst_port, protocol: key.protocol };
+            let flow = key.flow();
             let count: u64 = conversation.segments.iter().map(|segment| segment.observations).sum();
             let mut signal = named(
                 hit,
@@ -119,7 +118,7 @@ pub fn denied(conversations: &[Conversation], known: &[Signal]) -> Vec<Signal> {
         let (Some(first), Some(last)) = (conversation.segments.first(), conversation.segments.last()) else { continue };
         let seconds = last.last.since(first.first) as f64 / SECOND as f64;
         let peer = peer(key.dst, key.dst_port);
-        let flow = Flow { src: key.src, src_port: None, dst: key.dst, dst_port: key.dst_port, protocol: key.protocol };
+        let flow = key.flow();
         let record = |number| Record { evidence: key.evidence, number };
         let mut records = vec![record(first.first_record), record(last.last_record)];
         records.dedup();

@@ -1,6 +1,6 @@
 use std::net::IpAddr;
 
-use super::Protocol;
+use super::{Flow, Protocol};
 use crate::evidence::EvidenceId;
 use crate::time::{Basis, Instant};
 
@@ -12,6 +12,13 @@ pub struct ConversationKey {
     pub dst: Option<IpAddr>,
     pub dst_port: Option<u16>,
     pub protocol: Option<Protocol>,
+}
+
+impl ConversationKey {
+    /// Opener, peer, port and protocol.
+    pub fn flow(&self) -> Flow {
+        Flow { src: self.src, src_port: None, dst: self.dst, dst_port: self.dst_port, protocol: self.protocol }
+    }
 }
 
 /// All observations of one (opener, peer, port, protocol) in one evidence, as segments with quiet between them.

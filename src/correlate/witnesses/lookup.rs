@@ -66,8 +66,7 @@ impl<'a> Lookup<'a> {
         }
         for conversation in &steps.intake.conversations {
             let key = conversation.key;
-            let flow =
-                Flow { src: key.src, src_port: None, dst: key.dst, dst_port: key.dst_port, protocol: key.protocol };
+            let flow = key.flow();
             let (denied, allowed) = lookup.verdicts.entry(flow).or_default();
             for segment in &conversation.segments {
                 *denied = denied.saturating_add(segment.denied);
