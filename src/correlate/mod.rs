@@ -132,6 +132,8 @@ fn timing_holds(intake: &Intake, clocks: &Clocks) -> bool {
 /// All signals of detectors and rules in the telemetry, on the clocks of their sources.
 fn detected(intake: &Intake, options: &Options, rules: &RuleSet) -> Vec<Signal> {
     let mut all = detect::network::protocols(&intake.facts);
+    all.extend(detect::tunnel::carriers(&intake.facts));
+    all.extend(detect::download::files(&intake.facts));
     all.extend(detect::network::names(&intake.facts, rules));
     all.extend(detect::network::connections(&intake.conversations, rules));
     all.extend(detect::probing::sweeps(&intake.conversations));

@@ -4,6 +4,7 @@ pub mod beacon;
 pub mod command;
 #[cfg(test)]
 mod corpus_tests;
+pub mod download;
 pub mod gpu;
 pub mod mining;
 pub mod network;
@@ -11,5 +12,6 @@ pub mod probing;
 pub mod rules;
 mod seen;
 pub mod ssh;
+pub mod tunnel;
 
 pub use seen::Seen;

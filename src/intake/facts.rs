@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::evidence::Record;
-use crate::model::{Flow, Http, Mining, Ssh};
+use crate::model::{File, Flow, Http, Mining, Ssh, Tunnel};
 use crate::time::{Instant, Span};
 
 /// A name had an address, by a DNS answer.
@@ -78,6 +78,37 @@ pub struct MiningFact {
     pub record: Record,
 }
 
+/// A protocol that carries other traffic, between one opener and one port of one peer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TunnelFact {
+    /// Source port left out.
+    pub flow: Flow,
+    /// The best sight of it; packets are summed, proofs are those of the earliest conversations.
+    pub tunnel: Tunnel,
+    /// Where it led, distinct and sorted, at most [`TunnelFact::TARGETS_KEPT`].
+    pub targets: Vec<String>,
+    pub span: Option<Span>,
+    pub record: Record,
+    /// Conversations.
+    pub count: u64,
+}
+
+impl TunnelFact {
+    /// Bound on the targets kept by name.
+    pub const TARGETS_KEPT: usize = 64;
+    /// Bound on the records of proof kept.
+    pub const PROOF_KEPT: usize = 16;
+}
+
+/// A file that came over the network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FileFact {
+    pub flow: Flow,
+    pub file: File,
+    pub span: Option<Span>,
+    pub record: Record,
+}
+
 /// A server told its own time: seen at `seen` on the clock of the source, `told` on the server's, whole seconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TimeAnchor {
@@ -143,6 +174,8 @@ pub struct Facts {
     pub http: Vec<HttpFact>,
     pub ssh: Vec<SshFact>,
     pub mining: Vec<MiningFact>,
+    pub tunnels: Vec<TunnelFact>,
+    pub files: Vec<FileFact>,
     pub anchors: Vec<TimeAnchor>,
     pub gpu: Vec<GpuSeries>,
     pub gpu_processes: Vec<GpuProcessFact>,

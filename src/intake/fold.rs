@@ -6,7 +6,9 @@ use std::net::IpAddr;
 use foldhash::fast::RandomState;
 
 use super::facts::*;
-use super::merge::{gpu_name, join_alert, join_episode, join_facts, join_process, keep_anomaly, repeat};
+use super::merge::{
+    gpu_name, join_alert, join_episode, join_facts, join_process, join_tunnel, keep_anomaly, repeat, tunnel_fact,
+};
 use super::segments;
 use super::source::Unread;
 use crate::evidence::{Anomaly, AnomalyKind, EvidenceId, Record};
@@ -40,6 +42,9 @@ pub(super) struct Fold {
     omitted: u64,
     ssh: Vec<SshFact>,
     mining: Vec<MiningFact>,
+    /// By protocol, whether it is reversed, opener, peer and port.
+    tunnels: BTreeMap<(&'static str, bool, Flow), TunnelFact>,
+    files: Vec<FileFact>,
     gpu: BTreeMap<String, (Option<u32>, Vec<GpuPoint>)>,
     gpu_processes: BTreeMap<(String, Option<u32>, Option<String>), GpuProcessFact>,
     alerts: BTreeMap<(String, Option<String>, Option<IpAddr>), AlertFact>,
@@ -67,6 +72,8 @@ impl Fold {
             omitted: 0,
             ssh: Vec::new(),
             mining: Vec::new(),
+            tunnels: BTreeMap::new(),
+            files: Vec::new(),
             gpu: BTreeMap::new(),
             gpu_processes: BTreeMap::new(),
             alerts: BTreeMap::new(),
@@ -170,6 +177,18 @@ impl Fold {
             .or_insert_with(|| HttpFact { flow, http: http.clone(), first: span, record, count: 1 });
     }
 
+    fn tunnel(&mut self, fact: TunnelFact) {
+        let key = (fact.tunnel.protocol, fact.tunnel.reversed, fact.flow);
+        if self.tunnels.len() >= DISTINCT_KEPT && !self.tunnels.contains_key(&key) {
+            self.omitted += 1;
+            return;
+        }
+        match self.tunnels.entry(key) {
+            Entry::Vacant(entry) => drop(entry.insert(fact)),
+            Entry::Occupied(mut entry) => join_tunnel(entry.get_mut(), fact),
+        }
+    }
+
     fn gpu_sample(&mut self, span: Option<Span>, record: u64, sample: &GpuSample<'_>) {
         let Some(span) = span else {
             self.undated += 1;
@@ -227,6 +246,8 @@ impl Fold {
             http: self.http.into_values().collect(),
             ssh: self.ssh,
             mining: self.mining,
+            tunnels: self.tunnels.into_values().collect(),
+            files: self.files,
             anchors: self.anchors.into_values().collect(),
             gpu: self
                 .gpu
@@ -245,6 +266,8 @@ impl Fold {
         facts.http.sort_by_key(|fact| fact.record);
         facts.ssh.sort_by_key(|fact| fact.record);
         facts.mining.sort_by_key(|fact| fact.record);
+        facts.tunnels.sort_by(|a, b| (a.record, a.tunnel.protocol, a.flow).cmp(&(b.record, b.tunnel.protocol, b.flow)));
+        facts.files.sort_by_key(|fact| fact.record);
         facts.gpu_processes.sort_by_key(|fact| fact.first_record);
         facts.alerts.sort_by_key(|fact| fact.record);
         (conversations, facts)
@@ -311,6 +334,15 @@ impl Sink for Fold {
                 let record = self.at(record);
                 self.mining.push(MiningFact { flow: flow.unwrap_or_default(), mining: mining.clone(), span, record });
             }
+            Detail::Tunnel(tunnel) => {
+                let fact = tunnel_fact(flow.unwrap_or_default(), tunnel, span, self.at(record));
+                self.tunnel(fact);
+            }
+            Detail::File(file) if self.files.len() < DISTINCT_KEPT => {
+                let record = self.at(record);
+                self.files.push(FileFact { flow: flow.unwrap_or_default(), file: file.clone(), span, record });
+            }
+            Detail::File(_) => self.omitted += 1,
             Detail::GpuSample(sample) => self.gpu_sample(span, record, sample),
             Detail::GpuProcess(process) => self.gpu_process(span, record, process),
             Detail::Alert(alert) => {
@@ -413,6 +445,10 @@ impl Sink for Fold {
         self.anchors.extend(fork.anchors);
         self.ssh.extend(fork.ssh);
         self.mining.extend(fork.mining);
+        for fact in fork.tunnels.into_values() {
+            self.tunnel(fact);
+        }
+        self.files.extend(fork.files);
         for (gpu, (index, points)) in fork.gpu {
             let ours = self.gpu.entry(gpu).or_insert_with(|| (index, Vec::new()));
             ours.0 = ours.0.max(index);

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use super::facts::{AlertFact, GpuProcessFact};
+use super::facts::{AlertFact, GpuProcessFact, TunnelFact};
 use crate::evidence::{Anomaly, Record};
-use crate::model::Episode;
+use crate::model::{Episode, Flow, Tunnel};
 use crate::time::{Basis, Instant, Span};
 
 /// How many anomalies of one kind are kept one by one; the others are counted.
@@ -46,6 +46,44 @@ pub(super) fn join_alert(fact: &mut AlertFact, other: AlertFact) {
     if other.record < fact.record {
         (fact.first, fact.record, fact.message, fact.host) = (other.first, other.record, other.message, other.host);
     }
+}
+
+/// One conversation of a carrying protocol as a fact about opener, peer and port.
+pub(super) fn tunnel_fact(flow: Flow, tunnel: &Tunnel, span: Option<Span>, record: Record) -> TunnelFact {
+    TunnelFact {
+        flow: Flow { src_port: None, ..flow },
+        targets: tunnel.target.iter().cloned().collect(),
+        tunnel: Tunnel { target: None, ..tunnel.clone() },
+        span: span.map(|span| Span { hi: tunnel.last.map_or(span.hi, |last| last.max(span.hi)), ..span }),
+        record,
+        count: 1,
+    }
+}
+
+pub(super) fn join_tunnel(fact: &mut TunnelFact, other: TunnelFact) {
+    fact.count += other.count;
+    fact.span = match (fact.span, other.span) {
+        (Some(a), Some(b)) => Some(a.cover(b)),
+        (a, b) => a.or(b),
+    };
+    let packets = fact.tunnel.packets.saturating_add(other.tunnel.packets);
+    let last = fact.tunnel.last.max(other.tunnel.last);
+    let mut proof = std::mem::take(&mut fact.tunnel.proof);
+    proof.extend(&other.tunnel.proof);
+    proof.sort_unstable();
+    proof.dedup();
+    proof.truncate(TunnelFact::PROOF_KEPT);
+    // The fullest sight speaks for all of them, the earliest of equals.
+    let fuller = (other.tunnel.mark, std::cmp::Reverse(other.record)) > (fact.tunnel.mark, std::cmp::Reverse(fact.record));
+    if fuller {
+        fact.tunnel = other.tunnel;
+    }
+    (fact.tunnel.packets, fact.tunnel.last, fact.tunnel.proof) = (packets, last, proof);
+    fact.record = fact.record.min(other.record);
+    fact.targets.extend(other.targets);
+    fact.targets.sort_unstable();
+    fact.targets.dedup();
+    fact.targets.truncate(TunnelFact::TARGETS_KEPT);
 }
 
 /// Fills what is unknown and widens the span. What two records say differently stays with the first in sort order.

@@ -21,8 +21,8 @@ use fold::Fold;
 
 pub use case::{CaseError, CaseFile, EgressRule, GpuFacts, Host, Pattern, Run, SourceDeclaration, TimeParts};
 pub use facts::{
-    AlertFact, DnsFact, Facts, GpuPoint, GpuProcessFact, GpuSeries, HttpFact, MiningFact, NameFact, NameSource,
-    QueryFact, SshFact, TimeAnchor,
+    AlertFact, DnsFact, Facts, FileFact, GpuPoint, GpuProcessFact, GpuSeries, HttpFact, MiningFact, NameFact,
+    NameSource, QueryFact, SshFact, TimeAnchor, TunnelFact,
 };
 pub use segments::BASE_GAP_NS;
 pub use source::{EvidenceAnomaly, Source, Unread};
@@ -287,6 +287,8 @@ fn append(all: &mut Facts, more: Facts) {
     all.http.extend(more.http);
     all.ssh.extend(more.ssh);
     all.mining.extend(more.mining);
+    all.tunnels.extend(more.tunnels);
+    all.files.extend(more.files);
     all.anchors.extend(more.anchors);
     all.gpu.extend(more.gpu);
     all.gpu_processes.extend(more.gpu_processes);

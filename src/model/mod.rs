@@ -6,6 +6,7 @@ mod flow;
 mod observation;
 mod signal;
 mod step;
+mod tunnel;
 
 pub use behaviour::{Behaviour, Confidence};
 pub use conversation::{Connection as ConversationStart, Conversation, ConversationKey, Segment};
@@ -16,3 +17,4 @@ pub use observation::{
 };
 pub use signal::{Signal, SignalSource};
 pub use step::{Actor, Endpoint, EndpointKind, Episode, EpisodeText, Step, StepResult, TextOrigin};
+pub use tunnel::{File, Mark, Tunnel, TunnelClass};

@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use super::Flow;
+use super::{File, Flow, Tunnel};
 use crate::time::{Instant, Span};
 
 /// What one record says happened.
@@ -28,6 +28,8 @@ pub enum Detail<'a> {
     Ssh(Ssh),
     Http(Http),
     Mining(Mining),
+    Tunnel(Tunnel),
+    File(File),
     GpuSample(GpuSample<'a>),
     GpuProcess(GpuProcess<'a>),
     Alert(Alert<'a>),
@@ -45,6 +47,8 @@ impl Detail<'_> {
             Detail::Ssh(_) => "ssh",
             Detail::Http(_) => "http",
             Detail::Mining(_) => "mining",
+            Detail::Tunnel(_) => "tunnel",
+            Detail::File(_) => "file",
             Detail::GpuSample(_) => "gpu-sample",
             Detail::GpuProcess(_) => "gpu-process",
             Detail::Alert(_) => "alert",
@@ -282,6 +286,8 @@ impl Observation<'_> {
             Detail::Ssh(ssh) => Detail::Ssh(ssh.clone()),
             Detail::Http(http) => Detail::Http(http.clone()),
             Detail::Mining(mining) => Detail::Mining(mining.clone()),
+            Detail::Tunnel(tunnel) => Detail::Tunnel(tunnel.clone()),
+            Detail::File(file) => Detail::File(file.clone()),
             Detail::GpuSample(sample) => {
                 Detail::GpuSample(GpuSample { gpu_uuid: owned(&sample.gpu_uuid), name: owned(&sample.name), ..*sample })
             }

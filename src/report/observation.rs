@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::jsonl::{locator, times, to_line};
 use super::{escape, when};
 use crate::intake::Source;
-use crate::model::{Actor, Alert, Detail, Dns, Episode, Http, Mining, Observation, Ssh, Step, Tls};
+use crate::model::{Actor, Alert, Detail, Dns, Episode, File, Http, Mining, Observation, Ssh, Step, Tls, Tunnel};
 use crate::time::{Instant, Span};
 
 /// A row of the timeline. What is not known is absent from JSON and empty in CSV.
@@ -167,6 +167,8 @@ pub fn observation_row(observation: &Observation<'_>, source: &Source, offset: O
         Detail::Ssh(ssh) => ssh_row(ssh, offset, &mut row),
         Detail::Http(http) => http_row(http, &mut row),
         Detail::Mining(mining) => mining_row(mining, offset, &mut row),
+        Detail::Tunnel(tunnel) => tunnel_row(tunnel, offset, &mut row),
+        Detail::File(file) => file_row(file, offset, &mut row),
         Detail::GpuSample(sample) => {
             row.gpu = sample.gpu;
             row.gpu_uuid = sample.gpu_uuid.as_ref().map(|uuid| uuid.to_string());
@@ -445,5 +447,31 @@ fn mining_row(mining: &Mining, offset: OffsetNs, row: &mut Row) {
     said.shown("shares", Some(mining.shares));
     said.shown("accepted", Some(mining.accepted));
     said.shown("last", corrected(mining.last, offset));
+    row.message = said.done();
+}
+
+fn tunnel_row(tunnel: &Tunnel, offset: OffsetNs, row: &mut Row) {
+    row.app = Some(tunnel.protocol.to_owned());
+    row.domain = tunnel.target.clone();
+    let mut said = Said::default();
+    said.text("", Some(&tunnel.note));
+    said.text("", tunnel.reversed.then_some("the accepting side asks"));
+    said.text("inside", tunnel.inside);
+    said.shown("packets", Some(tunnel.packets));
+    said.shown("last", corrected(tunnel.last, offset));
+    row.message = said.done();
+}
+
+fn file_row(file: &File, offset: OffsetNs, row: &mut Row) {
+    row.app = Some(file.via.to_owned());
+    row.domain = file.host.clone();
+    let moved = if file.to_opener { &mut row.bytes_in } else { &mut row.bytes_out };
+    *moved = Some(file.bytes);
+    let mut said = Said::default();
+    said.text("", Some(file.kind));
+    said.text("name", file.name.as_deref());
+    said.shown("announced", file.announced);
+    said.text("sha256", file.sha256.as_deref());
+    said.shown("last", corrected(file.last, offset));
     row.message = said.done();
 }

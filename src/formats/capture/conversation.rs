@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use super::app::{Emit, TcpReaders, read_datagram};
+use super::app::{Emit, TcpReaders, UdpReaders};
 use super::packets::{Output, Stamp, Weight};
 use super::stream::{Receive, Stream, Taken};
 use super::transport::{ACK, FIN, IcmpType, RST, SYN, Segment};
@@ -70,6 +70,7 @@ pub(super) struct Conversation {
     /// First ICMP message of it, or that came back for it.
     icmp: Option<IcmpType>,
     readers: Option<Box<TcpReaders>>,
+    datagrams: UdpReaders,
     /// Every packet had a time.
     timed: bool,
 }
@@ -122,6 +123,7 @@ impl Conversation {
             late_syn: None,
             icmp: None,
             readers: None,
+            datagrams: UdpReaders::default(),
             timed: true,
         }
     }
@@ -284,8 +286,9 @@ impl Conversation {
     /// Reads a datagram of this conversation, counted before.
     pub(super) fn datagram(&mut self, from_opener: bool, payload: &[u8], stamp: Stamp, out: &mut Output<'_>) {
         let flow = self.flow();
+        let readers = &mut self.datagrams;
         out.emit(stamp.span, |emit| {
-            read_datagram(flow, from_opener, payload, stamp.clock, stamp.record, emit);
+            readers.datagram(flow, from_opener, payload, stamp.clock, stamp.record, emit);
         });
     }
 
@@ -335,10 +338,14 @@ impl Conversation {
             flow: Some(self.flow()),
             detail: Detail::Connection(connection),
         });
-        if let Some(readers) = self.readers {
-            let like = self.last.span.filter(|_| self.timed);
-            out.emit(like, |emit| readers.finish(self.last.clock, emit));
-        }
+        let (like, last) = (self.last.span.filter(|_| self.timed), self.last.clock);
+        let (readers, datagrams) = (self.readers, self.datagrams);
+        out.emit(like, |emit| {
+            if let Some(readers) = readers {
+                readers.finish(last, emit);
+            }
+            datagrams.finish(last, emit);
+        });
     }
 
     /// TCP: the connection states of Zeek (`conn_state` of conn.log). ICMP: the first message. Otherwise the ICMP

@@ -1,11 +1,13 @@
 //! Packet captures: containers, layers, flows and the protocols inside.
 //!
 //! A container ([`pcap`], [`pcapng`]) frames and dates packets and hands them to [`packets`], which opens the link
-//! ([`link`]), network ([`ip`], [`fragments`], [`tunnel`]) and transport layers ([`transport`]) and keeps the conversations
+//! ([`link`]), network ([`ip`], [`fragments`], [`encapsulation`]) and transport layers ([`transport`]) and keeps the conversations
 //! ([`flows`], [`conversation`], [`stream`]). What conversations carry is read by [`app`].
 
 mod app;
+mod carried;
 mod conversation;
+mod encapsulation;
 mod flows;
 mod fragments;
 mod ip;
@@ -18,7 +20,6 @@ mod stamp;
 mod stream;
 mod tally;
 mod transport;
-mod tunnel;
 mod window;
 
 /// Bound on one packet in bytes: 64 times what segmentation offload can make.

@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 
 use super::app::Emit;
+use super::carried::Carriers;
+use super::encapsulation::{self, Carried};
 use super::flows::{FlowTable, Packet};
 use super::fragments::{Fragments, Reassembled};
 use super::ip::{self, Fault, IpPacket};
@@ -10,10 +12,9 @@ use super::link::{self, Payload};
 use super::stamp::Resolution;
 use super::tally::Tally;
 use super::transport::{self, Transport};
-use super::tunnel;
 use crate::evidence::{Anomaly, AnomalyKind};
 use crate::formats::Sink;
-use crate::model::Observation;
+use crate::model::{Flow, Observation, Protocol};
 use crate::time::{Instant, SECOND, Span, TimeContext};
 
 /// Packet number and time.
@@ -171,6 +172,7 @@ pub(super) struct Packets<'a> {
     sink: &'a mut dyn Sink,
     table: FlowTable,
     fragments: Fragments,
+    carriers: Carriers,
     clock: Instant,
 }
 
@@ -184,6 +186,7 @@ impl<'a> Packets<'a> {
             sink,
             table: FlowTable::default(),
             fragments: Fragments::default(),
+            carriers: Carriers::default(),
             clock: Instant::default(),
         }
     }
@@ -273,17 +276,31 @@ impl<'a> Packets<'a> {
             };
             self.table.refused((quoted.src, src_port), (quoted.dst, dst_port), quoted.protocol, icmp);
         }
-        // What a tunnel carries are conversations of their own beside the tunnel's.
-        if depth < tunnel::MAX_DEPTH
-            && let Some(inner) = tunnel::inner(protocol, dst_port, data)
-        {
-            match ip::parse(inner, u32::try_from(inner.len()).unwrap_or(u32::MAX)) {
-                Ok(inner) => self.ip(&inner, last, depth + 1),
-                Err(_) => {
-                    let what = "a tunnelled packet that is cut or malformed, the tunnel alone was counted";
-                    self.tally.note(AnomalyKind::MalformedRecord, last.record, what);
-                }
+        if let Some(carried) = encapsulation::carried(protocol, parsed.ports, data) {
+            self.carried(&carried, datagram, dst_port, depth);
+        }
+    }
+
+    /// What a tunnel carries are conversations of their own beside the tunnel's.
+    fn carried(&mut self, carried: &Carried<'_>, outer: &Datagram<'_>, dst_port: Option<u16>, depth: u32) {
+        let inner = carried.packet.map(|inner| ip::parse(inner, u32::try_from(inner.len()).unwrap_or(u32::MAX)));
+        let flow = Flow {
+            src: Some(outer.src),
+            src_port: None,
+            dst: Some(outer.dst),
+            dst_port,
+            protocol: Some(Protocol(outer.protocol)),
+        };
+        let is_open = matches!(inner, Some(Ok(_)));
+        let mut out = Output { sink: &mut *self.sink, tally: &mut self.tally };
+        self.carriers.saw(carried.by, flow, is_open, outer.last, &mut out);
+        match inner {
+            Some(Ok(inner)) if depth < encapsulation::MAX_DEPTH => self.ip(&inner, outer.last, depth + 1),
+            Some(Err(_)) => {
+                let what = "a tunnelled packet that is cut or malformed, the tunnel alone was counted";
+                self.tally.note(AnomalyKind::MalformedRecord, outer.last.record, what);
             }
+            _ => {}
         }
     }
 
@@ -332,6 +349,7 @@ impl<'a> Packets<'a> {
             self.datagram(&datagram, 0);
         }
         self.end_section();
+        self.carriers.finish(&mut Output { sink: &mut *self.sink, tally: &mut self.tally });
         self.table.finish(&mut Output { sink: &mut *self.sink, tally: &mut self.tally });
         self.tally.report(self.sink);
     }

@@ -7,6 +7,7 @@ use memchr::memmem;
 use super::http_head::{Fields, RequestHead, ResponseHead};
 use super::mining::{Tracker, Via};
 use super::websocket::WebSocket;
+use super::sniff::{self, Sniffed};
 use super::{Emit, Packet, Reader, TcpReaders};
 use crate::model::{Detail, Flow, Http};
 use crate::time::Instant;
@@ -135,16 +136,15 @@ impl HttpReader {
                     return;
                 }
                 Phase::Lost => {
-                    let found = super::sniff::sniff(bytes, self.flow);
-                    let wanted = if is_request {
-                        super::sniff::Sniffed::HttpRequest
-                    } else {
-                        super::sniff::Sniffed::HttpResponse
+                    let begins = match sniff::text(bytes) {
+                        Sniffed::HttpRequest => is_request,
+                        Sniffed::HttpResponse => !is_request,
+                        _ => false,
                     };
-                    if found != wanted {
+                    if !begins {
                         return;
                     }
-                    self.half(is_request).phase = Phase::Head;
+                    half.phase = Phase::Head;
                 }
             }
         }

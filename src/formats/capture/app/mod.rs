@@ -16,12 +16,15 @@ mod ssh_kex;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod udp;
 mod websocket;
 
 use crate::model::{Detail, Flow, Observation};
 use crate::time::{Basis, Instant, Span};
 
-use sniff::Sniffed;
+use sniff::{Greeting, Sniffed};
+
+pub(crate) use udp::UdpReaders;
 
 /// Where application readers put what they read.
 pub(crate) type Emit<'a> = dyn FnMut(&Observation<'_>) + 'a;
@@ -146,11 +149,12 @@ impl TcpReaders {
         if head.bytes.is_empty() {
             head.packet = packet;
         }
+        let greeting = Greeting { flow: self.flow, from_opener: packet.from_opener, depth: self.depth };
         let sniffed = if head.bytes.is_empty() {
-            sniff::sniff(bytes, self.flow)
+            sniff::sniff(bytes, greeting)
         } else {
             let joined = [head.bytes.as_slice(), bytes].concat();
-            sniff::sniff(&joined, self.flow)
+            sniff::sniff(&joined, greeting)
         };
         match sniffed {
             Sniffed::More if head.bytes.len() + bytes.len() <= sniff::HEAD_KEPT => head.bytes.extend_from_slice(bytes),
@@ -174,6 +178,9 @@ impl TcpReaders {
             Sniffed::HttpResponse => Box::new(http::HttpReader::new(self.flow, !packet.from_opener, self.depth)),
             Sniffed::Json => Box::new(jsonrpc::JsonReader::new(self.flow)),
             Sniffed::P2p(network) => Box::new(p2p::P2pReader::new(self.flow, network)),
+            Sniffed::Binary(protocol) => {
+                (protocol.reader)(Greeting { flow: self.flow, from_opener: packet.from_opener, depth: self.depth })
+            }
             Sniffed::More | Sniffed::Unknown | Sniffed::Nothing => return,
         };
         // What the other direction held back came first.
@@ -187,19 +194,5 @@ impl TcpReaders {
         }
         reader.data(packet, bytes, emit);
         self.reader = Some(reader);
-    }
-}
-
-/// Reads one UDP payload.
-pub(crate) fn read_datagram(
-    flow: Flow,
-    from_opener: bool,
-    bytes: &[u8],
-    at: Instant,
-    record: u64,
-    emit: &mut Emit<'_>,
-) {
-    if let Some(dns) = dns::read(bytes, dns::Family::of(flow)) {
-        emit(&Packet { from_opener, at, record }.observation(flow, Detail::Dns(dns)));
     }
 }

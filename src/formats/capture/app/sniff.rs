@@ -2,7 +2,7 @@
 
 use memchr::{memchr, memmem};
 
-use super::{dns, p2p};
+use super::{Reader, dns, p2p};
 use crate::model::Flow;
 
 /// Segments of a direction that are looked at: greetings before a STARTTLS are fewer.
@@ -12,7 +12,7 @@ pub(super) const TRIES: u8 = 8;
 pub(super) const HEAD_KEPT: usize = 8 * 1024;
 
 /// What the first bytes are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Sniffed {
     Dns,
     ClientHello,
@@ -21,6 +21,7 @@ pub(super) enum Sniffed {
     HttpResponse,
     Json,
     P2p(p2p::Network),
+    Binary(&'static Binary),
     /// May be the beginning of something known.
     More,
     Unknown,
@@ -28,8 +29,44 @@ pub(super) enum Sniffed {
     Nothing,
 }
 
+/// The conversation whose first bytes are looked at, and which side they come from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Greeting {
+    pub(super) flow: Flow,
+    pub(super) from_opener: bool,
+    /// How many protocols the stream is wrapped in.
+    pub(super) depth: u8,
+}
+
+/// How far bytes fit a protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fit {
+    No,
+    /// As far as they go.
+    More,
+    Yes,
+}
+
+/// A protocol that begins with bytes of its own, and what reads it.
+pub(super) struct Binary {
+    pub(super) name: &'static str,
+    /// Reached by the first segments of every conversation that is nothing else: quick to say no, hard to mislead.
+    pub(super) sniff: fn(&[u8], Greeting) -> Fit,
+    /// A reader, told who sent the bytes that were recognised. It gets those bytes first.
+    pub(super) reader: fn(Greeting) -> Box<dyn Reader>,
+}
+
+impl std::fmt::Debug for Binary {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// In the order in which they are asked. A protocol costs a module and a line here.
+static BINARY: &[Binary] = &[];
+
 /// What `bytes`, which begin a segment, are the beginning of.
-pub(super) fn sniff(bytes: &[u8], flow: Flow) -> Sniffed {
+pub(super) fn sniff(bytes: &[u8], greeting: Greeting) -> Sniffed {
     let Some(&first) = bytes.first() else { return Sniffed::More };
     let result = match first {
         0x14..=0x17 => tls(bytes),
@@ -37,7 +74,7 @@ pub(super) fn sniff(bytes: &[u8], flow: Flow) -> Sniffed {
         b'A'..=b'Z' => text(bytes),
         _ => Sniffed::Unknown,
     };
-    if result != Sniffed::Unknown {
+    if !matches!(result, Sniffed::Unknown) {
         return result;
     }
     // RFC 4253 section 4.2: a server may send other lines before its identification string.
@@ -47,9 +84,20 @@ pub(super) fn sniff(bytes: &[u8], flow: Flow) -> Sniffed {
     {
         return Sniffed::Ssh;
     }
-    match p2p::sniff(bytes) {
-        Some(network) => Sniffed::P2p(network),
-        None => dns::sniff_tcp(bytes, flow),
+    if let Some(network) = p2p::sniff(bytes) {
+        return Sniffed::P2p(network);
+    }
+    let mut wait = false;
+    for protocol in BINARY {
+        match (protocol.sniff)(bytes, greeting) {
+            Fit::Yes => return Sniffed::Binary(protocol),
+            Fit::More => wait = true,
+            Fit::No => {}
+        }
+    }
+    match dns::sniff_tcp(bytes, greeting.flow) {
+        Sniffed::Unknown if wait => Sniffed::More,
+        sniffed => sniffed,
     }
 }
 
@@ -87,7 +135,7 @@ fn json(bytes: &[u8]) -> Sniffed {
 }
 
 /// SSH identification strings and HTTP/1 start lines.
-fn text(bytes: &[u8]) -> Sniffed {
+pub(super) fn text(bytes: &[u8]) -> Sniffed {
     for (prefix, found) in [(&b"SSH-"[..], Sniffed::Ssh), (b"HTTP/1.", Sniffed::HttpResponse)] {
         if bytes.starts_with(prefix) {
             return found;

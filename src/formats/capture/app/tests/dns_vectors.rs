@@ -28,7 +28,7 @@ pub(super) fn over_tcp() -> Vec<Turn> {
 
 fn datagram(port: u16, bytes: &[u8]) -> Option<Dns> {
     let mut seen = None;
-    read_datagram(flow(port), true, bytes, Instant(0), 1, &mut |o| match &o.detail {
+    UdpReaders::default().datagram(flow(port), true, bytes, Instant(0), 1, &mut |o| match &o.detail {
         Detail::Dns(dns) => seen = Some(dns.clone()),
         other => panic!("{other:?}"),
     });

@@ -6,15 +6,26 @@ use super::link::{self, Payload};
 /// Tunnels within tunnels beyond this depth are conversations and no more.
 pub(super) const MAX_DEPTH: u32 = 4;
 
-/// The IP packet that a payload of this protocol (and for UDP, destination port) carries, if it carries one.
-pub(super) fn inner(protocol: u8, dst_port: Option<u16>, data: &[u8]) -> Option<&[u8]> {
-    match (protocol, dst_port) {
-        (4 | 41, _) => Some(data),
-        (47, _) => gre(data),
-        (17, Some(4789)) => vxlan(data.get(8..)?),
-        (17, Some(6081)) => geneve(data.get(8..)?),
-        _ => None,
-    }
+/// A packet that carries another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Carried<'a> {
+    /// What carries it: "gre", "vxlan".
+    pub(super) by: &'static str,
+    /// The IP packet inside; `None` where something else is inside, or nothing that can be read.
+    pub(super) packet: Option<&'a [u8]>,
+}
+
+/// What a payload of this protocol (and for UDP, these ports) carries, if its protocol is one that carries.
+pub(super) fn carried(protocol: u8, ports: Option<(u16, u16)>, data: &[u8]) -> Option<Carried<'_>> {
+    let (by, packet) = match (protocol, ports) {
+        (4, _) => ("ipip", Some(data)),
+        (41, _) => ("ipv6-in-ip", Some(data)),
+        (47, _) => ("gre", gre(data)),
+        (17, Some((_, 4789))) => ("vxlan", Some(vxlan(data.get(8..)?)?)),
+        (17, Some((_, 6081))) => ("geneve", Some(geneve(data.get(8..)?)?)),
+        _ => return None,
+    };
+    Some(Carried { by, packet })
 }
 
 fn ip(payload: Payload<'_>) -> Option<&[u8]> {
@@ -67,6 +78,10 @@ mod tests {
 
     fn ethernet() -> Vec<u8> {
         [&[0; 12][..], &[8, 0], &IP].concat()
+    }
+
+    fn inner(protocol: u8, dst_port: Option<u16>, data: &[u8]) -> Option<&[u8]> {
+        carried(protocol, dst_port.map(|port| (40_000, port)), data)?.packet
     }
 
     #[test]

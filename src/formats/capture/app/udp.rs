@@ -1,0 +1,82 @@
+//! The protocols over UDP, told by content. A protocol costs a module and a line in [`PROTOCOLS`].
+
+use super::{Emit, Packet, dns};
+use crate::model::{Detail, Flow};
+use crate::time::Instant;
+
+/// Reads one protocol in both directions of a UDP conversation.
+pub(super) trait DatagramReader: Send {
+    /// The next datagram.
+    fn datagram(&mut self, packet: Packet, bytes: &[u8], emit: &mut Emit<'_>);
+    /// Nothing further can matter. Once true it stays true.
+    fn is_done(&self) -> bool;
+    /// The conversation or the capture has ended.
+    fn finish(self: Box<Self>, last: Instant, emit: &mut Emit<'_>);
+}
+
+/// How a protocol is told, and what reads it.
+pub(super) struct Protocol {
+    /// Whether this datagram belongs to it. Reached by every datagram at the beginning of every conversation, so that
+    /// it must be quick to say no and hard to mislead.
+    pub(super) sniff: fn(&[u8], Flow) -> bool,
+    pub(super) reader: fn(Flow) -> Box<dyn DatagramReader>,
+}
+
+/// In the order in which they are asked.
+static PROTOCOLS: &[Protocol] = &[];
+
+/// Datagrams of a conversation that are looked at before it is left alone.
+const TRIES: u8 = 8;
+
+/// The readers of one UDP conversation.
+#[derive(Default)]
+pub(crate) struct UdpReaders {
+    tries: u8,
+    reader: Option<Box<dyn DatagramReader>>,
+}
+
+impl UdpReaders {
+    /// The next datagram.
+    pub(crate) fn datagram(
+        &mut self,
+        flow: Flow,
+        from_opener: bool,
+        bytes: &[u8],
+        at: Instant,
+        record: u64,
+        emit: &mut Emit<'_>,
+    ) {
+        let packet = Packet { from_opener, at, record };
+        if let Some(reader) = &mut self.reader {
+            if !reader.is_done() {
+                reader.datagram(packet, bytes, emit);
+            }
+            return;
+        }
+        let family = dns::Family::of(flow);
+        let given_up = self.tries >= TRIES;
+        if given_up && family == dns::Family::Elsewhere {
+            return;
+        }
+        if let Some(dns) = dns::read(bytes, family) {
+            emit(&packet.observation(flow, Detail::Dns(dns)));
+            return;
+        }
+        if given_up {
+            return;
+        }
+        self.tries += 1;
+        if let Some(protocol) = PROTOCOLS.iter().find(|protocol| (protocol.sniff)(bytes, flow)) {
+            let mut reader = (protocol.reader)(flow);
+            reader.datagram(packet, bytes, emit);
+            self.reader = Some(reader);
+        }
+    }
+
+    /// The conversation or the capture has ended: reports what is reported once per conversation.
+    pub(crate) fn finish(self, last: Instant, emit: &mut Emit<'_>) {
+        if let Some(reader) = self.reader {
+            reader.finish(last, emit);
+        }
+    }
+}
