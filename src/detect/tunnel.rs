@@ -44,7 +44,12 @@ fn is_inside(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => {
             let shared = v4.octets()[0] == 100 && v4.octets()[1] & 0xc0 == 64;
-            v4.is_private() || v4.is_loopback() || v4.is_link_local() || v4.is_unspecified() || v4.is_multicast() || shared
+            v4.is_private()
+                || v4.is_loopback()
+                || v4.is_link_local()
+                || v4.is_unspecified()
+                || v4.is_multicast()
+                || shared
         }
         IpAddr::V6(v6) => {
             v6.is_loopback()
@@ -177,14 +182,19 @@ mod tests {
         assert_eq!(found.len(), 2);
         assert_eq!(found[0].records.len(), 2, "the first record and its proof: {:?}", found[0].records);
         assert_eq!((found[1].targets.len(), found[1].confidence), (2, Confidence::Certain));
-        assert_eq!(found[1].summary, "vxlan between 2 pairs of inside addresses; 4 packets of 2 conversations in 0.0 s");
+        assert_eq!(
+            found[1].summary,
+            "vxlan between 2 pairs of inside addresses; 4 packets of 2 conversations in 0.0 s"
+        );
     }
 
     #[test]
     fn confidence_follows_what_was_seen() {
-        for (mark, confidence) in
-            [(Mark::Shape, Confidence::Weak), (Mark::OneSide, Confidence::Strong), (Mark::Exchange, Confidence::Certain)]
-        {
+        for (mark, confidence) in [
+            (Mark::Shape, Confidence::Weak),
+            (Mark::OneSide, Confidence::Strong),
+            (Mark::Exchange, Confidence::Certain),
+        ] {
             let one = fact([10, 0, 0, 1], [198, 51, 100, 1], TunnelClass::Vpn, mark);
             let found = carriers(&Facts { tunnels: vec![one], ..Facts::default() });
             assert_eq!(found[0].confidence, confidence);

@@ -74,7 +74,8 @@ pub(super) fn join_tunnel(fact: &mut TunnelFact, other: TunnelFact) {
     proof.dedup();
     proof.truncate(TunnelFact::PROOF_KEPT);
     // The fullest sight speaks for all of them, the earliest of equals.
-    let fuller = (other.tunnel.mark, std::cmp::Reverse(other.record)) > (fact.tunnel.mark, std::cmp::Reverse(fact.record));
+    let fuller =
+        (other.tunnel.mark, std::cmp::Reverse(other.record)) > (fact.tunnel.mark, std::cmp::Reverse(fact.record));
     if fuller {
         fact.tunnel = other.tunnel;
     }

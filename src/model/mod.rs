@@ -4,17 +4,20 @@ mod behaviour;
 mod conversation;
 mod flow;
 mod observation;
+mod secret;
 mod signal;
 mod step;
 mod tunnel;
+pub mod wallet;
 
 pub use behaviour::{Behaviour, Confidence};
 pub use conversation::{Connection as ConversationStart, Conversation, ConversationKey, Segment};
 pub use flow::{Flow, Protocol};
 pub use observation::{
     Action, Alert, Connection, Detail, Direction, Dns, GpuProcess, GpuSample, Http, Mining, Observation, Ssh,
-    SshMessage, Tls,
+    SshMessage, Tls, Work,
 };
+pub use secret::{Secret, mask};
 pub use signal::{Signal, SignalSource};
 pub use step::{Actor, Endpoint, EndpointKind, Episode, EpisodeText, Step, StepResult, TextOrigin};
 pub use tunnel::{File, Mark, Tunnel, TunnelClass};

@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use super::{File, Flow, Tunnel};
+use super::{File, Flow, Mark, Secret, Tunnel};
 use crate::time::{Instant, Span};
 
 /// What one record says happened.
@@ -211,25 +211,62 @@ pub struct Http {
     pub date_seen: Option<Instant>,
 }
 
-/// Pool protocol in the clear, reported once per flow.
+/// Mining as one flow shows it: a pool protocol, or the protocol between nodes. Reported once per flow.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Mining {
     /// "stratum-v1", "monero-login", "eth-proxy", "getwork", ...
     pub dialect: String,
-    /// Distinct JSON-RPC methods seen, sorted.
+    /// How much of it was seen.
+    pub mark: Mark,
+    /// Distinct methods or messages seen, sorted.
     pub methods: Vec<String>,
     /// Miner program and version as it introduced itself.
     pub agent: Option<String>,
-    /// Login, wallet or worker name.
-    pub login: Option<String>,
+    /// Login or wallet as the miner sent it.
+    pub login: Option<Secret>,
+    /// The worker, where it is told apart from the login.
+    pub worker: Option<Secret>,
+    /// Where the pool sent its client: `host:port`.
+    pub redirect: Option<String>,
+    /// The function that is worked on, where a message, a job's shape or its block says so: "rx/0", "ethash".
+    pub algorithm: Option<String>,
+    /// The coin, where the wallet or the block says so.
+    pub coin: Option<&'static str>,
+    /// The last difficulty that the pool set, in the unit of its protocol.
+    pub difficulty: Option<f64>,
     pub jobs: u64,
     pub shares: u64,
     pub accepted: u64,
+    pub rejected: u64,
+    /// Why, in the pool's words, with how often; the first [`Mining::REASONS_KEPT`] of them.
+    pub reasons: Vec<(String, u64)>,
+    /// What the shares stand for. `None` where difficulty or algorithm are not told.
+    pub work: Option<Work>,
     /// First and last message of the pool protocol.
     pub first: Option<Instant>,
     pub last: Option<Instant>,
     /// Records that carry the proof: first login or subscribe, first job, first share.
     pub proof: Vec<u64>,
+}
+
+impl Mining {
+    /// Bound on the distinct reasons for which shares were rejected.
+    pub const REASONS_KEPT: usize = 8;
+}
+
+/// Hashes that shares stand for: finding one share of difficulty D takes D tries on average, so that the number of
+/// shares is a Poisson count of the tries.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Work {
+    /// Shares whose worth is known.
+    pub shares: u64,
+    /// Sum of what each took on average.
+    pub hashes: f64,
+    /// Sum of the squares of the same, and the largest: for the interval.
+    pub squares: f64,
+    pub largest: f64,
+    /// No answer of the pool was seen: the shares are those handed in, not those accepted.
+    pub unanswered: bool,
 }
 
 /// One reading of one GPU.

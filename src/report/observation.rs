@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::jsonl::{locator, times, to_line};
 use super::{escape, when};
+use crate::detect::mining::estimate;
 use crate::intake::Source;
 use crate::model::{Actor, Alert, Detail, Dns, Episode, File, Http, Mining, Observation, Ssh, Step, Tls, Tunnel};
 use crate::time::{Instant, Span};
@@ -442,10 +443,23 @@ fn mining_row(mining: &Mining, offset: OffsetNs, row: &mut Row) {
     let mut said = Said::default();
     said.list("methods", &mining.methods);
     said.text("agent", mining.agent.as_deref());
-    said.text("login", mining.login.as_deref());
+    said.shown("login", mining.login.as_ref());
+    said.shown("worker", mining.worker.as_ref());
+    said.text("algorithm", mining.algorithm.as_deref());
+    said.text("coin", mining.coin);
+    said.text("sent on to", mining.redirect.as_deref());
+    said.shown("difficulty", mining.difficulty);
     said.shown("jobs", Some(mining.jobs));
     said.shown("shares", Some(mining.shares));
     said.shown("accepted", Some(mining.accepted));
+    said.shown("rejected", Some(mining.rejected));
+    let reasons: Vec<String> = mining.reasons.iter().map(|(reason, count)| format!("{reason} ({count})")).collect();
+    said.list("reasons", &reasons);
+    if let Some(estimate) = estimate(mining) {
+        let (low, high) = estimate.interval;
+        said.shown("hashes", Some(format!("{:.3e} ({low:.3e} to {high:.3e})", estimate.hashes)));
+        said.shown("hashes a second", estimate.rate.map(|rate| format!("{rate:.3e}")));
+    }
     said.shown("last", corrected(mining.last, offset));
     row.message = said.done();
 }

@@ -6,8 +6,8 @@ use memchr::memmem;
 
 use super::http_head::{Fields, RequestHead, ResponseHead};
 use super::mining::{Tracker, Via};
-use super::websocket::WebSocket;
 use super::sniff::{self, Sniffed};
+use super::websocket::WebSocket;
 use super::{Emit, Packet, Reader, TcpReaders};
 use crate::model::{Detail, Flow, Http};
 use crate::time::Instant;

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::{Emit, Packet, Reader, side};
-use crate::model::{Detail, Flow, Mining};
+use crate::model::{Detail, Flow, Mark, Mining};
 use crate::time::Instant;
 
 /// Bound on the distinct commands named.
@@ -180,6 +180,7 @@ impl Reader for P2pReader {
         let first = if one.record <= other.record { one } else { other };
         let mining = Mining {
             dialect: self.network.dialect().to_owned(),
+            mark: Mark::Exchange,
             methods: self.commands.into_iter().collect(),
             agent: self.agent,
             first: Some(first.at),

@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::{Mark, Secret};
 
 /// Login, job and share of a cgminer session. Lines as in published captures (nesfit/DI-cryptominingdetection).
 pub(super) fn stratum() -> Vec<Turn> {
@@ -48,13 +49,18 @@ fn stratum_v1() {
         dialect: "stratum-v1".to_owned(),
         methods: ["mining.authorize", "mining.notify", "mining.submit", "mining.subscribe"].map(str::to_owned).to_vec(),
         agent: Some("cgminer/3.7.2".to_owned()),
-        login: Some("1Worker.rig".to_owned()),
+        login: Some(Secret::new("1Worker.rig")),
+        worker: Some(Secret::new("rig")),
+        mark: Mark::Exchange,
         jobs: 1,
         shares: 2,
         accepted: 1,
+        rejected: 1,
+        reasons: vec![("Job not found".to_owned(), 1)],
         first: Some(Instant(SECOND)),
         last: Some(Instant(8 * SECOND)),
         proof: vec![1, 4, 5],
+        ..Mining::default()
     };
     assert_eq!(mining(&seen), expected);
 }
@@ -71,7 +77,10 @@ fn one_way_and_from_the_middle() {
     let mut middle = all[4..].to_vec();
     middle.insert(0, server("\",\"5f0a\",false]}\n"));
     let middle = mining(&read(443, &middle));
-    assert_eq!((middle.shares, middle.accepted, middle.login.as_deref()), (2, 1, Some("1Worker.rig")));
+    assert_eq!(
+        (middle.shares, middle.accepted, middle.login.as_ref().map(Secret::reveal)),
+        (2, 1, Some("1Worker.rig"))
+    );
 }
 
 #[test]
@@ -79,7 +88,10 @@ fn getwork_over_http() {
     let seen = read(8332, &getwork());
     let found = mining(&seen);
     assert_eq!((found.dialect.as_str(), found.jobs, found.shares), ("getwork", 1, 0));
-    assert_eq!((found.agent.as_deref(), found.login.as_deref()), (Some("cgminer 3.7.2"), Some("Bitcoin")));
+    assert_eq!(
+        (found.agent.as_deref(), found.login.as_ref().map(Secret::reveal)),
+        (Some("cgminer 3.7.2"), Some("Bitcoin"))
+    );
     assert_eq!(http(&seen[0]).status, Some(200));
 }
 
@@ -87,7 +99,7 @@ fn getwork_over_http() {
 fn cryptonote() {
     let hash = "ab".repeat(32);
     let blob = "0c".repeat(76);
-    let wallet = format!("4{}", "B".repeat(94));
+    let wallet = format!("4{}", "Bc".repeat(47));
     let job = format!(r#"{{"blob":"{blob}","job_id":"j1","target":"b88d0600"}}"#);
     let login = |extra: &str, name: &str| {
         client(&format!(
@@ -104,7 +116,7 @@ fn cryptonote() {
     let pushed = server(&format!("{{\"jsonrpc\":\"2.0\",\"method\":\"job\",\"params\":{job}}}\n"));
     let whole = mining(&read(80, &[login("", &wallet), logged.clone(), share.clone(), taken, pushed.clone()]));
     assert_eq!((whole.dialect.as_str(), whole.jobs, whole.shares, whole.accepted), ("monero-login", 2, 1, 1));
-    assert_eq!(whole.login.as_deref(), Some(wallet.as_str()));
+    assert_eq!(whole.login.as_ref().map(Secret::reveal), Some(wallet.as_str()));
     assert_eq!(whole.proof, [1, 2, 3]);
     // Each of these is enough by itself.
     for alone in [login("", &wallet), login(r#","agent":"XMRig/6.21.0""#, "x"), logged, share, pushed] {
@@ -132,7 +144,7 @@ fn ethereum() {
     ];
     let found = mining(&read(9999, &turns));
     assert_eq!((found.dialect.as_str(), found.jobs, found.shares, found.accepted), ("eth-proxy", 1, 1, 1));
-    assert_eq!(found.login, Some(format!("{address}/rig/mail")));
+    assert_eq!(found.login, Some(Secret::new(format!("{address}/rig/mail"))));
     let nicehash =
         client("{\"id\":1,\"method\":\"mining.subscribe\",\"params\":[\"m/1\",\"EthereumStratum/1.0.0\"]}\n");
     assert_eq!(mining(&read(3353, &[nicehash])).dialect, "nicehash");
