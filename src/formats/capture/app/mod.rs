@@ -4,6 +4,7 @@
 //! hands both directions to the reader of that protocol. A direction that shows nothing in its first
 //! [`sniff::TRIES`] segments is done, so that bulk data costs nothing.
 
+mod discovery;
 mod dns;
 mod http;
 mod http_head;

@@ -2,7 +2,7 @@
 
 use memchr::{memchr, memmem};
 
-use super::{Reader, dns, p2p};
+use super::{Reader, dns, mining, p2p};
 use crate::model::Flow;
 
 /// Segments of a direction that are looked at: greetings before a STARTTLS are fewer.
@@ -63,7 +63,7 @@ impl std::fmt::Debug for Binary {
 }
 
 /// In the order in which they are asked. A protocol costs a module and a line here.
-static BINARY: &[Binary] = &[];
+static BINARY: &[Binary] = &[mining::PLAIN, mining::NOISE];
 
 /// What `bytes`, which begin a segment, are the beginning of.
 pub(super) fn sniff(bytes: &[u8], greeting: Greeting) -> Sniffed {

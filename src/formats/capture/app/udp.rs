@@ -1,6 +1,6 @@
 //! The protocols over UDP, told by content. A protocol costs a module and a line in [`PROTOCOLS`].
 
-use super::{Emit, Packet, dns};
+use super::{Emit, Packet, discovery, dns};
 use crate::model::{Detail, Flow};
 use crate::time::Instant;
 
@@ -23,7 +23,7 @@ pub(super) struct Protocol {
 }
 
 /// In the order in which they are asked.
-static PROTOCOLS: &[Protocol] = &[];
+static PROTOCOLS: &[Protocol] = &[Protocol { sniff: discovery::sniff, reader: discovery::reader }];
 
 /// Datagrams of a conversation that are looked at before it is left alone.
 const TRIES: u8 = 8;

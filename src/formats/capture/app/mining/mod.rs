@@ -1,8 +1,10 @@
 //! Pool protocols in JSON-RPC: Stratum and its kin, told by the shape of messages, never by a word in them.
 
 mod answers;
+mod noise;
 mod requests;
 mod shapes;
+mod v2;
 mod worth;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -13,8 +15,10 @@ use super::Packet;
 use super::http_head::Fields;
 use crate::model::{Mark, Mining, Secret, wallet};
 use crate::time::Instant;
+pub(super) use noise::NOISE;
 use requests::Request;
 use shapes::{basic_user, cut, ethereum_address};
+pub(super) use v2::PLAIN;
 use worth::{Share, Worth};
 
 /// Bound on the distinct methods named.
