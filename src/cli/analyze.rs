@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -9,7 +10,7 @@ use super::Format;
 use super::engine::{self, InForce};
 use super::evidence::{Evidence, EvidenceArgs};
 use super::exit::{Exit, Outcome, Stop};
-use super::output::{OutputDir, Voice, print};
+use super::output::{OutputDir, Voice};
 
 /// The main job: which steps line up with which events, how strongly, against which rivals
 #[derive(Args, Debug)]
@@ -70,14 +71,14 @@ impl Analyze {
         let intake = match evidence.take_in(voice) {
             Err(stop) if self.format == Format::Jsonl => {
                 // Readers of the lines wait for a summary, also of nothing.
-                print(jsonl::render(&jsonl::lines(&Analysis::default(), &Reading::default())).as_bytes())?;
+                voice.print(jsonl::render(&jsonl::lines(&Analysis::default(), &Reading::default())).as_bytes())?;
                 return Err(stop);
             }
             intake => intake?,
         };
-        let (analysis, reading) = engine::analyze(intake, &evidence.options, rules);
+        let (analysis, reading) = engine::analyze(intake, &evidence.options, rules, voice);
         if let Some(output) = output {
-            output.write(&files(&analysis, &reading, &evidence, rules)?)?;
+            output.write(&files(&analysis, &reading, &evidence, rules, voice)?)?;
         }
         match self.format {
             Format::Table => {
@@ -87,10 +88,10 @@ impl Analyze {
                     verbose: voice.verbose,
                     output: self.output.as_ref().map(|path| path.display().to_string()),
                 };
-                print(table::render(&analysis, &reading, &options).as_bytes())?;
+                voice.print(table::render(&analysis, &reading, &options).as_bytes())?;
             }
-            Format::Csv => print(&csv::findings(&analysis)?)?,
-            Format::Jsonl => print(jsonl::render(&jsonl::lines(&analysis, &reading)).as_bytes())?,
+            Format::Csv => voice.print(&csv::findings(&analysis)?)?,
+            Format::Jsonl => voice.print(jsonl::render(&jsonl::lines(&analysis, &reading)).as_bytes())?,
         }
         let problems = reading.problems(&analysis);
         if self.format != Format::Table {
@@ -110,10 +111,16 @@ fn files(
     reading: &Reading,
     evidence: &Evidence,
     rules: &InForce,
+    voice: Voice,
 ) -> Result<Vec<(String, Vec<u8>)>, Stop> {
     let mut files: Vec<(String, Vec<u8>)> =
         csv::all(analysis)?.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).collect();
     files.push(("findings.jsonl".to_owned(), jsonl::render(&jsonl::lines(analysis, reading)).into_bytes()));
+    for (_, bytes) in &mut files {
+        if let Cow::Owned(masked) = voice.masked(bytes) {
+            *bytes = masked;
+        }
+    }
     let mut manifest = Manifest::new(&analysis.sources, &rules.set, evidence.arguments("analyze", rules));
     let case = &evidence.options.case;
     manifest.case_file = case.path.as_ref().map(|path| FileHash::of(&path.display().to_string(), &case.bytes));

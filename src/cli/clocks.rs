@@ -5,7 +5,7 @@ use super::Format;
 use super::engine::{self, InForce};
 use super::evidence::{EvidenceArgs, exit_of};
 use super::exit::Outcome;
-use super::output::{Voice, print};
+use super::output::Voice;
 
 /// The offset of each source's clock, its support, grade, and the pairs it rests on
 #[derive(Args, Debug)]
@@ -23,9 +23,9 @@ impl Clocks {
         let intake = evidence.take_in(voice)?;
         let clocks = engine::clocks(&intake, rules);
         match self.format {
-            Format::Table => print(sources::clocks_table(&clocks, &intake.sources, voice.screen).as_bytes())?,
-            Format::Csv => print(&sources::clocks_csv(clocks, intake.sources.clone())?)?,
-            Format::Jsonl => print(sources::clocks_jsonl(&clocks, &intake.sources).as_bytes())?,
+            Format::Table => voice.print(sources::clocks_table(&clocks, &intake.sources, voice.screen).as_bytes())?,
+            Format::Csv => voice.print(&sources::clocks_csv(clocks, intake.sources.clone())?)?,
+            Format::Jsonl => voice.print(sources::clocks_jsonl(&clocks, &intake.sources).as_bytes())?,
         }
         Ok(exit_of(&intake, voice))
     }

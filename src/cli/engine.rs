@@ -7,6 +7,7 @@ use coincident::detect::rules::{LintLevel, RuleSet};
 use coincident::formats::Sink;
 use coincident::intake::{self, Intake, Options};
 use coincident::report::Reading;
+use coincident::report::redact::Names;
 
 use super::exit::Stop;
 use super::output::Voice;
@@ -50,9 +51,13 @@ pub(crate) fn take_in(paths: &[PathBuf], options: &Options) -> Intake {
 }
 
 /// What lines up with what, and how reading went.
-pub(crate) fn analyze(intake: Intake, options: &Options, rules: &InForce) -> (Analysis, Reading) {
+pub(crate) fn analyze(intake: Intake, options: &Options, rules: &InForce, voice: Voice) -> (Analysis, Reading) {
     let reading = Reading { walk_errors: intake.walk_errors.clone() };
-    (correlate::analyze(&intake, options, &rules.set), reading)
+    let mut analysis = correlate::analyze(&intake, options, &rules.set);
+    if voice.show_secrets {
+        Names::of(&intake.facts).reveal(&mut analysis);
+    }
+    (analysis, reading)
 }
 
 /// The clocks of all sources.

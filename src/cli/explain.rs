@@ -9,7 +9,7 @@ use coincident::report::{explain, jsonl};
 use super::engine::{self, InForce};
 use super::evidence::ReadingArgs;
 use super::exit::{Exit, Outcome, Stop};
-use super::output::{Voice, print};
+use super::output::Voice;
 
 /// One finding: steps and events side by side, each term of its strength, its rivals, what would decide
 #[derive(Args, Debug)]
@@ -33,7 +33,7 @@ impl Explain {
         } else {
             let evidence = self.reading.resolve(std::slice::from_ref(&self.directory), voice)?;
             let intake = evidence.take_in(voice)?;
-            let (analysis, reading) = engine::analyze(intake, &evidence.options, rules);
+            let (analysis, reading) = engine::analyze(intake, &evidence.options, rules, voice);
             if !reading.problems(&analysis).is_empty() {
                 exit = Exit::Unread;
             }
@@ -44,7 +44,7 @@ impl Explain {
             let known = if ids.is_empty() { "none".to_owned() } else { ids.join(", ") };
             return Err(Stop::usage(format!("{}: no such finding; findings here: {known}", self.id)));
         };
-        print(report.as_bytes())?;
+        voice.print(report.as_bytes())?;
         Ok(exit)
     }
 }

@@ -50,6 +50,9 @@ struct Global {
     /// Rules and lists to use in place of those that come with the program: a directory of Sigma YAML
     #[arg(long, global = true, value_name = "DIR", help_heading = "Everywhere")]
     rules: Option<PathBuf>,
+    /// Show wallets, logins and workers whole; by default every output has masks in their place
+    #[arg(long, global = true, help_heading = "Everywhere")]
+    show_secrets: bool,
     /// Nothing on stderr but errors
     #[arg(long, short, global = true, conflicts_with = "verbose", help_heading = "Everywhere")]
     quiet: bool,
@@ -153,7 +156,13 @@ impl Global {
         // Only where a person looks at it: what goes into a pipe or a file does not depend on any width.
         let width = terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0);
         let screen = Screen { color, width: width.filter(|_| io::stdout().is_terminal()) };
-        Voice { quiet: self.quiet, verbose: self.verbose, zone: DisplayZone(self.display_tz), screen }
+        Voice {
+            quiet: self.quiet,
+            verbose: self.verbose,
+            zone: DisplayZone(self.display_tz),
+            screen,
+            show_secrets: self.show_secrets,
+        }
     }
 
     /// The rules in force.

@@ -1,10 +1,11 @@
 //! Where results go: data to stdout, words about them to stderr, files into a directory of their own.
 
+use std::borrow::Cow;
 use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use coincident::report::{DisplayZone, Screen, escape};
+use coincident::report::{DisplayZone, Screen, escape, redact};
 use tempfile::NamedTempFile;
 
 use super::exit::Stop;
@@ -16,6 +17,8 @@ pub(crate) struct Voice {
     pub(crate) verbose: bool,
     pub(crate) zone: DisplayZone,
     pub(crate) screen: Screen,
+    /// Wallets, logins and workers are shown whole.
+    pub(crate) show_secrets: bool,
 }
 
 impl Voice {
@@ -36,14 +39,22 @@ impl Voice {
     /// A line on stderr, whatever was asked.
     pub(crate) fn insist(self, text: &str) {
         // Nobody is left to be told if stderr is gone.
-        let _ = writeln!(io::stderr(), "{}", escape::terminal(text));
+        let mut line = escape::terminal(text).into_owned();
+        line.push('\n');
+        let _ = io::stderr().write_all(&self.masked(line.as_bytes()));
     }
-}
 
-/// Writes data to stdout.
-pub(crate) fn print(bytes: &[u8]) -> Result<(), Stop> {
-    let mut out = io::stdout().lock();
-    out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| Stop::write("standard output", &error))
+    /// What may be shown of what is to be written.
+    pub(crate) fn masked<'a>(self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+        if self.show_secrets { Cow::Borrowed(bytes) } else { redact::masked_bytes(bytes) }
+    }
+
+    /// Writes data to stdout.
+    pub(crate) fn print(self, bytes: &[u8]) -> Result<(), Stop> {
+        let mut out = io::stdout().lock();
+        let written = out.write_all(&self.masked(bytes)).and_then(|()| out.flush());
+        written.map_err(|error| Stop::write("standard output", &error))
+    }
 }
 
 /// An output directory, opened before the work so that a bad path fails early. Files appear whole, at the end.

@@ -4,7 +4,7 @@ use coincident::report::sources;
 use super::Format;
 use super::evidence::{EvidenceArgs, exit_of};
 use super::exit::Outcome;
-use super::output::{Voice, print};
+use super::output::Voice;
 
 /// What each file is and why, its records, what was not read, first and last time, hash
 #[derive(Args, Debug)]
@@ -21,10 +21,11 @@ impl Probe {
         let intake = self.evidence.resolve(voice)?.take_in(voice)?;
         match self.format {
             Format::Table => {
-                print(sources::probe_table(&intake.sources, voice.zone, voice.screen, voice.verbose).as_bytes())?;
+                voice
+                    .print(sources::probe_table(&intake.sources, voice.zone, voice.screen, voice.verbose).as_bytes())?;
             }
-            Format::Csv => print(&sources::probe_csv(&intake.sources))?,
-            Format::Jsonl => print(sources::probe_jsonl(&intake.sources).as_bytes())?,
+            Format::Csv => voice.print(&sources::probe_csv(&intake.sources))?,
+            Format::Jsonl => voice.print(sources::probe_jsonl(&intake.sources).as_bytes())?,
         }
         Ok(exit_of(&intake, voice))
     }

@@ -10,7 +10,7 @@ use rsigma_parser::{SigmaRule, parse_sigma_yaml};
 use super::Format;
 use super::engine::InForce;
 use super::exit::{Exit, Outcome, Stop};
-use super::output::{Voice, print};
+use super::output::Voice;
 
 /// The rules in force, and checks of rule files
 #[derive(Args, Debug)]
@@ -42,9 +42,9 @@ impl Rules {
         match &self.what {
             What::List { format } => {
                 match format {
-                    Format::Table => print(rules::table(&rules.set, voice.screen).as_bytes())?,
-                    Format::Csv => print(&rules::csv(&rules.set))?,
-                    Format::Jsonl => print(rules::jsonl(&rules.set).as_bytes())?,
+                    Format::Table => voice.print(rules::table(&rules.set, voice.screen).as_bytes())?,
+                    Format::Csv => voice.print(&rules::csv(&rules.set))?,
+                    Format::Jsonl => voice.print(rules::jsonl(&rules.set).as_bytes())?,
                 }
                 voice.say(&counts(&rules.set));
                 Ok(Exit::Done)
@@ -59,7 +59,7 @@ impl Rules {
                     complaints.extend(if path.is_dir() { directory(path, voice)? } else { file(path)? });
                 }
                 complaints.retain(|one| voice.verbose || one.severity != "hint");
-                print(rules::lint_table(&complaints, voice.screen).as_bytes())?;
+                voice.print(rules::lint_table(&complaints, voice.screen).as_bytes())?;
                 let errors = complaints.iter().filter(|one| one.severity == "error").count();
                 voice.say(&format!("{errors} errors"));
                 Ok(if errors > 0 { Exit::Findings } else { Exit::Done })

@@ -87,7 +87,14 @@ impl Timeline {
             TimelineFormat::Csv => Shape::Csv,
             TimelineFormat::Jsonl => Shape::Jsonl,
         };
-        let plan = Arc::new(Plan { sources: intake.sources.clone(), offsets, filter, shape, pool: Pool::default() });
+        let plan = Arc::new(Plan {
+            sources: intake.sources.clone(),
+            offsets,
+            filter,
+            shape,
+            pool: Pool::default(),
+            show_secrets: voice.show_secrets,
+        });
         plan.add_steps(&intake.episodes, &intake.steps);
         let make = |source| Box::new(TimelineSink::new(Arc::clone(&plan), source)) as Box<dyn Sink>;
         for sink in engine::replay(&intake, &make) {

@@ -15,8 +15,8 @@ const FEWEST_REFUSALS: u64 = 3;
 
 /// Pool protocols in the clear and SSH sessions that are more than sessions.
 pub fn protocols(facts: &Facts) -> Vec<Signal> {
-    let mut all = Vec::new();
-    for fact in &facts.mining {
+    let mut all = mining::nodes(&facts.mining);
+    for fact in facts.mining.iter().filter(|fact| !mining::is_between_nodes(&fact.mining.dialect)) {
         let span = fact.span.map(|span| Span { hi: fact.mining.last.unwrap_or(span.hi).max(span.hi), ..span });
         if let Some(seen) = mining::judge(&fact.mining) {
             all.push(signal(Behaviour::Mining, seen, fact.flow, span, fact.record));

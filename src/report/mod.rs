@@ -9,6 +9,7 @@ pub mod layout;
 pub mod lines;
 pub mod manifest;
 pub mod observation;
+pub mod redact;
 pub mod rules;
 pub mod sources;
 pub mod table;

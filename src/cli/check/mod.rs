@@ -13,7 +13,7 @@ use self::expect::Expect;
 use super::engine::{self, InForce};
 use super::evidence::ReadingArgs;
 use super::exit::{Exit, Outcome, Stop};
-use super::output::{Voice, print};
+use super::output::Voice;
 
 /// Incidents against their expect.toml: a directory with expect.toml and evidence/, or any directory above such ones
 #[derive(Args, Debug)]
@@ -56,7 +56,7 @@ impl Check {
             let xml = junit::render("coincident check", &cases);
             std::io::Write::write_all(&mut file, xml.as_bytes()).map_err(|error| Stop::write(&shown, &error))?;
         }
-        print(table(&cases, voice).as_bytes())?;
+        voice.print(table(&cases, voice).as_bytes())?;
         let passed = cases.iter().filter(|case| case.failures.is_empty() && case.error.is_none()).count();
         voice.say(&format!("{passed} of {} incidents as expected", cases.len()));
         Ok(if passed == cases.len() { Exit::Done } else { Exit::Findings })
@@ -99,7 +99,7 @@ fn compared(incident: &Path, voice: Voice, rules: &InForce) -> Result<Vec<String
     let reading = ReadingArgs { case: beside.is_file().then_some(beside), ..ReadingArgs::default() };
     let evidence = reading.resolve(&[evidence], Voice { quiet: true, ..voice })?;
     let (analysis, reading) =
-        engine::analyze(evidence.take_in(Voice { quiet: true, ..voice })?, &evidence.options, rules);
+        engine::analyze(evidence.take_in(Voice { quiet: true, ..voice })?, &evidence.options, rules, voice);
     Ok(compare::compare(&expect, &analysis, &reading))
 }
 

@@ -1,8 +1,10 @@
 //! Mining in the clear: what a conversation that spoke a pool protocol amounts to.
 
 mod estimate;
+mod nodes;
 
 pub use estimate::{Estimate, estimate};
+pub use nodes::{is_between_nodes, nodes};
 
 use super::Seen;
 use crate::model::{Confidence, Mark, Mining};
@@ -19,7 +21,7 @@ pub fn judge(mining: &Mining) -> Option<Seen> {
     if mining.dialect.is_empty() {
         return None;
     }
-    if mining.dialect.ends_with("-p2p") || mining.dialect.ends_with("-discovery") {
+    if is_between_nodes(&mining.dialect) {
         return Some(node(mining));
     }
     let nothing_moved = mining.jobs == 0 && mining.shares == 0;
@@ -77,7 +79,9 @@ fn node(mining: &Mining) -> Seen {
     }
     summary.push_str("; solo mining needs a node, a wallet has one as well");
     let records = mining.proof.clone();
-    Seen { kind: mining.dialect.clone(), confidence: Confidence::Strong, summary, records }
+    // A datagram that nobody answers makes no node of either side.
+    let confidence = if mining.mark == Mark::Exchange { Confidence::Strong } else { Confidence::Weak };
+    Seen { kind: mining.dialect.clone(), confidence, summary, records }
 }
 
 /// Programs that ask for block templates in order to mine.
@@ -157,6 +161,7 @@ mod tests {
         let node = Mining {
             dialect: "bitcoin-p2p".to_owned(),
             methods: vec!["version".to_owned()],
+            mark: Mark::Exchange,
             proof: vec![1, 2],
             ..Mining::default()
         };

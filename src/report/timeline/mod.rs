@@ -7,6 +7,7 @@ mod filter;
 mod rows;
 mod sink;
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ pub use sink::TimelineSink;
 
 use super::jsonl::to_line;
 use super::observation::{OffsetNs, Row, csv_line, step_row, step_time};
+use super::redact;
 use crate::correlate::{Clock, Grade};
 use crate::intake::Source;
 use crate::model::{Episode, Step};
@@ -28,10 +30,15 @@ pub enum Shape {
 }
 
 impl Shape {
-    fn render(self, row: &Row) -> Vec<u8> {
-        match self {
+    fn render(self, row: &Row, show_secrets: bool) -> Vec<u8> {
+        let bytes = match self {
             Shape::Csv => row.csv(),
             Shape::Jsonl => to_line(row).into_bytes(),
+        };
+        let masked = (!show_secrets).then(|| redact::masked_bytes(&bytes));
+        match masked {
+            Some(Cow::Owned(masked)) => masked,
+            _ => bytes,
         }
     }
 
@@ -67,6 +74,8 @@ pub struct Plan {
     pub filter: Filter,
     pub shape: Shape,
     pub pool: Pool,
+    /// Wallets, logins and workers are shown whole.
+    pub show_secrets: bool,
 }
 
 impl Plan {
@@ -84,7 +93,7 @@ impl Plan {
             if self.filter.takes_step(time, name, &step.episode, episode) {
                 let row = step_row(step, name, episode, source, *offset);
                 let key = rows::Key::new(time.map(|span| span.lo), step.record.evidence.0, step.record.number);
-                buffer.push(key, &self.shape.render(&row));
+                buffer.push(key, &self.shape.render(&row, self.show_secrets));
                 self.pool.take_if_full(&mut buffer);
             }
         }

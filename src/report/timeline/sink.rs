@@ -6,6 +6,7 @@ use crate::evidence::Anomaly;
 use crate::formats::Sink;
 use crate::model::{Episode, EpisodeText, Observation, Step, StepResult};
 use crate::report::observation::{observation_row, observation_time};
+use crate::report::redact::reveal_row;
 
 /// Renders the observations of one source into the pool of a timeline. Steps come from the intake, where calls have
 /// met their results, and are passed over here.
@@ -39,10 +40,13 @@ impl Sink for TimelineSink {
         };
         let time = observation_time(observation, *offset);
         if self.plan.filter.takes_observation(time, observation) {
-            let row = observation_row(observation, source, *offset);
+            let mut row = observation_row(observation, source, *offset);
+            if self.plan.show_secrets {
+                reveal_row(&mut row, observation);
+            }
             let source = u32::try_from(self.source).unwrap_or(u32::MAX);
             let key = rows::Key::new(time.map(|span| span.lo), source, observation.record);
-            self.buffer.push(key, &self.plan.shape.render(&row));
+            self.buffer.push(key, &self.plan.shape.render(&row, self.plan.show_secrets));
             self.plan.pool.take_if_full(&mut self.buffer);
         }
     }

@@ -14,7 +14,7 @@ fn plan(shape: Shape, filter: Filter, pool: Pool) -> Arc<Plan> {
         fixture::source("capture.pcap", Some("pcap"), Some(Kind::Capture), 3),
         fixture::source("firewall.log", Some("iptables"), Some(Kind::Firewall), 3),
     ];
-    Arc::new(Plan { sources, offsets: vec![0, -SECOND], filter, shape, pool })
+    Arc::new(Plan { sources, offsets: vec![0, -SECOND], filter, shape, pool, show_secrets: false })
 }
 
 fn connection(record: u64, at: Option<Instant>) -> Observation<'static> {

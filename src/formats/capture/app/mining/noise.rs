@@ -80,7 +80,7 @@ impl Reader for NoiseReader {
             return;
         }
         self.first.get_or_insert(packet);
-        let is_miners = self.turn % 2 == 0;
+        let is_miners = self.turn.is_multiple_of(2);
         if is_miners != packet.from_opener {
             if self.fitting() == self.turn {
                 return self.give_up(packet, bytes, emit);

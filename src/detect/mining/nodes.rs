@@ -1,0 +1,114 @@
+//! Nodes of coin networks: one talks with dozens of peers, and is one matter.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use super::judge;
+use crate::evidence::{EvidenceId, Record};
+use crate::intake::MiningFact;
+use crate::model::{Behaviour, Mark, Signal, SignalSource};
+use crate::time::Span;
+
+/// Records of proof kept, and peers named.
+const PROOF_KEPT: usize = 16;
+const PEERS_KEPT: usize = 64;
+
+/// Whether a dialect is one between nodes.
+pub fn is_between_nodes(dialect: &str) -> bool {
+    dialect.ends_with("-p2p") || dialect.ends_with("-discovery")
+}
+
+/// A signal for every host that opened conversations with nodes, by dialect: the best and earliest conversation with
+/// the others as its targets. Everything else is none of these.
+pub fn nodes(facts: &[MiningFact]) -> Vec<Signal> {
+    let mut groups: BTreeMap<(EvidenceId, &str, Option<IpAddr>), Vec<&MiningFact>> = BTreeMap::new();
+    for fact in facts.iter().filter(|fact| is_between_nodes(&fact.mining.dialect)) {
+        groups.entry((fact.record.evidence, &fact.mining.dialect, fact.flow.src)).or_default().push(fact);
+    }
+    groups.into_values().filter_map(|group| signal(&group)).collect()
+}
+
+fn signal(group: &[&MiningFact]) -> Option<Signal> {
+    let best = group.iter().max_by_key(|fact| (fact.mining.mark, std::cmp::Reverse(fact.record)))?;
+    let mut mining = best.mining.clone();
+    let methods: BTreeSet<&String> = group.iter().flat_map(|fact| &fact.mining.methods).collect();
+    mining.methods = methods.into_iter().cloned().collect();
+    let mut seen = judge(&mining)?;
+    let answered = group.iter().filter(|fact| fact.mining.mark == Mark::Exchange).count();
+    if group.len() > 1 {
+        seen.summary.push_str(&format!("; {} conversations, both sides heard in {answered}", group.len()));
+    }
+    let peers: BTreeSet<_> = group.iter().map(|fact| fact.flow).filter(|flow| *flow != best.flow).collect();
+    let records: BTreeSet<Record> = group
+        .iter()
+        .flat_map(|fact| {
+            fact.mining.proof.iter().map(|number| Record { evidence: fact.record.evidence, number: *number })
+        })
+        .take(PROOF_KEPT)
+        .chain(best.mining.proof.iter().map(|number| Record { evidence: best.record.evidence, number: *number }))
+        .collect();
+    let spans = group
+        .iter()
+        .filter_map(|fact| fact.span.map(|span| Span { hi: fact.mining.last.unwrap_or(span.hi).max(span.hi), ..span }));
+    Some(Signal {
+        id: String::new(),
+        behaviour: Behaviour::Mining,
+        kind: seen.kind,
+        confidence: seen.confidence,
+        span: spans.reduce(Span::cover),
+        flow: Some(best.flow),
+        host: None,
+        rule: None,
+        summary: seen.summary,
+        domains: Vec::new(),
+        targets: peers.into_iter().take(PEERS_KEPT).collect(),
+        records: records.into_iter().collect(),
+        source: SignalSource::Network,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Confidence, Flow, Mining};
+
+    fn fact(peer: u8, mark: Mark) -> MiningFact {
+        let number = u64::from(peer);
+        MiningFact {
+            flow: Flow {
+                src: Some("192.0.2.1".parse().unwrap()),
+                dst: Some(IpAddr::from([198, 51, 100, peer])),
+                ..Flow::default()
+            },
+            mining: Mining {
+                dialect: "ethereum-discovery".to_owned(),
+                mark,
+                methods: vec![if peer == 1 { "ping" } else { "pong" }.to_owned()],
+                proof: vec![number],
+                ..Mining::default()
+            },
+            span: None,
+            record: Record { evidence: EvidenceId(0), number },
+        }
+    }
+
+    #[test]
+    fn a_node_and_its_peers_are_one_signal() {
+        let facts = [fact(1, Mark::OneSide), fact(2, Mark::Exchange), fact(3, Mark::Exchange)];
+        let signals = nodes(&facts);
+        assert_eq!(signals.len(), 1);
+        let signal = &signals[0];
+        assert_eq!((signal.flow, signal.confidence), (Some(facts[1].flow), Confidence::Strong));
+        assert_eq!(signal.targets, [facts[0].flow, facts[2].flow]);
+        assert!(signal.summary.contains("(ping, pong)"), "{}", signal.summary);
+        assert!(signal.summary.ends_with("; 3 conversations, both sides heard in 2"), "{}", signal.summary);
+        assert_eq!(signal.records.len(), 3);
+        // Pings that nobody answers are a lead.
+        assert_eq!(nodes(&facts[..1])[0].confidence, Confidence::Weak);
+        let pool = MiningFact {
+            mining: Mining { dialect: "stratum-v1".to_owned(), ..Mining::default() },
+            ..fact(1, Mark::Exchange)
+        };
+        assert!(nodes(&[pool]).is_empty());
+    }
+}
