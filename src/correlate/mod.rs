@@ -131,7 +131,7 @@ fn timing_holds(intake: &Intake, clocks: &Clocks) -> bool {
 
 /// All signals of detectors and rules in the telemetry, on the clocks of their sources.
 fn detected(intake: &Intake, options: &Options, rules: &RuleSet) -> Vec<Signal> {
-    let mut all = detect::network::protocols(&intake.facts);
+    let mut all = detect::network::protocols(&intake.facts, &options.case.hash_prices);
     all.extend(detect::tunnel::carriers(&intake.facts));
     all.extend(detect::download::files(&intake.facts));
     all.extend(detect::network::names(&intake.facts, rules));

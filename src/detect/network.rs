@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::rules::{ConnectionContext, DnsContext, RuleHit, RuleSet};
 use super::{Seen, mining, ssh};
 use crate::evidence::Record;
-use crate::intake::{Facts, NameSource};
+use crate::intake::{Facts, HashPrice, NameSource};
 use crate::model::{Behaviour, Confidence, Conversation, Flow, Signal, SignalSource};
 use crate::time::{SECOND, Span};
 
@@ -14,11 +14,14 @@ use crate::time::{SECOND, Span};
 const FEWEST_REFUSALS: u64 = 3;
 
 /// Pool protocols in the clear and SSH sessions that are more than sessions.
-pub fn protocols(facts: &Facts) -> Vec<Signal> {
-    let mut all = mining::nodes(&facts.mining);
-    for fact in facts.mining.iter().filter(|fact| !mining::is_between_nodes(&fact.mining.dialect)) {
+pub fn protocols(facts: &Facts, prices: &[HashPrice]) -> Vec<Signal> {
+    let mut all = mining::discovery(&facts.mining);
+    for fact in facts.mining.iter().filter(|fact| !mining::is_discovery(&fact.mining.dialect)) {
         let span = fact.span.map(|span| Span { hi: fact.mining.last.unwrap_or(span.hi).max(span.hi), ..span });
-        if let Some(seen) = mining::judge(&fact.mining) {
+        if let Some(mut seen) = mining::judge(&fact.mining) {
+            if let Some(value) = mining::value(&fact.mining, prices) {
+                seen.summary.push_str(&format!(", {value}"));
+            }
             all.push(signal(Behaviour::Mining, seen, fact.flow, span, fact.record));
         }
     }

@@ -111,6 +111,13 @@ pub struct GpuFacts {
     pub host: Option<String>,
 }
 
+/// What hashes of one function are worth to the responder, in a currency of their choice.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HashPrice {
+    pub algorithm: String,
+    pub value_per_terahash: f64,
+}
+
 /// What is declared of the time of one source, part by part.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TimeParts {
@@ -145,6 +152,7 @@ pub struct CaseFile {
     /// `None` if nothing is said of egress, which is not the same as nothing being allowed.
     pub egress: Option<Vec<EgressRule>>,
     pub gpu: GpuFacts,
+    pub hash_prices: Vec<HashPrice>,
 }
 
 mod raw {
@@ -159,6 +167,7 @@ mod raw {
         pub(super) run: Vec<Run>,
         pub(super) egress: Option<Egress>,
         pub(super) gpu: Option<Gpu>,
+        pub(super) mining: Option<Mining>,
     }
 
     #[derive(Deserialize)]
@@ -193,6 +202,19 @@ mod raw {
     #[serde(deny_unknown_fields)]
     pub(super) struct Egress {
         pub(super) allow: Vec<Spanned<String>>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub(super) struct Mining {
+        pub(super) price: Vec<Price>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub(super) struct Price {
+        pub(super) algorithm: String,
+        pub(super) value_per_terahash: Spanned<f64>,
     }
 
     #[derive(Deserialize)]
@@ -289,7 +311,15 @@ impl CaseFile {
             Some(gpu) => reader.gpu(gpu)?,
             None => GpuFacts::default(),
         };
-        Ok(CaseFile { path: None, bytes: Vec::new(), hosts, sources, runs, egress, gpu })
+        let prices = raw.mining.into_iter().flat_map(|mining| mining.price).map(|price| {
+            let algorithm = price.algorithm.to_ascii_lowercase();
+            Ok(HashPrice {
+                algorithm,
+                value_per_terahash: reader.price("value_per_terahash", &price.value_per_terahash)?,
+            })
+        });
+        let hash_prices = prices.collect::<Result<Vec<_>, CaseError>>()?;
+        Ok(CaseFile { path: None, bytes: Vec::new(), hosts, sources, runs, egress, gpu, hash_prices })
     }
 
     /// Puts what was declared on the command line before what the file declares: each `PATTERN=VALUE`.
@@ -418,6 +448,12 @@ impl Reader<'_> {
         year.ok_or_else(|| self.wrong("year", at, year_message()))
     }
 
+    fn price(&self, what: &str, at: &Spanned<f64>) -> Result<f64, CaseError> {
+        let price = *at.get_ref();
+        let is_price = price.is_finite() && price >= 0.0;
+        if is_price { Ok(price) } else { Err(self.wrong(what, at, "a price is a number from 0 on".to_owned())) }
+    }
+
     fn gpu(&self, gpu: raw::Gpu) -> Result<GpuFacts, CaseError> {
         let allocated = match &gpu.allocated {
             Some(list) => {
@@ -426,12 +462,8 @@ impl Reader<'_> {
             }
             None => None,
         };
-        let price_per_gpu_hour = match &gpu.price_per_gpu_hour {
-            Some(price) if !price.get_ref().is_finite() || *price.get_ref() < 0.0 => {
-                return Err(self.wrong("price_per_gpu_hour", price, "a price is a number from 0 on".to_owned()));
-            }
-            price => price.as_ref().map(|price| *price.get_ref()),
-        };
+        let price = gpu.price_per_gpu_hour.as_ref();
+        let price_per_gpu_hour = price.map(|price| self.price("price_per_gpu_hour", price)).transpose()?;
         Ok(GpuFacts { allocated, price_per_gpu_hour, host: gpu.host })
     }
 }

@@ -19,7 +19,9 @@ use crate::model::{Conversation, Episode, EpisodeText, Step};
 use crate::time::{Basis, Instant, TimeContext, YearSource, ZoneSource};
 use fold::Fold;
 
-pub use case::{CaseError, CaseFile, EgressRule, GpuFacts, Host, Pattern, Run, SourceDeclaration, TimeParts};
+pub use case::{
+    CaseError, CaseFile, EgressRule, GpuFacts, HashPrice, Host, Pattern, Run, SourceDeclaration, TimeParts,
+};
 pub use facts::{
     AlertFact, DnsFact, Facts, FileFact, GpuPoint, GpuProcessFact, GpuSeries, HttpFact, MiningFact, NameFact,
     NameSource, QueryFact, SshFact, TimeAnchor, TunnelFact,

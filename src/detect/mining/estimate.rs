@@ -1,5 +1,6 @@
 //! How much work shares stand for.
 
+use crate::intake::HashPrice;
 use crate::model::{Mining, Work};
 use crate::stats::fay_feuer;
 use crate::time::SECOND;
@@ -42,6 +43,23 @@ pub(super) fn words(mining: &Mining) -> Option<String> {
     Some(format!("about {:.1e} {unit} ({low:.1e} to {high:.1e} at 95 %){of}{rate}", estimate.hashes))
 }
 
+/// "worth 0.0012 (0.0004 to 0.003) at the declared price". `None` without an estimate or a price for its algorithm.
+pub fn value(mining: &Mining, prices: &[HashPrice]) -> Option<String> {
+    let estimate = estimate(mining)?;
+    let algorithm = mining.algorithm.as_deref()?.to_ascii_lowercase();
+    // RandomX and its variants are "rx/0", "rx/wow", ... in pools' own words.
+    let is_of =
+        |price: &&HashPrice| price.algorithm == algorithm || (price.algorithm == "randomx" && algorithm == "rx/0");
+    let per_hash = prices.iter().find(is_of)?.value_per_terahash / 1e12;
+    let (low, high) = estimate.interval;
+    Some(format!(
+        "worth {:.2e} ({:.2e} to {:.2e}) at the declared price",
+        estimate.hashes * per_hash,
+        low * per_hash,
+        high * per_hash
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,6 +87,11 @@ mod tests {
         assert!((found.interval.1 / 16_384.0 - 17.0848).abs() < 1e-4, "{found:?}");
         assert_eq!(found.rate, Some(1_474.56));
         assert_eq!(words(&mining).unwrap(), "about 1.5e5 hashes (6.7e4 to 2.8e5 at 95 %), 1.5e3 a second");
+        // 147456 hashes at 1e6 for each 1e12.
+        let prices = [HashPrice { algorithm: "randomx".to_owned(), value_per_terahash: 1e6 }];
+        let monero = Mining { algorithm: Some("rx/0".to_owned()), ..mining.clone() };
+        assert_eq!(value(&monero, &prices).unwrap(), "worth 1.47e-1 (6.74e-2 to 2.80e-1) at the declared price");
+        assert_eq!(value(&mining, &prices), None);
         assert_eq!(estimate(&Mining { work: None, ..mining.clone() }), None);
         let short = Mining { last: Some(Instant(SECOND)), ..mining };
         assert_eq!(estimate(&short).unwrap().rate, None);

@@ -3,8 +3,9 @@
 mod estimate;
 mod nodes;
 
-pub use estimate::{Estimate, estimate};
-pub use nodes::{is_between_nodes, nodes};
+pub use estimate::{Estimate, estimate, value};
+use nodes::is_between_nodes;
+pub use nodes::{discovery, is_discovery};
 
 use super::Seen;
 use crate::model::{Confidence, Mark, Mining};

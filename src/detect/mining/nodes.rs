@@ -1,4 +1,4 @@
-//! Nodes of coin networks: one talks with dozens of peers, and is one matter.
+//! Nodes of coin networks look for each other: one asks hundreds of peers, and is one matter.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::judge;
 use crate::evidence::{EvidenceId, Record};
 use crate::intake::MiningFact;
-use crate::model::{Behaviour, Mark, Signal, SignalSource};
+use crate::model::{Behaviour, Flow, Mark, Signal, SignalSource};
 use crate::time::Span;
 
 /// Records of proof kept, and peers named.
@@ -14,16 +14,31 @@ const PROOF_KEPT: usize = 16;
 const PEERS_KEPT: usize = 64;
 
 /// Whether a dialect is one between nodes.
-pub fn is_between_nodes(dialect: &str) -> bool {
+pub(super) fn is_between_nodes(dialect: &str) -> bool {
     dialect.ends_with("-p2p") || dialect.ends_with("-discovery")
 }
 
-/// A signal for every host that opened conversations with nodes, by dialect: the best and earliest conversation with
-/// the others as its targets. Everything else is none of these.
-pub fn nodes(facts: &[MiningFact]) -> Vec<Signal> {
+/// Whether a dialect is one by which nodes find each other: a datagram or two to everybody.
+pub fn is_discovery(dialect: &str) -> bool {
+    dialect.ends_with("-discovery")
+}
+
+/// A signal for every host that looks for other nodes, by dialect: the best and earliest conversation with the others
+/// as its targets. Of the two hosts of a conversation the one that is in more of them is meant.
+pub fn discovery(facts: &[MiningFact]) -> Vec<Signal> {
+    let facts: Vec<&MiningFact> = facts.iter().filter(|fact| is_discovery(&fact.mining.dialect)).collect();
+    let mut busy: BTreeMap<(EvidenceId, Option<IpAddr>), u64> = BTreeMap::new();
+    for fact in &facts {
+        for end in [fact.flow.src, fact.flow.dst] {
+            *busy.entry((fact.record.evidence, end)).or_default() += 1;
+        }
+    }
+    let count = |fact: &MiningFact, end| busy.get(&(fact.record.evidence, end)).copied().unwrap_or_default();
     let mut groups: BTreeMap<(EvidenceId, &str, Option<IpAddr>), Vec<&MiningFact>> = BTreeMap::new();
-    for fact in facts.iter().filter(|fact| is_between_nodes(&fact.mining.dialect)) {
-        groups.entry((fact.record.evidence, &fact.mining.dialect, fact.flow.src)).or_default().push(fact);
+    for fact in facts {
+        let Flow { src, dst, .. } = fact.flow;
+        let node = if count(fact, dst) > count(fact, src) { dst } else { src };
+        groups.entry((fact.record.evidence, &fact.mining.dialect, node)).or_default().push(fact);
     }
     groups.into_values().filter_map(|group| signal(&group)).collect()
 }
@@ -70,7 +85,7 @@ fn signal(group: &[&MiningFact]) -> Option<Signal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Confidence, Flow, Mining};
+    use crate::model::{Confidence, Mining};
 
     fn fact(peer: u8, mark: Mark) -> MiningFact {
         let number = u64::from(peer);
@@ -95,7 +110,7 @@ mod tests {
     #[test]
     fn a_node_and_its_peers_are_one_signal() {
         let facts = [fact(1, Mark::OneSide), fact(2, Mark::Exchange), fact(3, Mark::Exchange)];
-        let signals = nodes(&facts);
+        let signals = discovery(&facts);
         assert_eq!(signals.len(), 1);
         let signal = &signals[0];
         assert_eq!((signal.flow, signal.confidence), (Some(facts[1].flow), Confidence::Strong));
@@ -103,12 +118,16 @@ mod tests {
         assert!(signal.summary.contains("(ping, pong)"), "{}", signal.summary);
         assert!(signal.summary.ends_with("; 3 conversations, both sides heard in 2"), "{}", signal.summary);
         assert_eq!(signal.records.len(), 3);
+        // A ping from outside to the same host belongs to it.
+        let Flow { src, dst, .. } = facts[2].flow;
+        let inbound = MiningFact { flow: Flow { src: dst, dst: src, ..Flow::default() }, ..fact(9, Mark::OneSide) };
+        assert_eq!(discovery(&[facts.to_vec(), vec![inbound]].concat()).len(), 1);
         // Pings that nobody answers are a lead.
-        assert_eq!(nodes(&facts[..1])[0].confidence, Confidence::Weak);
+        assert_eq!(discovery(&facts[..1])[0].confidence, Confidence::Weak);
         let pool = MiningFact {
             mining: Mining { dialect: "stratum-v1".to_owned(), ..Mining::default() },
             ..fact(1, Mark::Exchange)
         };
-        assert!(nodes(&[pool]).is_empty());
+        assert!(discovery(&[pool]).is_empty());
     }
 }

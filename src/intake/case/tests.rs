@@ -149,7 +149,7 @@ fn errors_name_the_place_and_what_is_allowed() {
     );
     assert_eq!(
         error("[sources]\n"),
-        "case.toml:1:2: unknown field `sources`, expected one of `host`, `source`, `run`, `egress`, `gpu`"
+        "case.toml:1:2: unknown field `sources`, expected one of `host`, `source`, `run`, `egress`, `gpu`, `mining`"
     );
     assert!(error("[[source]]\nzone = \"UTC\"\n").contains("missing field `path`"));
     assert!(error("[[source]]\npath = \"x\"\nyear = \"2026\"\n").starts_with("case.toml:3:8: invalid type: string"));
@@ -167,6 +167,12 @@ fn errors_name_the_place_and_what_is_allowed() {
             .starts_with("case.toml:4: allow: \"10.0.0.300\" is no peer")
     );
     assert!(error("[gpu]\nprice_per_gpu_hour = -1.0\n").contains("a price is a number from 0 on"));
+    let price = "[[mining.price]]\nalgorithm = \"RandomX\"\nvalue_per_terahash = ";
+    assert_eq!(
+        CaseFile::parse(&format!("{price}2.5\n"), "case.toml").unwrap().hash_prices,
+        [HashPrice { algorithm: "randomx".to_owned(), value_per_terahash: 2.5 }]
+    );
+    assert!(error(&format!("{price}-1.0\n")).contains("case.toml:3: value_per_terahash: a price is"));
     assert!(
         error(
             "[[host]]\nname = \"a\"\naddresses = [\"10.0.0.1\"]\n[[host]]\nname = \"b\"\naddresses = [\"10.0.0.1\"]\n"
