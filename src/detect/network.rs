@@ -48,6 +48,7 @@ pub fn names(facts: &Facts, rules: &RuleSet) -> Vec<Signal> {
         for hit in rules.dns(&DnsContext { query: &fact.name, record_type: None }) {
             let how = match fact.source {
                 NameSource::Sni => "TLS to",
+                NameSource::Certificate => "TLS with a certificate for",
                 NameSource::Host => "HTTP to",
             };
             let peer = fact.flow.dst.zip(fact.flow.dst_port);

@@ -33,6 +33,8 @@ pub struct QueryFact {
 pub enum NameSource {
     /// TLS server name indication.
     Sni,
+    /// The server's certificate, where the client named no server and the certificate names few.
+    Certificate,
     /// HTTP Host.
     Host,
 }

@@ -1,6 +1,6 @@
 use std::any::Any;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use foldhash::fast::RandomState;
@@ -21,6 +21,9 @@ use crate::time::Span;
 
 /// How many distinct requests and server times are kept per evidence; more are counted in an anomaly.
 const DISTINCT_KEPT: usize = 200_000;
+
+/// Names in a certificate up to which they tell whom the client meant.
+const CERTIFICATE_NAMES: usize = 4;
 
 type Peers = (Option<IpAddr>, Option<IpAddr>, Option<u16>, Option<Protocol>);
 
@@ -147,8 +150,18 @@ impl Fold {
     }
 
     fn tls(&mut self, flow: Option<Flow>, span: Option<Span>, record: u64, tls: &Tls) {
-        if let (Some(flow), Some(name)) = (flow, &tls.server_name) {
-            self.name(name, NameSource::Sni, flow, span, record);
+        let Some(flow) = flow else { return };
+        match (&tls.server_name, &tls.certificate) {
+            (Some(name), _) => self.name(name, NameSource::Sni, flow, span, record),
+            // A certificate for many names says little about which was meant.
+            (None, Some(certificate)) if certificate.names.len() <= CERTIFICATE_NAMES => {
+                let names: BTreeSet<&str> =
+                    certificate.names.iter().map(|name| name.trim_start_matches("*.")).collect();
+                for name in names {
+                    self.name(name, NameSource::Certificate, flow, span, record);
+                }
+            }
+            _ => {}
         }
     }
 

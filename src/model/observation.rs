@@ -132,13 +132,43 @@ pub struct Dns {
     pub aliases: Vec<String>,
 }
 
-/// A TLS ClientHello (RFC 8446, 5246).
+/// A TLS handshake (RFC 8446, 5246), as far as it goes in the clear.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tls {
     pub server_name: Option<String>,
+    /// Protocols that the client offers to speak inside (RFC 7301).
     pub alpn: Vec<String>,
     /// Highest version offered, for example "1.3".
     pub version: Option<String>,
+    /// Fingerprints of the ClientHello: <https://github.com/salesforce/ja3>, <https://github.com/FoxIO-LLC/ja4>.
+    pub ja3: Option<String>,
+    pub ja4: Option<String>,
+    /// What the server chose.
+    pub chosen_version: Option<String>,
+    pub cipher: Option<String>,
+    pub chosen_alpn: Option<String>,
+    pub ja3s: Option<String>,
+    /// The server's own certificate and the client's, where they went in the clear (TLS 1.2 and before).
+    pub certificate: Option<Box<Certificate>>,
+    pub client_certificate: Option<Box<Certificate>>,
+}
+
+/// Names in an X.509 certificate (RFC 5280).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Certificate {
+    /// Common name and organisation of whom it is about ...
+    pub subject: Option<String>,
+    pub subject_organization: Option<String>,
+    /// ... and of who signed it.
+    pub issuer: Option<String>,
+    pub issuer_organization: Option<String>,
+    /// DNS names of its subjectAltName, at most [`Certificate::NAMES_KEPT`].
+    pub names: Vec<String>,
+}
+
+impl Certificate {
+    /// Bound on the names kept.
+    pub const NAMES_KEPT: usize = 32;
 }
 
 /// An SSH session (RFC 4253), reported once per flow when the flow ends or the capture does.

@@ -403,6 +403,19 @@ fn tls_row(tls: &Tls, row: &mut Row) {
     let mut said = Said::default();
     said.text("version", tls.version.as_deref());
     said.list("alpn", &tls.alpn);
+    said.text("chosen", tls.chosen_version.as_deref());
+    said.text("cipher", tls.cipher.as_deref());
+    said.text("chosen-alpn", tls.chosen_alpn.as_deref());
+    for (whose, certificate) in [("", &tls.certificate), ("client-", &tls.client_certificate)] {
+        let Some(found) = certificate else { continue };
+        said.text(&format!("{whose}subject"), found.subject.as_deref());
+        said.text(&format!("{whose}organization"), found.subject_organization.as_deref());
+        said.text(&format!("{whose}issuer"), found.issuer.as_deref().or(found.issuer_organization.as_deref()));
+        said.list(&format!("{whose}names"), &found.names);
+    }
+    said.text("ja3", tls.ja3.as_deref());
+    said.text("ja3s", tls.ja3s.as_deref());
+    said.text("ja4", tls.ja4.as_deref());
     row.message = said.done();
 }
 
