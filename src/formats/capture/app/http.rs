@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use memchr::memmem;
 
 use super::http_head::{Fields, RequestHead, ResponseHead};
+use super::http_marks::{self, Carrier};
 use super::mining::{Tracker, Via};
 use super::sniff::{self, Sniffed};
 use super::websocket::WebSocket;
@@ -31,6 +32,8 @@ pub(super) struct HttpReader {
     tracker: Option<Box<Tracker>>,
     bodies_tried: u8,
     inner: Inner,
+    /// What the connection was asked to carry, and may have agreed to.
+    carrier: Option<Box<Carrier>>,
 }
 
 /// What the connection has become.
@@ -47,6 +50,7 @@ struct Waiting {
     http: Http,
     packet: Packet,
     websocket: bool,
+    carrier: Option<Box<Carrier>>,
 }
 
 /// One direction.
@@ -86,6 +90,7 @@ impl HttpReader {
             tracker: None,
             bodies_tried: 0,
             inner: Inner::None,
+            carrier: None,
         }
     }
 
@@ -190,6 +195,7 @@ impl HttpReader {
     }
 
     fn request_head(&mut self, head: RequestHead, packet: Packet, emit: &mut Emit<'_>) {
+        let carrier = Carrier::of(&head, packet);
         let RequestHead { method, target, fields } = head;
         if let Some(tracker) = &mut self.tracker {
             tracker.request_head(&fields, &target, packet);
@@ -207,11 +213,11 @@ impl HttpReader {
         }
         self.request.begin_body(&fields, may_be_rpc, false);
         let http = Http { method, target, host: fields.host, user_agent: fields.user_agent, ..Http::default() };
-        self.waiting.push_back(Waiting { http, packet, websocket: fields.websocket });
+        self.waiting.push_back(Waiting { http, packet, websocket: fields.websocket, carrier });
         if self.waiting.len() > WAITING
             && let Some(oldest) = self.waiting.pop_front()
         {
-            emit(&oldest.packet.observation(self.flow, Detail::Http(oldest.http)));
+            oldest.report(self.flow, emit);
         }
     }
 
@@ -224,7 +230,9 @@ impl HttpReader {
         if fields.mining {
             self.tracker.get_or_insert_default().response_head(packet);
         }
-        let asked = self.waiting.pop_front();
+        let mut asked = self.waiting.pop_front();
+        let carrier = asked.as_mut().and_then(|waiting| waiting.carrier.take());
+        let carrier = carrier.and_then(|carrier| carrier.answered(status, packet));
         let method = asked.as_ref().map_or("", |waiting| waiting.http.method.as_str());
         let is_connect = method == "CONNECT" && (200..300).contains(&status);
         let bodiless = method == "HEAD" || status == 204 || status == 304;
@@ -241,6 +249,17 @@ impl HttpReader {
             };
         } else if !bodiless {
             self.response.begin_body(&fields, may_be_rpc, true);
+        }
+        let changes = is_connect || status == 101;
+        match carrier {
+            Some(carrier) if changes => self.carrier = Some(carrier),
+            // One of each kind says it all: such requests come in hundreds.
+            Some(carrier) => drop(self.carrier.get_or_insert(carrier)),
+            None if matches!(self.inner, Inner::WebSocket(_)) => {
+                let asked = asked.as_ref().map_or(packet, |waiting| waiting.packet);
+                self.carrier = Some(http_marks::websocket(asked, packet));
+            }
+            None => {}
         }
         let (http, at) = asked.map_or((Http::default(), packet), |waiting| (waiting.http, waiting.packet));
         let http = Http {
@@ -276,6 +295,17 @@ impl HttpReader {
                 self.tracker = None;
             }
         }
+    }
+}
+
+impl Waiting {
+    /// Reports a request whose answer will not come.
+    fn report(self, flow: Flow, emit: &mut Emit<'_>) {
+        if let Some(carrier) = self.carrier {
+            let (packet, tunnel) = carrier.finish(None, None);
+            emit(&packet.observation(flow, Detail::Tunnel(tunnel)));
+        }
+        emit(&self.packet.observation(flow, Detail::Http(self.http)));
     }
 }
 
@@ -403,10 +433,19 @@ impl Reader for HttpReader {
             self.end_of_body(false);
         }
         for waiting in std::mem::take(&mut self.waiting) {
-            emit(&waiting.packet.observation(self.flow, Detail::Http(waiting.http)));
+            waiting.report(self.flow, emit);
         }
         if let Some((packet, mining)) = self.tracker.take().and_then(|tracker| tracker.finish()) {
             emit(&packet.observation(self.flow, Detail::Mining(mining)));
+        }
+        let inside = match &self.inner {
+            Inner::Raw(inner) => inner.protocol(),
+            Inner::WebSocket(inner) => inner.protocol(),
+            Inner::None | Inner::Closed => None,
+        };
+        if let Some(carrier) = self.carrier.filter(|carrier| carrier.counts(inside)) {
+            let (packet, tunnel) = carrier.finish(inside, inside.map(|_| last));
+            emit(&packet.observation(self.flow, Detail::Tunnel(tunnel)));
         }
         match self.inner {
             Inner::Raw(inner) => inner.finish(last, emit),

@@ -34,6 +34,13 @@ pub(super) struct Fields {
     /// A field that only mining programs and pools send: X-Mining-Extensions, X-Mining-Hashrate, X-Stratum,
     /// X-Roll-NTime, X-Reject-Reason.
     pub(super) mining: bool,
+    /// A field of AnyConnect's tunnel: `X-CSTP-...`.
+    pub(super) cstp: bool,
+    pub(super) websocket_protocol: Option<String>,
+    /// `X-CMD`, `X-TARGET` and `X-PORT`, by which proxies in web pages are led.
+    pub(super) web_shell_command: Option<String>,
+    pub(super) web_shell_target: Option<String>,
+    pub(super) web_shell_port: Option<String>,
 }
 
 impl RequestHead {
@@ -42,7 +49,10 @@ impl RequestHead {
         let mut words = line.split(|byte| *byte == b' ').filter(|word| !word.is_empty());
         let (method, rest) = (words.next()?, words.collect::<Vec<_>>());
         let (version, target) = rest.split_last()?;
-        if !is_version(version) || target.is_empty() || !method.iter().all(|b| b.is_ascii_uppercase() || *b == b'-') {
+        if !is_version(version)
+            || target.is_empty()
+            || !method.iter().all(|b| b.is_ascii_uppercase() || matches!(*b, b'-' | b'_'))
+        {
             return None;
         }
         // A target with spaces is wrong, and seen.
@@ -115,6 +125,16 @@ impl Fields {
             self.date = self.date.or_else(|| imf_fixdate(value));
         } else if is("transfer-encoding") {
             self.chunked |= value.to_ascii_lowercase().ends_with(b"chunked");
+        } else if is("sec-websocket-protocol") {
+            first(&mut self.websocket_protocol);
+        } else if is("x-cmd") {
+            first(&mut self.web_shell_command);
+        } else if is("x-target") {
+            first(&mut self.web_shell_target);
+        } else if is("x-port") {
+            first(&mut self.web_shell_port);
+        } else if name.get(..7).is_some_and(|prefix| prefix.eq_ignore_ascii_case(b"x-cstp-")) {
+            self.cstp = true;
         } else if is("upgrade") {
             self.websocket |= value.eq_ignore_ascii_case(b"websocket");
         } else if ["x-mining-extensions", "x-mining-hashrate", "x-stratum", "x-roll-ntime", "x-reject-reason"]

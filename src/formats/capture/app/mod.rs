@@ -8,10 +8,15 @@ mod discovery;
 mod dns;
 mod http;
 mod http_head;
+mod http_marks;
 mod jsonrpc;
+mod marked;
 mod mining;
 mod p2p;
+mod relay;
+mod remote;
 mod sniff;
+mod socks;
 mod ssh;
 mod ssh_kex;
 #[cfg(test)]
@@ -83,6 +88,10 @@ pub(crate) struct TcpReaders {
     reader: Option<Box<dyn Reader>>,
     /// Bytes were missing before a protocol was recognised.
     gap_before: bool,
+    /// What was recognised.
+    found: Option<&'static str>,
+    /// A protocol that began so and was not it.
+    not: Option<&'static str>,
 }
 
 /// What a direction has shown before a protocol was recognised.
@@ -107,6 +116,16 @@ impl TcpReaders {
     /// A reader for a stream inside of another one.
     fn nested(flow: Flow, from_start: bool, depth: u8) -> Option<Self> {
         (depth < Self::DEPTH).then(|| TcpReaders { flow, from_start, depth: depth + 1, ..TcpReaders::default() })
+    }
+
+    /// A reader for a stream that looked like the protocol of a name and was something else.
+    fn not(name: &'static str, flow: Flow, depth: u8) -> Option<Self> {
+        Some(TcpReaders { not: Some(name), ..TcpReaders::nested(flow, true, depth)? })
+    }
+
+    /// The protocol that was recognised.
+    fn protocol(&self) -> Option<&'static str> {
+        self.found
     }
 
     /// The next bytes of one direction, in stream order, each byte once. Called once per TCP segment that brings new
@@ -145,12 +164,16 @@ impl TcpReaders {
         }
     }
 
+    fn greeting(&self, packet: Packet) -> Greeting {
+        Greeting { flow: self.flow, from_opener: packet.from_opener, depth: self.depth, not: self.not }
+    }
+
     fn sniff(&mut self, packet: Packet, bytes: &[u8], emit: &mut Emit<'_>) {
+        let greeting = self.greeting(packet);
         let head = &mut self.heads[packet.side()];
         if head.bytes.is_empty() {
             head.packet = packet;
         }
-        let greeting = Greeting { flow: self.flow, from_opener: packet.from_opener, depth: self.depth };
         let sniffed = if head.bytes.is_empty() {
             sniff::sniff(bytes, greeting)
         } else {
@@ -171,17 +194,17 @@ impl TcpReaders {
 
     fn start(&mut self, found: Sniffed, packet: Packet, bytes: &[u8], emit: &mut Emit<'_>) {
         let from_start = self.from_start && !self.gap_before;
+        self.found = found.name();
         let mut reader: Box<dyn Reader> = match found {
             Sniffed::Dns => Box::new(dns::TcpDns::new(self.flow)),
             Sniffed::ClientHello => Box::new(tls::TlsReader::new(self.flow, packet.from_opener)),
+            Sniffed::ServerHello => Box::new(tls::TlsReader::new(self.flow, !packet.from_opener)),
             Sniffed::Ssh => Box::new(ssh::SshReader::new(self.flow, from_start)),
             Sniffed::HttpRequest => Box::new(http::HttpReader::new(self.flow, packet.from_opener, self.depth)),
             Sniffed::HttpResponse => Box::new(http::HttpReader::new(self.flow, !packet.from_opener, self.depth)),
             Sniffed::Json => Box::new(jsonrpc::JsonReader::new(self.flow)),
             Sniffed::P2p(network) => Box::new(p2p::P2pReader::new(self.flow, network)),
-            Sniffed::Binary(protocol) => {
-                (protocol.reader)(Greeting { flow: self.flow, from_opener: packet.from_opener, depth: self.depth })
-            }
+            Sniffed::Binary(protocol) => (protocol.reader)(self.greeting(packet)),
             Sniffed::More | Sniffed::Unknown | Sniffed::Nothing => return,
         };
         // What the other direction held back came first.

@@ -25,7 +25,7 @@ pub(super) enum Network {
 }
 
 impl Network {
-    fn dialect(self) -> &'static str {
+    pub(super) fn dialect(self) -> &'static str {
         match self {
             Network::Bitcoin => "bitcoin-p2p",
             Network::CryptoNote => "cryptonote-p2p",

@@ -2,7 +2,7 @@
 
 use memchr::{memchr, memmem};
 
-use super::{Reader, dns, mining, p2p};
+use super::{Reader, dns, mining, p2p, relay, remote, socks, tls};
 use crate::model::Flow;
 
 /// Segments of a direction that are looked at: greetings before a STARTTLS are fewer.
@@ -16,6 +16,7 @@ pub(super) const HEAD_KEPT: usize = 8 * 1024;
 pub(super) enum Sniffed {
     Dns,
     ClientHello,
+    ServerHello,
     Ssh,
     HttpRequest,
     HttpResponse,
@@ -29,6 +30,22 @@ pub(super) enum Sniffed {
     Nothing,
 }
 
+impl Sniffed {
+    /// The name of the protocol that was recognised.
+    pub(super) fn name(self) -> Option<&'static str> {
+        match self {
+            Sniffed::Dns => Some("dns"),
+            Sniffed::ClientHello | Sniffed::ServerHello => Some("tls"),
+            Sniffed::Ssh => Some("ssh"),
+            Sniffed::HttpRequest | Sniffed::HttpResponse => Some("http"),
+            Sniffed::Json => Some("json"),
+            Sniffed::P2p(network) => Some(network.dialect()),
+            Sniffed::Binary(protocol) => Some(protocol.name),
+            Sniffed::More | Sniffed::Unknown | Sniffed::Nothing => None,
+        }
+    }
+}
+
 /// The conversation whose first bytes are looked at, and which side they come from.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Greeting {
@@ -36,6 +53,8 @@ pub(super) struct Greeting {
     pub(super) from_opener: bool,
     /// How many protocols the stream is wrapped in.
     pub(super) depth: u8,
+    /// A protocol that the stream is known not to be.
+    pub(super) not: Option<&'static str>,
 }
 
 /// How far bytes fit a protocol.
@@ -63,13 +82,28 @@ impl std::fmt::Debug for Binary {
 }
 
 /// In the order in which they are asked. A protocol costs a module and a line here.
-static BINARY: &[Binary] = &[mining::PLAIN, mining::NOISE];
+static BINARY: &[Binary] = &[
+    mining::PLAIN,
+    mining::NOISE,
+    socks::SOCKS,
+    remote::TEAMVIEWER,
+    remote::RADMIN,
+    remote::NOMACHINE,
+    remote::RUSTDESK,
+    remote::VNC_REPEATER,
+    remote::HAMACHI,
+    remote::ULTRASURF,
+    relay::FRP,
+    relay::FRP_CLEAR,
+];
 
 /// What `bytes`, which begin a segment, are the beginning of.
 pub(super) fn sniff(bytes: &[u8], greeting: Greeting) -> Sniffed {
     let Some(&first) = bytes.first() else { return Sniffed::More };
     let result = match first {
-        0x14..=0x17 => tls(bytes),
+        0x14..=0x17 => tls_record(bytes),
+        0x80..=0xff if tls::sslv2_length(bytes).is_some() => Sniffed::ClientHello,
+        b'{' if (relay::BORE.sniff)(bytes, greeting) == Fit::Yes => Sniffed::Binary(const { &relay::BORE }),
         b'{' | b'[' | b' ' | b'\t' | b'\r' | b'\n' => json(bytes),
         b'A'..=b'Z' => text(bytes),
         _ => Sniffed::Unknown,
@@ -88,7 +122,7 @@ pub(super) fn sniff(bytes: &[u8], greeting: Greeting) -> Sniffed {
         return Sniffed::P2p(network);
     }
     let mut wait = false;
-    for protocol in BINARY {
+    for protocol in BINARY.iter().filter(|protocol| greeting.not != Some(protocol.name)) {
         match (protocol.sniff)(bytes, greeting) {
             Fit::Yes => return Sniffed::Binary(protocol),
             Fit::More => wait = true,
@@ -102,7 +136,7 @@ pub(super) fn sniff(bytes: &[u8], greeting: Greeting) -> Sniffed {
 }
 
 /// TLS records (RFC 8446 section 5.1): type, version 3.x, length, and in a handshake record the message type.
-fn tls(bytes: &[u8]) -> Sniffed {
+fn tls_record(bytes: &[u8]) -> Sniffed {
     if bytes.get(1).is_some_and(|major| *major != 3) || bytes.get(2).is_some_and(|minor| *minor > 4) {
         return Sniffed::Unknown;
     }
@@ -111,8 +145,10 @@ fn tls(bytes: &[u8]) -> Sniffed {
             Sniffed::ClientHello
         }
         (Some(_), _, _, None) => Sniffed::More,
-        // A later part of a session: the hello is past.
-        (Some(0x16), _, _, Some(2)) => Sniffed::Nothing,
+        // The client's hello is in the other direction, or past.
+        (Some(0x16), Some(hi), Some(lo), Some(2)) if (42..=0x4100).contains(&u16::from_be_bytes([*hi, *lo])) => {
+            Sniffed::ServerHello
+        }
         (Some(0x17), Some(hi), Some(lo), _) if (17..=0x4100).contains(&u16::from_be_bytes([*hi, *lo])) => {
             Sniffed::Nothing
         }
@@ -144,7 +180,8 @@ pub(super) fn text(bytes: &[u8]) -> Sniffed {
             return Sniffed::More;
         }
     }
-    let token = bytes.iter().take(17).take_while(|byte| byte.is_ascii_uppercase() || **byte == b'-').count();
+    let token =
+        bytes.iter().take(17).take_while(|byte| byte.is_ascii_uppercase() || matches!(**byte, b'-' | b'_')).count();
     if token == bytes.len() && token <= 16 {
         return Sniffed::More;
     }

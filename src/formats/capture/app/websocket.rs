@@ -67,6 +67,11 @@ impl WebSocket {
         self.sides[side(from_opener)].lost || self.inner.is_done(from_opener)
     }
 
+    /// The protocol that was recognised inside.
+    pub(super) fn protocol(&self) -> Option<&'static str> {
+        self.inner.protocol()
+    }
+
     pub(super) fn finish(self, last: Instant, emit: &mut Emit<'_>) {
         self.inner.finish(last, emit);
     }
