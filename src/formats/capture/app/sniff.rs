@@ -84,7 +84,6 @@ impl std::fmt::Debug for Binary {
 /// In the order in which they are asked. A protocol costs a module and a line here.
 static BINARY: &[Binary] = &[
     mining::PLAIN,
-    mining::NOISE,
     socks::SOCKS,
     remote::TEAMVIEWER,
     remote::RADMIN,
@@ -95,6 +94,8 @@ static BINARY: &[Binary] = &[
     remote::ULTRASURF,
     relay::FRP,
     relay::FRP_CLEAR,
+    // By sizes alone: after all that has bytes of its own.
+    mining::NOISE,
 ];
 
 /// What `bytes`, which begin a segment, are the beginning of.
