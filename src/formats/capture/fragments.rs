@@ -208,6 +208,7 @@ mod tests {
             length,
             data,
             fragment: Some(fragment),
+            authenticated: false,
         };
         fragments.take(&packet, fragment, at, &mut Tally::default())
     }

@@ -16,6 +16,8 @@ pub(super) struct IpPacket<'a> {
     /// What was captured of those `length` bytes, without the padding of the link.
     pub(super) data: &'a [u8],
     pub(super) fragment: Option<Fragment>,
+    /// An authentication header was stepped over.
+    pub(super) authenticated: bool,
 }
 
 /// Place of a fragment in its datagram.
@@ -90,6 +92,7 @@ fn parse_v4(bytes: &[u8], on_wire: u32) -> Result<IpPacket<'_>, Fault> {
         length: carried,
         data,
         fragment,
+        authenticated: false,
     };
     // An authentication header (RFC 4302) leaves what follows in the clear.
     Ok(if packet.protocol == AUTHENTICATION && fragment.is_none() { extensions(packet) } else { packet })
@@ -114,6 +117,7 @@ fn parse_v6(bytes: &[u8], on_wire: u32) -> Result<IpPacket<'_>, Fault> {
         length: carried,
         data: within(bytes, 40, carried),
         fragment: None,
+        authenticated: false,
     }))
 }
 
@@ -144,6 +148,7 @@ fn extensions(packet: IpPacket<'_>) -> IpPacket<'_> {
             }
         }
         packet.length = packet.length.saturating_sub(u32::try_from(header).unwrap_or(u32::MAX));
+        packet.authenticated |= packet.protocol == AUTHENTICATION;
         packet.data = rest;
         packet.protocol = next;
         if packet.fragment.is_some() {

@@ -3,18 +3,18 @@
 use std::net::IpAddr;
 
 use super::app::Emit;
-use super::carried::Carriers;
-use super::encapsulation::{self, Carried};
+use super::carried::{Carriers, Outer};
+use super::encapsulation::{self, Carried, IpPacketEnds};
 use super::flows::{FlowTable, Packet};
 use super::fragments::{Fragments, Reassembled};
-use super::ip::{self, Fault, IpPacket};
-use super::link::{self, Payload};
+use super::ip::{self, Fault, Fragment, IpPacket};
+use super::link::{self, Opened, Payload, Through, verdict};
 use super::stamp::Resolution;
 use super::tally::Tally;
 use super::transport::{self, Transport};
 use crate::evidence::{Anomaly, AnomalyKind};
 use crate::formats::Sink;
-use crate::model::{Flow, Observation, Protocol};
+use crate::model::{Detail, Dns, Flow, Observation, Protocol};
 use crate::time::{Instant, SECOND, Span, TimeContext};
 
 /// Packet number and time.
@@ -96,6 +96,9 @@ pub(super) struct Interface {
     steps_back: Option<(u64, u64, i64)>,
 }
 
+/// A domain name in text (RFC 1035, section 2.3.4).
+const MAX_NAME: usize = 255;
+
 /// Queues and cores deliver packets out of order by less than this; more is a clock that was set back.
 const STEP_BACK: i64 = SECOND;
 
@@ -161,6 +164,17 @@ impl Interface {
     }
 }
 
+/// The ends of a packet, with ports where it has them.
+fn flow_of(packet: &IpPacket<'_>) -> Flow {
+    let (src_port, dst_port) = match packet.fragment {
+        Some(Fragment { offset: 1.., .. }) => None,
+        _ => transport::parse(packet.protocol, packet.length, packet.data).ports,
+    }
+    .unzip();
+    let protocol = Some(Protocol(packet.protocol));
+    Flow { src: Some(packet.src), src_port, dst: Some(packet.dst), dst_port, protocol }
+}
+
 /// The packets of one file.
 pub(super) struct Packets<'a> {
     /// Number of the record read last, from 1.
@@ -203,25 +217,90 @@ impl<'a> Packets<'a> {
             self.clock = span.lo;
         }
         let stamp = Stamp { record, span, clock: self.clock };
-        let (packet, before) = match link::payload(interface.link, frame) {
-            Payload::Ip(packet, before) => (packet, before),
-            Payload::Other => return,
+        let link = interface.link;
+        let opened = link::open(link, frame);
+        let ends = match opened.payload {
+            Payload::Ip(packet, before) => {
+                let on_wire = original.saturating_sub(u32::try_from(before).unwrap_or(u32::MAX));
+                let on_wire = on_wire.max(u32::try_from(packet.len()).unwrap_or(u32::MAX));
+                match ip::parse(packet, on_wire) {
+                    Ok(packet) => {
+                        if let Some(verdict) = verdict::verdict(link, frame) {
+                            let detail = Detail::Connection(verdict);
+                            let flow = Some(flow_of(&packet));
+                            self.sink.observation(&Observation { record, span, host: None, flow, detail });
+                        }
+                        self.ip(&packet, stamp, 0);
+                        Some((packet.src, packet.dst))
+                    }
+                    Err(Fault::Cut) => {
+                        let what = "an IP packet cut within its addresses";
+                        self.tally.note(AnomalyKind::TruncatedRecord, record, what);
+                        None
+                    }
+                    Err(Fault::Malformed(what)) => {
+                        self.tally.note(AnomalyKind::MalformedRecord, record, what);
+                        None
+                    }
+                }
+            }
             Payload::Cut => {
-                return self.tally.note(AnomalyKind::TruncatedRecord, record, "a frame cut before its network header");
+                self.tally.note(AnomalyKind::TruncatedRecord, record, "a frame cut before its network header");
+                None
             }
             Payload::Unsupported => {
                 let (_, packets) = interface.unsupported.get_or_insert((record, 0));
                 *packets += 1;
-                return;
+                None
             }
+            Payload::Aggregate(..) | Payload::Protected | Payload::Other => self.inside(&opened, stamp, 0),
         };
-        let on_wire = original.saturating_sub(u32::try_from(before).unwrap_or(u32::MAX));
-        match ip::parse(packet, on_wire.max(u32::try_from(packet.len()).unwrap_or(u32::MAX))) {
-            Ok(packet) => self.ip(&packet, stamp, 0),
-            Err(Fault::Cut) => {
-                self.tally.note(AnomalyKind::TruncatedRecord, record, "an IP packet cut within its addresses");
+        if opened.through != Through::default() {
+            self.through(opened.through, ends, stamp);
+        }
+    }
+
+    /// Carriers that a frame passed between link and network layer.
+    fn through(&mut self, through: Through, ends: Option<(IpAddr, IpAddr)>, stamp: Stamp) {
+        let mut out = Output { sink: &mut *self.sink, tally: &mut self.tally };
+        for (by, passed) in [("mpls", through.mpls), ("nsh", through.nsh)] {
+            if passed {
+                self.carriers.saw_on_link(by, ends, stamp, &mut out);
             }
-            Err(Fault::Malformed(what)) => self.tally.note(AnomalyKind::MalformedRecord, record, what),
+        }
+    }
+
+    /// What stands in a frame or tunnel: conversations of their own beside the tunnel's. Gives the ends of the packet,
+    /// of the first if there are several.
+    fn inside(&mut self, opened: &Opened<'_>, stamp: Stamp, depth: u32) -> Option<(IpAddr, IpAddr)> {
+        match opened.payload {
+            Payload::Ip(packet, _) => match ip::parse(packet, u32::try_from(packet.len()).unwrap_or(u32::MAX)) {
+                Ok(packet) => {
+                    if depth <= encapsulation::MAX_DEPTH {
+                        self.ip(&packet, stamp, depth);
+                    }
+                    Some((packet.src, packet.dst))
+                }
+                Err(_) => {
+                    let what = "a tunnelled packet that is cut or malformed, the tunnel alone was counted";
+                    self.tally.note(AnomalyKind::MalformedRecord, stamp.record, what);
+                    None
+                }
+            },
+            Payload::Aggregate(body, _) => {
+                let mut first = None;
+                for frame in link::subframes(body) {
+                    let ends = self.inside(&frame, stamp, depth);
+                    first = first.or(ends);
+                }
+                first
+            }
+            Payload::Protected => {
+                let what = "a frame encrypted on its link (802.11, MACsec, PPP), counted, not read";
+                self.tally.note(AnomalyKind::Unsupported, stamp.record, what);
+                None
+            }
+            Payload::Other | Payload::Cut | Payload::Unsupported => None,
         }
     }
 
@@ -230,6 +309,13 @@ impl<'a> Packets<'a> {
             while let Some(datagram) = self.fragments.give_up(stamp, &mut self.tally) {
                 self.datagram(&datagram, depth);
             }
+        }
+        if packet.authenticated
+            && let Some(carried) = encapsulation::authenticated(packet)
+        {
+            let outer = Outer { src: packet.src, dst: packet.dst, protocol: 51, ports: None, stamp };
+            let mut out = Output { sink: &mut *self.sink, tally: &mut self.tally };
+            self.carriers.saw(&carried, &outer, false, &mut out);
         }
         if let Some(fragment) = packet.fragment {
             if let Some(datagram) = self.fragments.take(packet, fragment, stamp, &mut self.tally) {
@@ -276,32 +362,38 @@ impl<'a> Packets<'a> {
             };
             self.table.refused((quoted.src, src_port), (quoted.dst, dst_port), quoted.protocol, icmp);
         }
-        if let Some(carried) = encapsulation::carried(protocol, parsed.ports, data) {
-            self.carried(&carried, datagram, dst_port, depth);
+        let carried = match (transport, parsed.ports) {
+            (Transport::Udp(payload), Some(ports)) => encapsulation::carried_by_udp(ports, data, payload, length),
+            (Transport::Other, None) => encapsulation::carried(IpPacketEnds::new(src, dst), protocol, data),
+            _ => None,
+        };
+        if let Some(carried) = carried {
+            let outer = Outer { src, dst, protocol, ports: parsed.ports, stamp: last };
+            self.carried(&carried, &outer, depth);
         }
     }
 
-    /// What a tunnel carries are conversations of their own beside the tunnel's.
-    fn carried(&mut self, carried: &Carried<'_>, outer: &Datagram<'_>, dst_port: Option<u16>, depth: u32) {
-        let inner = carried.packet.map(|inner| ip::parse(inner, u32::try_from(inner.len()).unwrap_or(u32::MAX)));
-        let flow = Flow {
-            src: Some(outer.src),
-            src_port: None,
-            dst: Some(outer.dst),
-            dst_port,
-            protocol: Some(Protocol(outer.protocol)),
-        };
-        let is_open = matches!(inner, Some(Ok(_)));
+    fn carried(&mut self, carried: &Carried<'_>, outer: &Outer, depth: u32) {
+        let ends = self.inside(&carried.opened, outer.stamp, depth + 1);
         let mut out = Output { sink: &mut *self.sink, tally: &mut self.tally };
-        self.carriers.saw(carried.by, flow, is_open, outer.last, &mut out);
-        match inner {
-            Some(Ok(inner)) if depth < encapsulation::MAX_DEPTH => self.ip(&inner, outer.last, depth + 1),
-            Some(Err(_)) => {
-                let what = "a tunnelled packet that is cut or malformed, the tunnel alone was counted";
-                self.tally.note(AnomalyKind::MalformedRecord, outer.last.record, what);
-            }
-            _ => {}
+        self.carriers.saw(carried, outer, ends.is_some(), &mut out);
+        if carried.opened.through != Through::default() {
+            self.through(carried.opened.through, ends, outer.stamp);
         }
+    }
+
+    /// The file itself says which address a name has; by whom and when it was asked is not known.
+    pub(super) fn resolved(&mut self, name: &str, address: IpAddr) {
+        let name = name.get(..MAX_NAME).unwrap_or(name);
+        let dns = Dns {
+            query: name.to_owned(),
+            record_type: if address.is_ipv4() { "nrb:A" } else { "nrb:AAAA" }.to_owned(),
+            response: true,
+            addresses: vec![address],
+            ..Dns::default()
+        };
+        let (record, detail) = (self.records.max(1), Detail::Dns(dns));
+        self.sink.observation(&Observation { record, span: None, host: None, flow: None, detail });
     }
 
     /// A packet whose interface was not described: it is there, and nothing can be made of it.

@@ -1,6 +1,7 @@
 //! pcapng files (draft-ietf-opsawg-pcapng): sections, interfaces and packets as blocks.
 
 use std::io;
+use std::net::IpAddr;
 
 use super::packets::{Interface, Packets};
 use super::stamp::Resolution;
@@ -19,8 +20,12 @@ const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
 const INTERFACE_DESCRIPTION: u32 = 1;
 const OBSOLETE_PACKET: u32 = 2;
 const SIMPLE_PACKET: u32 = 3;
+const NAME_RESOLUTION: u32 = 4;
 const INTERFACE_STATISTICS: u32 = 5;
 const ENHANCED_PACKET: u32 = 6;
+const SYSTEMD_JOURNAL_EXPORT: u32 = 9;
+const DECRYPTION_SECRETS: u32 = 10;
+const CUSTOM: [u32; 2] = [0x0bad, 0x4000_0bad];
 /// Type, total length and, at the end, the total length again.
 const BLOCK_FRAME: u32 = 12;
 /// A packet block's own fields and its options, over the packet itself.
@@ -114,14 +119,17 @@ impl Reader {
                 | INTERFACE_DESCRIPTION
                 | OBSOLETE_PACKET
                 | SIMPLE_PACKET
+                | NAME_RESOLUTION
                 | INTERFACE_STATISTICS
                 | ENHANCED_PACKET
+                | DECRYPTION_SECRETS
         );
         if length > MAX_BLOCK || (length > USUAL_MAX_PACKET && !is_known(kind)) {
             // Damage rather than a packet or an extension of that size.
             return self.resynchronise(window, packets, "block longer than 16 MiB, or of unknown type and 256 KiB");
         }
         if !is_read {
+            list(kind, packets);
             if window.skip(u64::from(length)) < u64::from(length) && !window.failed() {
                 packets.cut_block();
             }
@@ -157,6 +165,8 @@ impl Reader {
             INTERFACE_STATISTICS => statistics(order, body, packets),
             ENHANCED_PACKET => enhanced_packet(order, body, packets),
             OBSOLETE_PACKET => obsolete_packet(order, body, packets),
+            NAME_RESOLUTION => names(order, body, packets),
+            DECRYPTION_SECRETS => secrets(order, body, packets),
             _ => simple_packet(order, body, packets),
         }
         window.consume(whole);
@@ -227,6 +237,54 @@ fn section(order: Order, body: &[u8], packets: &mut Packets<'_>) {
     if order.u16(body, 4) != 1 {
         let record = packets.records;
         packets.tally.note(AnomalyKind::MalformedRecord, record, "pcapng major version is not 1, read as if it were");
+    }
+}
+
+/// Blocks that hold something that is not read.
+fn list(kind: u32, packets: &mut Packets<'_>) {
+    let what = match kind {
+        SYSTEMD_JOURNAL_EXPORT => "an entry of a systemd journal, passed over",
+        kind if CUSTOM.contains(&kind) => "a custom block, passed over",
+        _ => return,
+    };
+    packets.tally.note(AnomalyKind::Unsupported, packets.records, what);
+}
+
+/// Keys are for others to use: nothing is decrypted here, and that they are there is worth knowing.
+fn secrets(order: Order, body: &[u8], packets: &mut Packets<'_>) {
+    let what = match order.u32(body, 0) {
+        0x544c_534b => "decryption secrets for TLS, not used",
+        0x5353_484b => "decryption secrets for SSH, not used",
+        0x5747_4b4c => "decryption secrets for WireGuard, not used",
+        0x5a4e_574b | 0x5a41_504b => "decryption secrets for Zigbee, not used",
+        0x5541_4b4c => "decryption secrets for OPC UA, not used",
+        _ => "decryption secrets of an unknown kind, not used",
+    };
+    packets.tally.note(AnomalyKind::Unsupported, packets.records, what);
+}
+
+/// What whoever wrote the file resolved: each record an address and names that end in 0, as if a server had answered.
+fn names(order: Order, body: &[u8], packets: &mut Packets<'_>) {
+    let mut rest = body;
+    while let Some((header, after)) = rest.split_at_checked(4) {
+        let (kind, length) = (order.u16(header, 0), usize::from(order.u16(header, 2)));
+        let Some(value) = after.get(..length) else { break };
+        rest = after.get(length.next_multiple_of(4)..).unwrap_or_default();
+        let (address, names): (IpAddr, _) = match kind {
+            1 => match value.split_first_chunk::<4>() {
+                Some((octets, names)) => ((*octets).into(), names),
+                None => continue,
+            },
+            2 => match value.split_first_chunk::<16>() {
+                Some((octets, names)) => ((*octets).into(), names),
+                None => continue,
+            },
+            0 => break,
+            _ => continue,
+        };
+        for name in names.split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
+            packets.resolved(&String::from_utf8_lossy(name), address);
+        }
     }
 }
 

@@ -124,6 +124,22 @@ fn pcapng_samples_agree() {
     agrees("pcapng");
 }
 
+/// The generator wrote one name and its address into the file's name resolution block.
+#[test]
+fn names_that_the_file_resolved() {
+    let bytes = std::fs::read(directory("pcapng").join("other-blocks.pcapng")).expect("the sample");
+    let found = read("pcapng", &bytes, &TimeContext::default());
+    let names: Vec<_> = found
+        .observations
+        .iter()
+        .filter_map(|observation| match &observation.detail {
+            Detail::Dns(dns) if dns.record_type == "nrb:A" => Some((dns.query.as_str(), dns.addresses.as_slice())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(names, [("train-07.int", &[std::net::IpAddr::from([10, 20, 0, 5])][..])]);
+}
+
 #[test]
 fn a_declared_offset_moves_first_and_last() {
     let bytes = std::fs::read(directory("pcap").join("us-le.pcap")).expect("the sample");

@@ -7,7 +7,7 @@ use crate::model::Action;
 /// Read: words as in `DROP`, `FINAL_REJECT:`, `filter_IN_public_DROP:`, `iptables denied:`, `[UFW BLOCK]` (`[UFW AUDIT]`
 /// is none); the letter of VyOS and UniFi (`[WAN_OUT-2000-A]`, `[LAN_LOCAL-default-D]`, `[WAN_IN-D-30001]`); the last
 /// word of `Shorewall:chain:ACTION:`; `ACC` of SuSEfirewall2 (`SFW2-INext-ACC-TCP`).
-pub(super) fn action(prefix: &[u8]) -> Option<Action> {
+pub(in crate::formats) fn action(prefix: &[u8]) -> Option<Action> {
     if prefix.is_empty() {
         return None;
     }

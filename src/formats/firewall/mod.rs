@@ -1,6 +1,6 @@
 //! Logs of firewalls and connection trackers.
 
-mod action;
+pub(in crate::formats) mod action;
 mod bytes;
 pub mod conntrack;
 mod hostlog;

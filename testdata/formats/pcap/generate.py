@@ -56,7 +56,7 @@ c.anomalies += ["gap"]
 pcap("snap-cut.pcap", c, snap=54)
 
 # Link types.
-for link in (0, 12, 14, 101, 108, 113, 228, 276):
+for link in (0, 9, 12, 14, 101, 104, 105, 107, 108, 113, 127, 228, 276):
     pcap(f"link-{link}.pcap", exchange(Capture(), link), link=link)
 pcap("link-0-swapped.pcap", exchange(Capture(), 0, swapped=True), link=0)
 c = Capture()
@@ -65,9 +65,9 @@ t.handshake()
 pcap("link-229.pcap", c, link=229)
 c = Capture()
 for _ in range(3):
-    c.add(bytes.fromhex("00000800000000000800000000000000"))
+    c.add(bytes(64))
 c.anomalies += ["unsupported"]
-pcap("link-127-unsupported.pcap", c, link=127)
+pcap("link-189-unsupported.pcap", c, link=189)
 
 # VLAN tags: single, 802.1ad over 802.1Q, 0x9100 over 802.1Q, three deep; ARP is a packet and no conversation.
 c = Capture()

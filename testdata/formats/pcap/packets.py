@@ -70,6 +70,19 @@ def link_layer(link, packet, big=False):
         return struct.pack(">HHH8sH", 0, 1, 6, b"\2\0\0\0\0\1\0\0", kind) + packet
     if link == 276:
         return struct.pack(">HHIHBB8s", kind, 0, 2, 1, 0, 6, b"\2\0\0\0\0\1\0\0") + packet
+    # PPP in HDLC framing, Cisco HDLC, frame relay (RFC 2427).
+    if link == 9:
+        return struct.pack(">HH", 0xFF03, 0x0021 if v4 else 0x0057) + packet
+    if link == 104:
+        return struct.pack(">HH", 0x0F00, kind) + packet
+    if link == 107:
+        return struct.pack(">HBB", 0x1841, 3, 0xCC if v4 else 0x8E) + packet
+    # 802.11 data to the distribution system, alone and behind a radiotap header with flags.
+    if link == 105:
+        return struct.pack("<HH18sH", 0x0108, 0, b"\2\0\0\0\0\1" * 3, 0) + \
+            struct.pack(">3sBHH", b"\xaa\xaa\3", 0, 0, kind) + packet
+    if link == 127:
+        return struct.pack("<BBHIB", 0, 0, 9, 2, 0) + link_layer(105, packet)
     return packet
 
 

@@ -123,24 +123,26 @@ w = Writer()
 w.section()
 w.interface(name=b"eth0")
 w.interface(101, tsresol=9, tsoffset=10**9, name=b"tun0")
-w.interface(127, name=b"wlan0mon")
+w.interface(189, name=b"usbmon1")
 for turn in range(3):
     first.tcp(True, SYN)
     w.enhanced(c.packets[-1])
     second.tcp(True, SYN)
     w.enhanced(c.packets[-1], 1, c.packets[-1][0] // 1000 * 1000 - 10**18)
-    c.add(b"\0\0\x08\0\0\0\0\0rest")
+    c.add(bytes(64))
     w.enhanced(c.packets[-1], 2)
 c.anomalies += ["unsupported"]
 w.save("interfaces.pcapng", c, unit_ns=0)
 
-# Blocks without packets, known and unknown, are skipped; statistics say that two packets were lost.
+# Blocks without packets, known and unknown, are told or skipped; statistics say that two packets were lost.
 c = exchange(Capture())
 w = Writer()
 w.section()
 w.interface()
 w.block(4, w.pack("HH", 1, 17) + pad(bytes([10, 20, 0, 5]) + b"train-07.int\0") + w.pack("HH", 0, 0))
 w.block(0x0BAD, w.pack("I", 32473) + b"anything")
+w.block(9, b"__REALTIME_TIMESTAMP=1795184026123456\nMESSAGE=anything\n")
+w.block(10, w.pack("II", 0x544C534B, 8) + b"# no key")
 w.block(0x8000_0001, b"a local block")
 for packet in c.packets[:4]:
     w.enhanced(packet)
@@ -149,8 +151,8 @@ for packet in c.packets[4:]:
     w.enhanced(packet)
 units = c.at // 1000
 w.block(5, w.pack("III", 0, units >> 32, units & 0xFFFFFFFF) + w.option(5, w.pack("Q", 2)) + w.option(0, b""))
-c.anomalies += ["gap"]
-w.save("other-blocks.pcapng", c)
+c.anomalies += ["gap"] + ["unsupported"] * 3
+w.save("other-blocks.pcapng", c, tshark="shows the journal entry and the custom block as well")
 
 # Obsolete packet blocks.
 c = exchange(Capture())
