@@ -154,7 +154,8 @@ impl Carriers {
             self.latest = match self.places.get(&key) {
                 Some(place) => *place,
                 None if self.seen.len() >= MAX_PAIRS => {
-                    let what = "more than 65536 pairs of encapsulating addresses, the rest counted as conversations alone";
+                    let what =
+                        "more than 65536 pairs of encapsulating addresses, the rest counted as conversations alone";
                     out.tally.note(AnomalyKind::BoundReached, stamp.record, what);
                     return None;
                 }

@@ -29,7 +29,10 @@ pub(super) fn user(bytes: &[u8], stated: usize) -> Option<Carried<'_>> {
 /// A packet in a tunnel on any port.
 pub(super) fn user_elsewhere(bytes: &[u8], stated: usize) -> Option<Carried<'_>> {
     let header = bytes.first_chunk::<4>()?;
-    if header[0] & 0xf8 != 0x30 || header[1] != G_PDU || usize::from(u16::from_be_bytes([header[2], header[3]])) + 8 != stated {
+    if header[0] & 0xf8 != 0x30
+        || header[1] != G_PDU
+        || usize::from(u16::from_be_bytes([header[2], header[3]])) + 8 != stated
+    {
         return None;
     }
     let opened = inside(bytes)?;

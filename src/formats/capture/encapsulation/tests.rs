@@ -11,7 +11,8 @@ fn ethernet() -> Vec<u8> {
 /// An IPv4 packet with a right checksum (worked out by hand: the words of the header add up to ffff) around `data`.
 fn packet(protocol: u8, data: &[u8]) -> Vec<u8> {
     let total = 20 + data.len() as u16;
-    let mut bytes = vec![0x45, 0, (total >> 8) as u8, total as u8, 0, 0, 0, 0, 64, protocol, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
+    let mut bytes =
+        vec![0x45, 0, (total >> 8) as u8, total as u8, 0, 0, 0, 0, 64, protocol, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
     let sum: u32 = bytes.chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(pair[1])).sum();
     let check = !((sum & 0xffff) + (sum >> 16)) as u16;
     bytes[10..12].copy_from_slice(&check.to_be_bytes());
@@ -84,12 +85,17 @@ fn gre_and_what_goes_by_it() {
     // RFC 2637: key with payload length 6 and call 7, sequence number, PPP.
     let pptp = [&[0x30, 1, 0x88, 0x0b, 0, 6, 0, 7, 0, 0, 0, 1][..], &[0, 0x21], &IP].concat();
     assert_eq!(by_number(47, &pptp), Some(("pptp", Some(14))));
-    assert_eq!(by_number(47, &[0x20, 0x81, 0x88, 0x0b, 0, 0, 0, 7, 0, 0, 0, 1]), Some(("pptp", None)), "an acknowledgement");
+    assert_eq!(
+        by_number(47, &[0x20, 0x81, 0x88, 0x0b, 0, 0, 0, 7, 0, 0, 0, 1]),
+        Some(("pptp", None)),
+        "an acknowledgement"
+    );
     assert_eq!(by_number(47, &[&[0, 0, 0x88, 0xbe][..], &ethernet()].concat()), Some(("erspan", Some(18))), "type I");
     let ii = [&[0x10, 0, 0x88, 0xbe, 0, 0, 0, 1][..], &[0x10, 0, 0, 0, 0, 0, 0, 0], &ethernet()].concat();
     assert_eq!(by_number(47, &ii), Some(("erspan", Some(30))));
     // Type III with its optional eight bytes: the last bit of the twelve.
-    let iii = [&[0x10, 0, 0x22, 0xeb, 0, 0, 0, 1][..], &[0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1], &[0; 8], &ethernet()].concat();
+    let iii = [&[0x10, 0, 0x22, 0xeb, 0, 0, 0, 1][..], &[0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1], &[0; 8], &ethernet()]
+        .concat();
     assert_eq!(by_number(47, &iii), Some(("erspan", Some(42))));
     let wccp = [&[0, 0, 0x88, 0x3e][..], &[0, 9, 9, 9], &IP].concat();
     assert_eq!(by_number(47, &wccp), Some(("gre", Some(8))));
@@ -121,7 +127,10 @@ fn overlays() {
     assert_eq!(over_udp(12_345, &vxlan), None);
     let fits = [&[0, 0, 0x65, 0x58, 0, 0, 9, 0][..], &frame].concat();
     assert_eq!(over_udp(12_345, &fits), Some(("geneve", Mark::OneSide, Some(22))));
-    assert_eq!(over_udp(37_008, &[&[1, 0, 0, 1, 1][..], &ethernet()].concat()), Some(("tzsp", Mark::OneSide, Some(19))));
+    assert_eq!(
+        over_udp(37_008, &[&[1, 0, 0, 1, 1][..], &ethernet()].concat()),
+        Some(("tzsp", Mark::OneSide, Some(19)))
+    );
     assert_eq!(over_udp(6635, &[&[0, 1, 1, 64][..], &IP].concat()), Some(("mpls", Mark::OneSide, Some(4))));
     assert_eq!(over_udp(4341, &[&[0; 8][..], &IP].concat()), Some(("lisp", Mark::OneSide, Some(8))));
     // RFC 9301, section 5.6: a registration with one record, key 1 and its 20 bytes.
@@ -142,17 +151,34 @@ fn gtp() {
     // TS 29.281: a sequence number, and a PDU session container of one word.
     let extended = [0, 1, 0, 0x85, 1, 0, 9, 0];
     assert_eq!(over_udp(2152, &user(0x36, 255, &extended)), Some(("gtp-u", Mark::OneSide, Some(16))));
-    assert_eq!(over_udp(2152, &[0x32, 1, 0, 4, 0, 0, 0, 0, 0, 1, 0, 0]), Some(("gtp-u", Mark::OneSide, None)), "an echo");
+    assert_eq!(
+        over_udp(2152, &[0x32, 1, 0, 4, 0, 0, 0, 0, 0, 1, 0, 0]),
+        Some(("gtp-u", Mark::OneSide, None)),
+        "an echo"
+    );
     assert_eq!(over_udp(2152, &[0x32, 1, 0, 5, 0, 0, 0, 0, 0, 1, 0, 0]), None, "a wrong length");
-    assert_eq!(over_udp(2123, &[0x40, 1, 0, 9, 0, 0, 1, 0, 3, 0, 1, 0, 0]), Some(("gtp-c", Mark::OneSide, None)), "version 2");
+    assert_eq!(
+        over_udp(2123, &[0x40, 1, 0, 9, 0, 0, 1, 0, 3, 0, 1, 0, 0]),
+        Some(("gtp-c", Mark::OneSide, None)),
+        "version 2"
+    );
     assert_eq!(over_udp(2123, &[0x32, 16, 0, 4, 0, 0, 0, 0, 0, 1, 0, 0]), Some(("gtp-c", Mark::OneSide, None)));
     assert_eq!(over_udp(3386, &[0x2e, 0xf0, 0, 2, 0, 1, 9, 9]), Some(("gtp-prime", Mark::OneSide, None)));
     assert_eq!(over_udp(3386, &[0x20, 0xf0, 0, 2, 0, 1, 9, 9]), None);
 }
 
 fn v6(src: [u8; 4], next: u8, data: &[u8]) -> Vec<u8> {
-    [&[0x60, 0, 0, 0][..], &(data.len() as u16).to_be_bytes(), &[next, 64], &src, &[7; 12], &[0x20, 1, 0xd, 0xb8], &[1; 12], data]
-        .concat()
+    [
+        &[0x60, 0, 0, 0][..],
+        &(data.len() as u16).to_be_bytes(),
+        &[next, 64],
+        &src,
+        &[7; 12],
+        &[0x20, 1, 0xd, 0xb8],
+        &[1; 12],
+        data,
+    ]
+    .concat()
 }
 
 #[test]
@@ -176,7 +202,15 @@ fn teredo_and_ayiya() {
 fn ipsec_over_udp() {
     // RFC 7296, section 3.1: IKE_SA_INIT from the initiator, a security association of 8 bytes.
     let ike = |version: u8, next: u8, exchange: u8, flags: u8| {
-        [&[1, 2, 3, 4, 5, 6, 7, 8][..], &[0; 8], &[next, version, exchange, flags], &[0; 4], &[0, 0, 0, 36], &[0, 0, 0, 8, 0, 0, 0, 1]].concat()
+        [
+            &[1, 2, 3, 4, 5, 6, 7, 8][..],
+            &[0; 8],
+            &[next, version, exchange, flags],
+            &[0; 4],
+            &[0, 0, 0, 36],
+            &[0, 0, 0, 8, 0, 0, 0, 1],
+        ]
+        .concat()
     };
     let init = ike(0x20, 33, 34, 8);
     assert_eq!(over_udp(500, &init), Some(("ipsec-ike", Mark::OneSide, None)));
@@ -197,8 +231,15 @@ fn l2tp_over_udp() {
     // RFC 2661: SCCRQ: flags T, L, S; length 20, tunnel 0, session 0, Ns 0, Nr 0, message type 1.
     let request = [0xc8, 2, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0, 0x80, 8, 0, 0, 0, 0, 0, 1];
     assert_eq!(over_udp(1701, &request), Some(("l2tp", Mark::OneSide, None)));
-    assert_eq!(over_udp(1701, &[0xc8, 2, 0, 12, 0, 1, 0, 0, 0, 1, 0, 1]), Some(("l2tp", Mark::OneSide, None)), "no body");
-    assert_eq!(over_udp(1701, &[&[0, 2, 0, 1, 0, 2, 0xff, 3, 0, 0x21][..], &IP].concat()), Some(("l2tp", Mark::OneSide, Some(10))));
+    assert_eq!(
+        over_udp(1701, &[0xc8, 2, 0, 12, 0, 1, 0, 0, 0, 1, 0, 1]),
+        Some(("l2tp", Mark::OneSide, None)),
+        "no body"
+    );
+    assert_eq!(
+        over_udp(1701, &[&[0, 2, 0, 1, 0, 2, 0xff, 3, 0, 0x21][..], &IP].concat()),
+        Some(("l2tp", Mark::OneSide, Some(10)))
+    );
     assert_eq!(over_udp(1701, &[0x30, 2, 0, 1, 0, 2, 0xff, 3]), None, "reserved bits");
 }
 

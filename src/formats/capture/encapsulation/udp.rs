@@ -226,7 +226,9 @@ fn lisp_control(datagram: Datagram<'_>) -> Option<Carried<'_>> {
 /// RFC 8086.
 fn gre_in_udp(datagram: Datagram<'_>) -> Option<Carried<'_>> {
     gre::is_header(datagram.bytes).then_some(())?;
-    gre::gre(datagram.bytes).filter(|found| is_open(&found.opened, datagram.stated)).map(|found| found.noted("over UDP"))
+    gre::gre(datagram.bytes)
+        .filter(|found| is_open(&found.opened, datagram.stated))
+        .map(|found| found.noted("over UDP"))
 }
 
 /// RFC 7510.

@@ -31,7 +31,14 @@ pub(in super::super) fn is_frame(data: &[u8], at: usize) -> bool {
         | 0x892f | 0x894f | 0x0842 => true,
         3..=MAX_LENGTH => {
             let rest = walk.rest(at);
-            let is_llc = matches!(rest, [0xaa, 0xaa, 3, ..] | [0x42, 0x42, 3, ..] | [0xfe, 0xfe, 3, ..] | [0xe0, 0xe0, 3, ..] | [0xf0, 0xf0, ..]);
+            let is_llc = matches!(
+                rest,
+                [0xaa, 0xaa, 3, ..]
+                    | [0x42, 0x42, 3, ..]
+                    | [0xfe, 0xfe, 3, ..]
+                    | [0xe0, 0xe0, 3, ..]
+                    | [0xf0, 0xf0, ..]
+            );
             is_llc && usize::from(ether_type) <= rest.len().max(3)
         }
         _ => false,

@@ -172,5 +172,9 @@ const NAMES: [(u32, &str); 167] = [
 
 /// The name of a link type as tcpdump.org registers it, without LINKTYPE_; empty if it is none of the usual ones.
 pub(in super::super) fn name(link: u32) -> &'static str {
-    NAMES.binary_search_by_key(&link, |(number, _)| *number).ok().and_then(|index| NAMES.get(index)).map_or("", |(_, name)| name)
+    NAMES
+        .binary_search_by_key(&link, |(number, _)| *number)
+        .ok()
+        .and_then(|index| NAMES.get(index))
+        .map_or("", |(_, name)| name)
 }

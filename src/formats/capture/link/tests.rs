@@ -92,9 +92,13 @@ fn cooked_and_raw() {
 #[test]
 fn lines_between_two_ends() {
     // RFC 1662 framing, none, a protocol field of one byte; multilink with both ends of a packet; MPLS.
-    for before in
-        [&[0xff, 3, 0, 0x21][..], &[0, 0x21], &[0x21], &[0xff, 3, 0, 0x3d, 0xc0, 0, 0, 7, 0, 0x21], &[2, 0x81, 0, 1, 1, 9]]
-    {
+    for before in [
+        &[0xff, 3, 0, 0x21][..],
+        &[0, 0x21],
+        &[0x21],
+        &[0xff, 3, 0, 0x3d, 0xc0, 0, 0, 7, 0, 0x21],
+        &[2, 0x81, 0, 1, 1, 9],
+    ] {
         found(9, before);
     }
     assert_eq!(payload(9, &[0xff, 3, 0xc0, 0x21, 1, 1]), Payload::Other, "LCP");
