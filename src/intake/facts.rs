@@ -111,7 +111,8 @@ pub struct FileFact {
     pub record: Record,
 }
 
-/// A server told its own time: seen at `seen` on the clock of the source, `told` on the server's, whole seconds.
+/// A server told its own time: seen at `seen` on the clock of the source, `told` on the server's: in whole seconds (the
+/// `Date` of HTTP) or finer (NTP).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TimeAnchor {
     pub seen: Instant,

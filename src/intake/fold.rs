@@ -17,7 +17,7 @@ use crate::model::{
     Connection, Conversation, ConversationKey, Detail, Dns, Episode, EpisodeText, Flow, GpuProcess, GpuSample, Http,
     Observation, Protocol, Segment, Step, StepResult, Tls,
 };
-use crate::time::Span;
+use crate::time::{Instant, Span};
 
 /// How many distinct requests and server times are kept per evidence; more are counted in an anomaly.
 const DISTINCT_KEPT: usize = 200_000;
@@ -172,11 +172,7 @@ impl Fold {
         }
         let record = self.at(number);
         if let (Some(told), Some(seen)) = (http.date, http.date_seen) {
-            if self.anchors.len() < DISTINCT_KEPT {
-                self.anchors.insert(number, TimeAnchor { seen, told, record });
-            } else {
-                self.omitted += 1;
-            }
+            self.anchor(seen, told, number);
         }
         let flow = Flow { src_port: None, ..flow };
         let key = (flow, http.method.clone(), http.host.clone(), http.target.clone());
@@ -188,6 +184,14 @@ impl Fold {
             .entry(key)
             .and_modify(|fact| repeat(&mut fact.first, &mut fact.record, &mut fact.count, span, record))
             .or_insert_with(|| HttpFact { flow, http: http.clone(), first: span, record, count: 1 });
+    }
+
+    fn anchor(&mut self, seen: Instant, told: Instant, number: u64) {
+        if self.anchors.len() < DISTINCT_KEPT {
+            self.anchors.insert(number, TimeAnchor { seen, told, record: self.at(number) });
+        } else {
+            self.omitted += 1;
+        }
     }
 
     fn tunnel(&mut self, fact: TunnelFact) {
@@ -339,6 +343,7 @@ impl Sink for Fold {
             Detail::Dns(dns) => self.dns(flow, span, record, dns),
             Detail::Tls(tls) => self.tls(flow, span, record, tls),
             Detail::Http(http) => self.http(flow, span, record, http),
+            Detail::Ntp(ntp) => self.anchor(ntp.seen, ntp.told, record),
             Detail::Ssh(ssh) => {
                 let record = self.at(record);
                 self.ssh.push(SshFact { flow: flow.unwrap_or_default(), ssh: ssh.clone(), span, record });

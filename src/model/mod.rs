@@ -14,8 +14,8 @@ pub use behaviour::{Behaviour, Confidence};
 pub use conversation::{Connection as ConversationStart, Conversation, ConversationKey, Segment};
 pub use flow::{Flow, Protocol};
 pub use observation::{
-    Action, Alert, Certificate, Connection, Detail, Direction, Dns, GpuProcess, GpuSample, Http, Mining, Observation,
-    Ssh, SshMessage, Tls, Work,
+    Action, Alert, Certificate, Connection, Detail, Direction, Dns, GpuProcess, GpuSample, Http, Mining, Ntp,
+    Observation, Ssh, SshMessage, Tls, Work,
 };
 pub use secret::{Secret, mask};
 pub use signal::{Signal, SignalSource};

@@ -27,6 +27,7 @@ pub enum Detail<'a> {
     Tls(Tls),
     Ssh(Ssh),
     Http(Http),
+    Ntp(Ntp),
     Mining(Mining),
     Tunnel(Tunnel),
     File(File),
@@ -46,6 +47,7 @@ impl Detail<'_> {
             Detail::Tls(_) => "tls",
             Detail::Ssh(_) => "ssh",
             Detail::Http(_) => "http",
+            Detail::Ntp(_) => "ntp",
             Detail::Mining(_) => "mining",
             Detail::Tunnel(_) => "tunnel",
             Detail::File(_) => "file",
@@ -241,6 +243,17 @@ pub struct Http {
     pub date_seen: Option<Instant>,
 }
 
+/// A server's answer to a question for the time (NTP, RFC 5905).
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Ntp {
+    /// The server's own clock when it sent the answer ...
+    pub told: Instant,
+    /// ... and when the capture saw it.
+    pub seen: Instant,
+    /// Servers between it and a reference clock, that one included.
+    pub stratum: u8,
+}
+
 /// Mining as one flow shows it: a pool protocol, or the protocol between nodes. Reported once per flow.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Mining {
@@ -352,6 +365,7 @@ impl Observation<'_> {
             Detail::Tls(tls) => Detail::Tls(tls.clone()),
             Detail::Ssh(ssh) => Detail::Ssh(ssh.clone()),
             Detail::Http(http) => Detail::Http(http.clone()),
+            Detail::Ntp(ntp) => Detail::Ntp(*ntp),
             Detail::Mining(mining) => Detail::Mining(mining.clone()),
             Detail::Tunnel(tunnel) => Detail::Tunnel(tunnel.clone()),
             Detail::File(file) => Detail::File(file.clone()),

@@ -167,6 +167,9 @@ pub fn observation_row(observation: &Observation<'_>, source: &Source, offset: O
         Detail::Tls(tls) => tls_row(tls, &mut row),
         Detail::Ssh(ssh) => ssh_row(ssh, offset, &mut row),
         Detail::Http(http) => http_row(http, &mut row),
+        Detail::Ntp(ntp) => {
+            row.message = Some(format!("server time {}, stratum {}", ntp.told, ntp.stratum));
+        }
         Detail::Mining(mining) => mining_row(mining, offset, &mut row),
         Detail::Tunnel(tunnel) => tunnel_row(tunnel, offset, &mut row),
         Detail::File(file) => file_row(file, offset, &mut row),

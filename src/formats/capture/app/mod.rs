@@ -4,17 +4,25 @@
 //! hands both directions to the reader of that protocol. A direction that shows nothing in its first
 //! [`sniff::TRIES`] segments is done, so that bulk data costs nothing.
 
+mod control;
 mod discovery;
 mod dns;
+mod dtls;
 mod http;
 mod http_head;
 mod http_marks;
 mod jsonrpc;
+mod kcp;
 mod marked;
 mod mining;
+mod ntp;
+mod openvpn;
+mod overlay;
 mod p2p;
+mod quic;
 mod relay;
 mod remote;
+mod sight;
 mod sniff;
 mod socks;
 mod ssh;
@@ -24,6 +32,7 @@ mod tests;
 mod tls;
 mod udp;
 mod websocket;
+mod wireguard;
 
 use crate::model::{Detail, Flow, Observation};
 use crate::time::{Basis, Instant, Span};

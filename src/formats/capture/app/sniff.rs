@@ -2,7 +2,7 @@
 
 use memchr::{memchr, memmem};
 
-use super::{Reader, dns, mining, p2p, relay, remote, socks, tls};
+use super::{Reader, control, dns, mining, openvpn, p2p, relay, remote, socks, tls};
 use crate::model::Flow;
 
 /// Segments of a direction that are looked at: greetings before a STARTTLS are fewer.
@@ -94,6 +94,11 @@ static BINARY: &[Binary] = &[
     remote::ULTRASURF,
     relay::FRP,
     relay::FRP_CLEAR,
+    openvpn::stream::OPENVPN,
+    control::PPTP,
+    control::TINC,
+    control::VTUN,
+    control::YGGDRASIL,
     // By sizes alone: after all that has bytes of its own.
     mining::NOISE,
 ];

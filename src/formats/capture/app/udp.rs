@@ -1,6 +1,6 @@
 //! The protocols over UDP, told by content. A protocol costs a module and a line in [`PROTOCOLS`].
 
-use super::{Emit, Packet, discovery, dns};
+use super::{Emit, Packet, discovery, dns, dtls, kcp, ntp, openvpn, overlay, quic, wireguard};
 use crate::model::{Detail, Flow};
 use crate::time::Instant;
 
@@ -10,6 +10,10 @@ pub(super) trait DatagramReader: Send {
     fn datagram(&mut self, packet: Packet, bytes: &[u8], emit: &mut Emit<'_>);
     /// Nothing further can matter. Once true it stays true.
     fn is_done(&self) -> bool;
+    /// What came since shows that it is another protocol: the reader is dropped, and others are asked.
+    fn is_refuted(&self) -> bool {
+        false
+    }
     /// The conversation or the capture has ended.
     fn finish(self: Box<Self>, last: Instant, emit: &mut Emit<'_>);
 }
@@ -23,10 +27,26 @@ pub(super) struct Protocol {
 }
 
 /// In the order in which they are asked.
-static PROTOCOLS: &[Protocol] = &[Protocol { sniff: discovery::sniff, reader: discovery::reader }];
+static PROTOCOLS: &[Protocol] = &[
+    Protocol { sniff: discovery::sniff, reader: discovery::reader },
+    Protocol { sniff: quic::sniff, reader: quic::reader },
+    Protocol { sniff: dtls::sniff, reader: dtls::reader },
+    Protocol { sniff: wireguard::sniff, reader: wireguard::reader },
+    Protocol { sniff: openvpn::datagram::sniff, reader: openvpn::datagram::reader },
+    Protocol { sniff: kcp::sniff, reader: kcp::reader },
+    Protocol { sniff: ntp::sniff, reader: ntp::reader },
+    Protocol { sniff: overlay::sniff, reader: overlay::reader },
+];
 
 /// Datagrams of a conversation that are looked at before it is left alone.
 const TRIES: u8 = 8;
+
+/// Messages by which the ends of a call look for a path to each other (RFC 8489 section 5: two zero bits, the length of
+/// what follows, a magic number). They come before what the call is about, and count for nothing.
+fn is_stun(bytes: &[u8]) -> bool {
+    matches!(bytes, [kind, _, hi, lo, 0x21, 0x12, 0xa4, 0x42, rest @ ..]
+        if *kind < 0x40 && rest.len() == usize::from(u16::from_be_bytes([*hi, *lo])) + 12)
+}
 
 /// The readers of one UDP conversation.
 #[derive(Default)]
@@ -50,7 +70,13 @@ impl UdpReaders {
         if let Some(reader) = &mut self.reader {
             if !reader.is_done() {
                 reader.datagram(packet, bytes, emit);
+                if reader.is_refuted() {
+                    self.reader = None;
+                }
             }
+            return;
+        }
+        if is_stun(bytes) {
             return;
         }
         let family = dns::Family::of(flow);

@@ -10,9 +10,7 @@ use crate::model::Tls;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::formats::capture::app) enum Transport {
     Tcp,
-    #[allow(dead_code, reason = "for the readers of QUIC and DTLS")]
     Quic,
-    #[allow(dead_code, reason = "for the readers of QUIC and DTLS")]
     Dtls,
 }
 

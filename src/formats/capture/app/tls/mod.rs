@@ -12,8 +12,8 @@ use crate::model::{Detail, Flow, Tls};
 use crate::time::Instant;
 use cells::Cells;
 
-pub(super) use hello::sslv2_length;
-use hello::{ClientHello, Transport};
+use hello::ClientHello;
+pub(super) use hello::{Transport, client as client_hello, sslv2_length};
 
 /// Bound on the handshake of one side. A ClientHello is below 4 KiB with post-quantum key shares; certificate chains
 /// may have tens.
