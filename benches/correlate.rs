@@ -72,25 +72,16 @@ fn mirror(number: u64) -> (String, IpAddr) {
 }
 
 fn segment(first: Instant, starts: Vec<ConversationStart>, record: u64, refused: bool) -> Segment {
-    Segment {
-        first,
-        last: starts.iter().map(|start| start.last).max().unwrap_or(first),
-        basis: Basis::ExplicitOffset,
-        first_record: record,
-        last_record: record,
-        observations: starts.len() as u64,
-        allowed: 0,
-        denied: if refused { starts.len() as u64 } else { 0 },
-        answered: u64::from(!refused),
-        failed: u64::from(refused),
-        bytes_out: Some(1000),
-        bytes_in: Some(1000),
-        packets_out: None,
-        packets_in: None,
-        starts,
-        starts_omitted: false,
-        rules: Vec::new(),
-    }
+    let last = starts.iter().map(|start| start.last).max().unwrap_or(first);
+    let mut segment = Segment::empty(first, last, Basis::ExplicitOffset, record);
+    segment.observations = starts.len() as u64;
+    segment.denied = if refused { starts.len() as u64 } else { 0 };
+    segment.answered = u64::from(!refused);
+    segment.failed = u64::from(refused);
+    segment.bytes_out.add(Some(1000));
+    segment.bytes_in.add(Some(1000));
+    segment.starts = starts.into();
+    segment
 }
 
 /// `conversations` with 6.4 connections each on average; every call has its own connection beside them.
@@ -186,7 +177,7 @@ fn day(conversations: usize, steps: usize, refused_in: u64) -> (Intake, Options)
                 segments.push(segment(part[0].at, part.to_vec(), part[0].record, refused.contains(&key)));
             }
         }
-        intake.conversations.push(Conversation { key, segments });
+        intake.conversations.push(Conversation { key, segments: segments.into() });
     }
     intake.steps.sort_by(|a, b| (&a.episode, a.order).cmp(&(&b.episode, b.order)));
     intake.episodes.sort_by(|a, b| a.id.cmp(&b.id));

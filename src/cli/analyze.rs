@@ -63,7 +63,8 @@ const FILES: [&str; 8] = [
 
 impl Analyze {
     pub(crate) fn run(&self, voice: Voice, rules: &InForce) -> Outcome {
-        let evidence = self.evidence.resolve(voice)?;
+        let mut evidence = self.evidence.resolve(voice)?;
+        evidence.options.omit_conversations = self.output.is_none();
         let output = match &self.output {
             Some(path) => Some(OutputDir::open(path, &FILES, self.force, &evidence.paths)?),
             None => None,

@@ -138,7 +138,7 @@ impl World {
         let place = match self.intake.conversations.iter().position(|one| one.key == key) {
             Some(place) => place,
             None => {
-                self.intake.conversations.push(Conversation { key, segments: Vec::new() });
+                self.intake.conversations.push(Conversation { key, segments: Default::default() });
                 self.intake.conversations.len() - 1
             }
         };
@@ -146,25 +146,10 @@ impl World {
         let last = at.plus(SECOND);
         let basis = self.intake.sources[evidence.0 as usize].basis.unwrap();
         let segments = &mut self.intake.conversations[place].segments;
-        segments.push(Segment {
-            first: at,
-            last,
-            basis,
-            first_record: record,
-            last_record: record,
-            observations: 1,
-            allowed: 0,
-            denied: 0,
-            answered: 0,
-            failed: 0,
-            bytes_out: None,
-            bytes_in: None,
-            packets_out: None,
-            packets_in: None,
-            starts: vec![ConversationStart { at, src_port, record, last }],
-            starts_omitted: false,
-            rules: Default::default(),
-        });
+        let mut segment = Segment::empty(at, last, basis, record);
+        segment.observations = 1;
+        segment.starts.push(ConversationStart { at, src_port, record, last });
+        segments.push(segment);
         segments.last_mut().unwrap()
     }
 

@@ -85,7 +85,11 @@ pub fn analyze(intake: &Intake, options: &Options, rules: &RuleSet) -> Analysis 
     let uncovered = findings::uncovered(&assembled.findings, &steps, &witnesses);
     let episodes = rows::episodes(&mut assembled.findings, &steps);
     let (rates, limits) = rates::rates(&episodes);
-    let conversations = rows::conversations(&traced, &theirs, &attributions, &steps, &clocks, &names);
+    let conversations = if options.omit_conversations {
+        Vec::new()
+    } else {
+        rows::conversations(&traced, &theirs, &attributions, &steps, &clocks, &names)
+    };
     Analysis {
         sources: intake.sources.clone(),
         signals: traced.into_iter().map(|one| one.signal).collect(),
@@ -103,11 +107,12 @@ pub fn analyze(intake: &Intake, options: &Options, rules: &RuleSet) -> Analysis 
 }
 
 /// Which conversations are looked at connection by connection: all, if there are steps that may have opened them; else
-/// those of signals, and logins, which tell rivals apart. Keeps a large log without transcripts small.
+/// those of signals, and logins, which tell rivals apart. Keeps a large log without transcripts small; the thousand
+/// targets of a sweep have no beat of their own.
 fn asked_for(intake: &Intake, signals: &[Signal]) -> impl Fn(&ConversationKey) -> bool {
     const SSH: Option<u16> = Some(22);
     let all = !intake.steps.is_empty();
-    let flows = signals.iter().flat_map(|signal| signal.flow.iter().chain(&signal.targets));
+    let flows = signals.iter().flat_map(|signal| &signal.flow).filter(|flow| flow.dst.is_some());
     let peers: BTreeSet<_> = flows.map(|flow| (flow.dst, flow.dst_port)).collect();
     move |key| all || key.dst_port == SSH || peers.contains(&(key.dst, key.dst_port))
 }

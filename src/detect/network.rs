@@ -106,6 +106,10 @@ fn peer(dst: Option<IpAddr>, port: Option<u16>) -> String {
 
 /// Peers that the firewall refused again and again, other than the targets of a sweep or of another signal.
 pub fn denied(conversations: &[Conversation], known: &[Signal]) -> Vec<Signal> {
+    if conversations.iter().flat_map(|conversation| &conversation.segments).all(|segment| segment.denied == 0) {
+        // A capture refuses nothing.
+        return Vec::new();
+    }
     let mut told: BTreeSet<(Option<IpAddr>, Option<IpAddr>, Option<u16>)> = BTreeSet::new();
     for signal in known {
         let own = signal.flow.iter().filter(|flow| flow.dst.is_some());
@@ -134,7 +138,7 @@ pub fn denied(conversations: &[Conversation], known: &[Signal]) -> Vec<Signal> {
             span: Some(Span { lo: first.first, hi: last.last, basis: first.basis }),
             flow: Some(flow),
             host: None,
-            rule: first.rules.first().map(|(rule, _)| rule.clone()),
+            rule: first.rules.as_slice().first().map(|(rule, _)| rule.clone()),
             summary: format!("{refused} connections to {peer} refused by the firewall over {seconds:.0} s"),
             domains: Vec::new(),
             targets: Vec::new(),

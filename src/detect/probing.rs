@@ -266,25 +266,10 @@ mod tests {
 
     fn conversation(dst: [u8; 4], port: u16, second: i64, failed: bool) -> Conversation {
         let at = Instant(second * SECOND);
-        let segment = Segment {
-            first: at,
-            last: at,
-            basis: Basis::ExplicitOffset,
-            first_record: second as u64 + 1,
-            last_record: second as u64 + 1,
-            observations: 1,
-            allowed: 0,
-            denied: 0,
-            answered: u64::from(!failed),
-            failed: u64::from(failed),
-            bytes_out: None,
-            bytes_in: None,
-            packets_out: None,
-            packets_in: None,
-            starts: Vec::new(),
-            starts_omitted: false,
-            rules: Vec::new(),
-        };
+        let mut segment = Segment::empty(at, at, Basis::ExplicitOffset, second as u64 + 1);
+        segment.observations = 1;
+        segment.answered = u64::from(!failed);
+        segment.failed = u64::from(failed);
         let key = ConversationKey {
             evidence: EvidenceId(0),
             src: Some(IpAddr::from([10, 0, 0, 1])),
@@ -292,7 +277,7 @@ mod tests {
             dst_port: Some(port),
             protocol: Some(Protocol::TCP),
         };
-        Conversation { key, segments: vec![segment] }
+        Conversation { key, segments: [segment].into() }
     }
 
     #[test]

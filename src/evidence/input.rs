@@ -1,7 +1,7 @@
 use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::path::Path;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::thread::JoinHandle;
 
 use sha2::{Digest, Sha256};
@@ -121,12 +121,15 @@ impl Input {
     pub fn open(name: &str, path: &Path, evidence: EvidenceId) -> io::Result<Self> {
         let mut file = File::open(path)?;
         let (blocks, received) = sync_channel::<io::Result<Vec<u8>>>(Self::BLOCKS_AHEAD);
+        // Blocks that were read come back to be filled again: fresh memory costs more than reading into it.
+        let (used, returned) = channel::<Vec<u8>>();
         let hasher = std::thread::spawn(move || {
             let mut sha = Sha256::new();
             let mut length = 0;
             let mut wanted = true;
             loop {
-                let mut block = vec![0; Self::BLOCK];
+                let mut block = returned.try_recv().unwrap_or_default();
+                block.resize(Self::BLOCK, 0);
                 match file.read(&mut block) {
                     Ok(0) => break,
                     Ok(n) => {
@@ -147,7 +150,7 @@ impl Input {
             let hex = digest.iter().map(|byte| format!("{byte:02x}")).collect();
             (hex, length)
         });
-        let mut raw = Blocks { received, block: Vec::new(), at: 0 };
+        let mut raw = Blocks { received, used, block: Vec::new(), at: 0 };
         let mut magic = [0; 6];
         let mut filled = 0;
         while filled < magic.len() {
@@ -189,6 +192,7 @@ impl Read for Input {
 
 struct Blocks {
     received: Receiver<io::Result<Vec<u8>>>,
+    used: Sender<Vec<u8>>,
     block: Vec<u8>,
     at: usize,
 }
@@ -197,7 +201,11 @@ impl Read for Blocks {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         if self.at == self.block.len() {
             match self.received.recv() {
-                Ok(Ok(block)) => (self.block, self.at) = (block, 0),
+                Ok(Ok(block)) => {
+                    // Nobody waits for the last ones.
+                    let _ = self.used.send(std::mem::replace(&mut self.block, block));
+                    self.at = 0;
+                }
                 Ok(Err(error)) => return Err(error),
                 Err(_) => return Ok(0),
             }

@@ -1,9 +1,7 @@
 use std::any::Any;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-
-use foldhash::fast::RandomState;
 
 use super::facts::*;
 use super::merge::{
@@ -11,11 +9,12 @@ use super::merge::{
 };
 use super::segments;
 use super::source::Unread;
+use super::table::Table;
 use crate::evidence::{Anomaly, AnomalyKind, EvidenceId, Record};
 use crate::formats::Sink;
 use crate::model::{
     Connection, Conversation, ConversationKey, Detail, Dns, Episode, EpisodeText, Flow, GpuProcess, GpuSample, Http,
-    Observation, Protocol, Segment, Step, StepResult, Tls,
+    Observation, Step, StepResult, Tls,
 };
 use crate::time::{Instant, Span};
 
@@ -25,8 +24,6 @@ const DISTINCT_KEPT: usize = 200_000;
 /// Names in a certificate up to which they tell whom the client meant.
 const CERTIFICATE_NAMES: usize = 4;
 
-type Peers = (Option<IpAddr>, Option<IpAddr>, Option<u16>, Option<Protocol>);
-
 /// Folds what a reader finds in one evidence. Memory grows with what is distinct, not with records.
 pub(super) struct Fold {
     evidence: EvidenceId,
@@ -34,8 +31,7 @@ pub(super) struct Fold {
     pub(super) unread: BTreeMap<String, Unread>,
     /// Earliest and latest dated moment, and the loosest basis of any.
     pub(super) span: Option<Span>,
-    // Iterated only after sorting: hash order never shows.
-    conversations: HashMap<Peers, Vec<Segment>, RandomState>,
+    conversations: Table,
     pub(super) undated: u64,
     dns: BTreeMap<(String, IpAddr, Option<IpAddr>), DnsFact>,
     queries: BTreeMap<(String, Option<IpAddr>), QueryFact>,
@@ -65,7 +61,7 @@ impl Fold {
             records: 0,
             unread: BTreeMap::new(),
             span: None,
-            conversations: HashMap::default(),
+            conversations: Table::default(),
             undated: 0,
             dns: BTreeMap::new(),
             queries: BTreeMap::new(),
@@ -98,9 +94,9 @@ impl Fold {
             return;
         };
         let record = self.at(record);
-        let peers = (flow.src, flow.dst, flow.dst_port, flow.protocol);
-        // Room for four, as a vector takes by itself, is more than most conversations of a long log ever need.
-        let segments = self.conversations.entry(peers).or_insert_with(|| Vec::with_capacity(1));
+        let Flow { src, dst, dst_port, protocol, .. } = flow;
+        let segments =
+            self.conversations.segments(ConversationKey { evidence: self.evidence, src, dst, dst_port, protocol });
         segments::add(segments, span, flow, record, seen);
     }
 
@@ -247,15 +243,8 @@ impl Fold {
     /// Everything in its final order: conversations by key, facts by record.
     pub(super) fn into_parts(self) -> (Vec<Conversation>, Facts) {
         let evidence = self.evidence;
-        let mut conversations: Vec<Conversation> = self
-            .conversations
-            .into_iter()
-            .map(|((src, dst, dst_port, protocol), segments)| Conversation {
-                key: ConversationKey { evidence, src, dst, dst_port, protocol },
-                segments,
-            })
-            .collect();
-        conversations.sort_by_key(|conversation| conversation.key);
+        let mut conversations = self.conversations.into_list();
+        conversations.sort_unstable_by_key(|conversation| conversation.key);
         let mut facts = Facts {
             dns: self.dns.into_values().collect(),
             queries: self.queries.into_values().collect(),
@@ -436,10 +425,9 @@ impl Sink for Fold {
             (Some(a), Some(b)) => Some(a.cover(b)),
             (a, b) => a.or(b),
         };
-        #[expect(clippy::iter_over_hash_type, reason = "the fold is commutative")]
-        for (peers, theirs) in fork.conversations {
-            let ours = self.conversations.entry(peers).or_default();
-            for segment in theirs {
+        for theirs in fork.conversations.into_list() {
+            let ours = self.conversations.segments(theirs.key);
+            for segment in theirs.segments {
                 segments::insert(ours, segment);
             }
         }

@@ -7,6 +7,7 @@ mod fold;
 mod merge;
 mod segments;
 mod source;
+mod table;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -35,6 +36,8 @@ pub struct Options {
     pub case: CaseFile,
     /// `--input-format PATTERN=ID`, in the order given; the first that matches the shown name wins.
     pub formats: Vec<(Pattern, String)>,
+    /// No table of conversations is wanted: a million of them need not be made into rows.
+    pub omit_conversations: bool,
 }
 
 /// The evidence after one pass.
@@ -126,7 +129,11 @@ pub fn take_in(paths: &[PathBuf], options: &Options) -> Intake {
             anomalies.into_iter().map(move |anomaly| EvidenceAnomaly { evidence, anomaly, of })
         }));
         let (conversations, facts) = fold.into_parts();
-        intake.conversations.extend(conversations);
+        match intake.conversations.is_empty() {
+            // The usual list of one large file is handed on as it is.
+            true => intake.conversations = conversations,
+            false => intake.conversations.extend(conversations),
+        }
         append(&mut intake.facts, facts);
         intake.sources.push(source);
     }

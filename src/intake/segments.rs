@@ -1,8 +1,10 @@
 //! The fold of observations into conversations: associative and commutative, so that any split of the evidence over
 //! threads and any order give the same segments.
 
+use smallvec::SmallVec;
+
 use crate::evidence::Record;
-use crate::model::{Action, Connection, ConversationStart, Flow, Protocol, Segment};
+use crate::model::{Action, Connection, ConversationStart, Flow, Protocol, Segment, Segments};
 use crate::time::{Instant, Span};
 
 /// Observations of a conversation further apart than this start a new segment, in nanoseconds (5 minutes). The
@@ -10,7 +12,7 @@ use crate::time::{Instant, Span};
 pub const BASE_GAP_NS: i64 = 300 * crate::time::SECOND;
 
 /// Adds one observation to the segments of its conversation.
-pub(super) fn add(segments: &mut Vec<Segment>, span: Span, flow: Flow, record: Record, seen: &Connection<'_>) {
+pub(super) fn add(segments: &mut Segments, span: Span, flow: Flow, record: Record, seen: &Connection<'_>) {
     let last = seen.last.unwrap_or(span.lo).max(span.lo);
     if let Some(segment) = segments.last_mut() {
         // The usual case in a log in order of time: the newest segment goes on.
@@ -19,31 +21,13 @@ pub(super) fn add(segments: &mut Vec<Segment>, span: Span, flow: Flow, record: R
             return;
         }
     }
-    let mut segment = Segment {
-        first: span.lo,
-        last,
-        basis: span.basis,
-        first_record: record.number,
-        last_record: record.number,
-        observations: 0,
-        allowed: 0,
-        denied: 0,
-        answered: 0,
-        failed: 0,
-        bytes_out: None,
-        bytes_in: None,
-        packets_out: None,
-        packets_in: None,
-        starts: Vec::new(),
-        starts_omitted: false,
-        rules: Vec::new(),
-    };
+    let mut segment = Segment::empty(span.lo, last, span.basis, record.number);
     extend(&mut segment, span, last, flow, record.number, seen);
     insert(segments, segment);
 }
 
 /// Puts a segment among others, joining those that it touches.
-pub(super) fn insert(segments: &mut Vec<Segment>, mut segment: Segment) {
+pub(super) fn insert(segments: &mut Segments, mut segment: Segment) {
     let from = segments.partition_point(|other| segment.first.since(other.last) > BASE_GAP_NS);
     let touched = segments[from..].iter().take_while(|other| other.first.since(segment.last) <= BASE_GAP_NS).count();
     for other in segments.drain(from..from + touched) {
@@ -72,16 +56,16 @@ fn extend(segment: &mut Segment, span: Span, last: Instant, flow: Flow, record: 
     }
     segment.answered += u64::from(seen.answered == Some(true));
     segment.failed += u64::from(has_failed(flow.protocol, seen));
-    sum(&mut segment.bytes_out, seen.bytes_out);
-    sum(&mut segment.bytes_in, seen.bytes_in);
-    sum(&mut segment.packets_out, seen.packets_out);
-    sum(&mut segment.packets_in, seen.packets_in);
+    segment.bytes_out.add(seen.bytes_out);
+    segment.bytes_in.add(seen.bytes_in);
+    segment.packets_out.add(seen.packets_out);
+    segment.packets_in.add(seen.packets_in);
     if let Some(src_port) = flow.src_port {
         let start = ConversationStart { at: span.lo, src_port, record, last };
         keep_start(&mut segment.starts, &mut segment.starts_omitted, start);
     }
     if let Some(rule) = seen.rule.as_deref() {
-        count_rule(&mut segment.rules, rule, 1);
+        segment.rules.count(rule, 1);
     }
 }
 
@@ -94,23 +78,23 @@ fn join(mut one: Segment, other: Segment) -> Segment {
     one.denied += other.denied;
     one.answered += other.answered;
     one.failed += other.failed;
-    sum(&mut one.bytes_out, other.bytes_out);
-    sum(&mut one.bytes_in, other.bytes_in);
-    sum(&mut one.packets_out, other.packets_out);
-    sum(&mut one.packets_in, other.packets_in);
+    one.bytes_out.add(other.bytes_out.get());
+    one.bytes_in.add(other.bytes_in.get());
+    one.packets_out.add(other.packets_out.get());
+    one.packets_in.add(other.packets_in.get());
     one.starts_omitted |= other.starts_omitted;
     for start in other.starts {
         keep_start(&mut one.starts, &mut one.starts_omitted, start);
     }
-    for (rule, count) in other.rules {
-        count_rule(&mut one.rules, &rule, count);
+    for (rule, count) in other.rules.as_slice() {
+        one.rules.count(rule, *count);
     }
     one
 }
 
 /// Keeps, per source port, the earliest start, and of those the [`Segment::STARTS_KEPT`] earliest. What was put out
 /// can only have been later than all that stay, so the outcome does not depend on the order of calls.
-fn keep_start(starts: &mut Vec<ConversationStart>, omitted: &mut bool, start: ConversationStart) {
+fn keep_start(starts: &mut SmallVec<[ConversationStart; 1]>, omitted: &mut bool, start: ConversationStart) {
     if *omitted && starts.len() == Segment::STARTS_KEPT && starts.last().is_some_and(|latest| *latest <= start) {
         // The usual case in a busy log: later than all that stay, of a port that was kept earlier or is not kept.
         return;
@@ -149,23 +133,6 @@ fn has_failed(protocol: Option<Protocol>, seen: &Connection<'_>) -> bool {
     seen.action == Some(Action::Deny) || seen.state.as_deref().is_some_and(never_established)
 }
 
-/// A segment names one rule or two: a sorted list is a tenth of a map.
-fn count_rule(rules: &mut Vec<(String, u64)>, rule: &str, more: u64) {
-    match rules.binary_search_by(|(known, _)| known.as_str().cmp(rule)) {
-        Ok(at) => rules[at].1 += more,
-        Err(at) => {
-            rules.reserve_exact(1);
-            rules.insert(at, (rule.to_owned(), more));
-        }
-    }
-}
-
-fn sum(total: &mut Option<u64>, more: Option<u64>) {
-    if let Some(more) = more {
-        *total = Some(total.unwrap_or(0).saturating_add(more));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -174,8 +141,8 @@ mod tests {
     use crate::evidence::EvidenceId;
     use crate::time::{Basis, SECOND};
 
-    fn fold(observations: &[(i64, u16, u64)]) -> Vec<Segment> {
-        let mut segments = Vec::new();
+    fn fold(observations: &[(i64, u16, u64)]) -> Segments {
+        let mut segments = Segments::new();
         for (second, port, record) in observations {
             let span = Span::at(Instant(second * SECOND), Basis::ExplicitOffset);
             let record = Record { evidence: EvidenceId(0), number: *record };
@@ -196,7 +163,7 @@ mod tests {
         assert_eq!(apart.len(), 2);
         let bridged = fold(&[(0, 1, 1), (301, 2, 2), (150, 3, 3)]);
         assert_eq!(bridged.len(), 1);
-        assert_eq!((bridged[0].observations, bridged[0].bytes_out), (3, Some(6)));
+        assert_eq!((bridged[0].observations, bridged[0].bytes_out.get()), (3, Some(6)));
         assert_eq!((bridged[0].first_record, bridged[0].last_record), (1, 2));
     }
 

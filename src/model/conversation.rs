@@ -1,4 +1,7 @@
 use std::net::IpAddr;
+use std::num::NonZeroU64;
+
+use smallvec::SmallVec;
 
 use super::{Flow, Protocol};
 use crate::evidence::EvidenceId;
@@ -25,8 +28,8 @@ impl ConversationKey {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conversation {
     pub key: ConversationKey,
-    /// Disjoint, ascending, further apart than the session gap.
-    pub segments: Vec<Segment>,
+    /// Disjoint, ascending, further apart than the session gap. Most conversations have one.
+    pub segments: Segments,
 }
 
 /// A stretch of a conversation without a pause longer than the session gap. Its `first` is an onset.
@@ -46,21 +49,96 @@ pub struct Segment {
     /// Connections that were denied, refused or never answered, where the record tells.
     pub failed: u64,
     /// Sums over the records that state them; `None` if none does.
-    pub bytes_out: Option<u64>,
-    pub bytes_in: Option<u64>,
-    pub packets_out: Option<u64>,
-    pub packets_in: Option<u64>,
+    pub bytes_out: Sum,
+    pub bytes_in: Sum,
+    pub packets_out: Sum,
+    pub packets_in: Sum,
     /// Connections by source port: the earliest [`Segment::STARTS_KEPT`] of them.
-    pub starts: Vec<Connection>,
+    pub starts: SmallVec<[Connection; 1]>,
     /// There were more connections than [`Segment::STARTS_KEPT`].
     pub starts_omitted: bool,
-    /// Firewall rules or log prefixes with how often each was named, sorted by name.
-    pub rules: Vec<(String, u64)>,
+    /// Firewall rules or log prefixes.
+    pub rules: Rules,
 }
+
+/// The segments of a conversation; one of them takes no memory of its own.
+pub type Segments = SmallVec<[Segment; 1]>;
 
 impl Segment {
     /// Bound on the connections kept one by one.
     pub const STARTS_KEPT: usize = 64;
+
+    /// A stretch without anything in it yet.
+    pub fn empty(first: Instant, last: Instant, basis: Basis, record: u64) -> Self {
+        Segment {
+            first,
+            last,
+            basis,
+            first_record: record,
+            last_record: record,
+            observations: 0,
+            allowed: 0,
+            denied: 0,
+            answered: 0,
+            failed: 0,
+            bytes_out: Sum::default(),
+            bytes_in: Sum::default(),
+            packets_out: Sum::default(),
+            packets_in: Sum::default(),
+            starts: SmallVec::new(),
+            starts_omitted: false,
+            rules: Rules::default(),
+        }
+    }
+}
+
+/// A sum over records that need not state what is summed: unknown until one does. Stops at 2^64 − 2.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sum {
+    /// One more than the sum, so that a segment of many stays small.
+    above: Option<NonZeroU64>,
+}
+
+impl Sum {
+    /// The sum, if any record stated one.
+    pub fn get(self) -> Option<u64> {
+        self.above.map(|above| above.get() - 1)
+    }
+
+    /// Adds what a record states.
+    pub fn add(&mut self, more: Option<u64>) {
+        if let Some(more) = more {
+            self.above = NonZeroU64::new(self.get().unwrap_or(0).saturating_add(more).saturating_add(1));
+        }
+    }
+}
+
+/// Names with how often each was named, sorted. Nothing takes no memory of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::box_collection, reason = "most segments have none, and there are millions of segments")]
+pub struct Rules(Option<Box<Vec<(String, u64)>>>);
+
+impl Rules {
+    /// All of them.
+    pub fn as_slice(&self) -> &[(String, u64)] {
+        self.0.as_ref().map_or(&[], |rules| rules.as_slice())
+    }
+
+    /// Counts `more` sights of a name. A segment names one rule or two: a sorted list is a tenth of a map.
+    pub fn count(&mut self, rule: &str, more: u64) {
+        let rules = self.0.get_or_insert_default();
+        match rules.binary_search_by(|(known, _)| known.as_str().cmp(rule)) {
+            Ok(at) => {
+                if let Some((_, count)) = rules.get_mut(at) {
+                    *count = count.saturating_add(more);
+                }
+            }
+            Err(at) => {
+                rules.reserve_exact(1);
+                rules.insert(at, (rule.to_owned(), more));
+            }
+        }
+    }
 }
 
 /// The first sight of one source port within a segment.

@@ -11,7 +11,7 @@ mod tunnel;
 pub mod wallet;
 
 pub use behaviour::{Behaviour, Confidence};
-pub use conversation::{Connection as ConversationStart, Conversation, ConversationKey, Segment};
+pub use conversation::{Connection as ConversationStart, Conversation, ConversationKey, Rules, Segment, Segments, Sum};
 pub use flow::{Flow, Protocol};
 pub use observation::{
     Action, Alert, Certificate, Connection, Detail, Direction, Dns, GpuProcess, GpuSample, Http, Mining, Ntp,

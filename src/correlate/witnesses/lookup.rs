@@ -65,9 +65,11 @@ impl<'a> Lookup<'a> {
             }
         }
         for conversation in &steps.intake.conversations {
-            let key = conversation.key;
-            let flow = key.flow();
-            let (denied, allowed) = lookup.verdicts.entry(flow).or_default();
+            if conversation.segments.iter().all(|segment| segment.denied == 0 && segment.allowed == 0) {
+                // A capture gives no verdicts.
+                continue;
+            }
+            let (denied, allowed) = lookup.verdicts.entry(conversation.key.flow()).or_default();
             for segment in &conversation.segments {
                 *denied = denied.saturating_add(segment.denied);
                 *allowed = allowed.saturating_add(segment.allowed);

@@ -1,9 +1,9 @@
 //! One conversation: counts, TCP state, and the streams that feed the application readers.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
 
 use super::app::{Emit, TcpReaders, UdpReaders};
+use super::key::Key;
 use super::packets::{Output, Stamp, Weight};
 use super::stream::{Receive, Stream, Taken};
 use super::transport::{ACK, FIN, IcmpType, RST, SYN, Segment};
@@ -11,37 +11,39 @@ use crate::evidence::AnomalyKind;
 use crate::model::{Connection, Detail, Flow, Observation, Protocol};
 use crate::time::{Instant, SECOND};
 
-/// Address and port of one side.
-pub(super) type End = (IpAddr, Option<u16>);
-
-/// Both directions of a conversation have the same key: the lower end comes first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Key {
-    pub(super) low: End,
-    pub(super) high: End,
-    pub(super) protocol: u8,
-}
-
-impl Key {
-    /// The key, and whether `src` is its lower end.
-    pub(super) fn new(src: End, dst: End, protocol: u8) -> (Self, bool) {
-        let src_is_low = src <= dst;
-        let (low, high) = if src_is_low { (src, dst) } else { (dst, src) };
-        (Key { low, high, protocol }, src_is_low)
-    }
-}
-
 /// What one side of a TCP conversation has done.
 #[derive(Debug, Default)]
 struct Side {
     weight: Weight,
     flags: u8,
+    has_data: bool,
     /// Sequence number of its SYN.
     initial: Option<u32>,
+    /// Sequence number of its first byte, once known.
+    begins: Option<u32>,
     /// Highest sequence number after its bytes.
     seen_to: Option<u32>,
-    has_data: bool,
-    stream: Stream,
+}
+
+/// What is read of a TCP conversation, from its first byte on.
+struct Content {
+    /// The opener's first.
+    streams: [Stream; 2],
+    readers: TcpReaders,
+}
+
+/// Whether the bytes of a TCP conversation are read.
+enum Reading {
+    NotYet,
+    /// Boxed: most conversations of a sweep have none.
+    Now(Box<Content>),
+    /// They turned out to be nothing that matters.
+    Over,
+}
+
+/// Index of a side's stream.
+fn index(of_opener: bool) -> usize {
+    usize::from(!of_opener)
 }
 
 impl Side {
@@ -69,7 +71,7 @@ pub(super) struct Conversation {
     late_syn: Option<u32>,
     /// First ICMP message of it, or that came back for it.
     icmp: Option<IcmpType>,
-    readers: Option<Box<TcpReaders>>,
+    content: Reading,
     datagrams: UdpReaders,
     /// Every packet had a time.
     timed: bool,
@@ -98,7 +100,7 @@ fn receiver_opened(src_port: Option<u16>, dst_port: Option<u16>) -> bool {
 impl Conversation {
     /// Begins with a packet from the low or high end of the key.
     pub(super) fn new(key: Key, from_low: bool, first: Stamp, about: Begin) -> Self {
-        let (src, dst) = if from_low { (key.low, key.high) } else { (key.high, key.low) };
+        let (src, dst) = if from_low { (key.low(), key.high()) } else { (key.high(), key.low()) };
         let (by_sender, opener_known) = match about {
             Begin::Tcp(flags) if flags & (SYN | RST) == SYN => (flags & ACK == 0, true),
             // A datagram from a system port is an answer only if it goes to an ephemeral one.
@@ -122,20 +124,21 @@ impl Conversation {
             opener_known,
             late_syn: None,
             icmp: None,
-            readers: None,
+            content: Reading::NotYet,
             datagrams: UdpReaders::default(),
             timed: true,
         }
     }
 
     fn flow(&self) -> Flow {
-        let (src, dst) = if self.opener_is_low { (self.key.low, self.key.high) } else { (self.key.high, self.key.low) };
+        let (low, high) = (self.key.low(), self.key.high());
+        let (src, dst) = if self.opener_is_low { (low, high) } else { (high, low) };
         Flow {
             src: Some(src.0),
             src_port: src.1,
             dst: Some(dst.0),
             dst_port: dst.1,
-            protocol: Some(Protocol(self.key.protocol)),
+            protocol: Some(Protocol(self.key.protocol())),
         }
     }
 
@@ -144,7 +147,7 @@ impl Conversation {
     }
 
     fn is_tcp(&self) -> bool {
-        self.key.protocol == Protocol::TCP.0
+        self.key.protocol() == Protocol::TCP.0
     }
 
     /// Reset, or closed by both sides as far as they were seen.
@@ -212,7 +215,10 @@ impl Conversation {
 
     /// Bytes that wait behind holes.
     pub(super) fn held(&self) -> usize {
-        self.opener.stream.held() + self.responder.stream.held()
+        match &self.content {
+            Reading::Now(content) => content.streams.iter().map(Stream::held).sum(),
+            Reading::NotYet | Reading::Over => 0,
+        }
     }
 
     /// Reads a TCP segment of this conversation, counted before.
@@ -221,7 +227,7 @@ impl Conversation {
         let mut data_at = segment.sequence;
         if segment.flags & (SYN | RST) == SYN {
             let is_opener = segment.flags & ACK == 0;
-            if is_opener != from_opener && !self.opener_known && self.readers.is_none() {
+            if is_opener != from_opener && !self.opener_known && matches!(self.content, Reading::NotYet) {
                 // The first packets came out of order and the ports misled.
                 self.opener_is_low = !self.opener_is_low;
                 std::mem::swap(&mut self.opener, &mut self.responder);
@@ -242,18 +248,29 @@ impl Conversation {
             return;
         }
         side.has_data = true;
+        let begins = side.begins;
         // What follows a reset in its own segment is a message for people (RFC 9293 section 3.5.3).
         if segment.flags & RST != 0 {
             return;
         }
-        let flow = self.flow();
         let from_start = self.opener.has(SYN) || self.responder.has(SYN);
-        let readers = self.readers.get_or_insert_with(|| Box::new(TcpReaders::new(flow, from_start)));
-        let side = if from_opener { &mut self.opener } else { &mut self.responder };
+        if matches!(self.content, Reading::NotYet) {
+            let readers = TcpReaders::new(self.flow(), from_start);
+            self.content = Reading::Now(Box::new(Content { streams: Default::default(), readers }));
+        }
+        let Reading::Now(content) = &mut self.content else { return };
+        let Content { streams, readers } = content.as_mut();
+        let stream = &mut streams[index(from_opener)];
+        if let Some(first) = begins {
+            stream.begin(first);
+        }
         let taken = out.emit(stamp.span, |emit| {
             let mut to = ToReaders { readers, from_opener, emit };
-            side.stream.segment(data_at, segment.length, segment.data, stamp, &mut to)
+            stream.segment(data_at, segment.length, segment.data, stamp, &mut to)
         });
+        if content.readers.is_over() {
+            self.content = Reading::Over;
+        }
         note(taken, stamp.record, out);
     }
 
@@ -271,15 +288,15 @@ impl Conversation {
             }
             Some(_) => {
                 side.seen_to = None;
-                side.stream.restart(first);
+                side.begins = Some(first);
             }
-            None => side.stream.begin(first),
+            None => drop(side.begins.get_or_insert(first)),
         }
         side.initial = Some(segment.sequence);
         if segment.flags & ACK != 0 {
             // The answer tells where the other side's stream begins, even if its SYN was not captured.
             let acknowledged = segment.acknowledged;
-            self.side(!from_opener).stream.begin(acknowledged);
+            self.side(!from_opener).begins.get_or_insert(acknowledged);
         }
     }
 
@@ -299,13 +316,14 @@ impl Conversation {
 
     /// Gives up on the holes in front of what waits.
     pub(super) fn flush(&mut self, record: u64, out: &mut Output<'_>) {
-        let Some(readers) = self.readers.as_mut() else { return };
+        let Reading::Now(content) = &mut self.content else { return };
+        let Content { streams, readers } = content.as_mut();
         let mut taken = Taken::default();
         let like = self.last.span.filter(|_| self.timed);
         out.emit(like, |emit| {
-            for (from_opener, side) in [(true, &mut self.opener), (false, &mut self.responder)] {
+            for (from_opener, stream) in [true, false].into_iter().zip(streams) {
                 let mut to = ToReaders { readers, from_opener, emit };
-                taken.missing = taken.missing.saturating_add(side.stream.flush(&mut to).missing);
+                taken.missing = taken.missing.saturating_add(stream.flush(&mut to).missing);
             }
         });
         note(taken, record, out);
@@ -339,10 +357,10 @@ impl Conversation {
             detail: Detail::Connection(connection),
         });
         let (like, last) = (self.last.span.filter(|_| self.timed), self.last.clock);
-        let (readers, datagrams) = (self.readers, self.datagrams);
+        let (content, datagrams) = (self.content, self.datagrams);
         out.emit(like, |emit| {
-            if let Some(readers) = readers {
-                readers.finish(last, emit);
+            if let Reading::Now(content) = content {
+                content.readers.finish(last, emit);
             }
             datagrams.finish(last, emit);
         });

@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::conversation::End;
 use super::flows::{Bounds, FlowTable, Packet};
+use super::key::End;
 use super::packets::{Output, Stamp, Weight};
 use super::tally::Tally;
 use super::transport::{ACK, FIN, RST, SYN, Segment, Transport};

@@ -1,15 +1,17 @@
 //! The table of live conversations: found by address and port, ended by time, by their own close, or by the bound.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
+use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
+use hashbrown::HashTable;
 
-use super::conversation::{Begin, Conversation, End, IDLE_LONG, Key};
+use super::conversation::{Begin, Conversation, IDLE_LONG};
+use super::key::{End, Key};
 use super::packets::{Output, Stamp, Weight};
 use super::transport::{IcmpType, Segment, Transport};
 use crate::evidence::AnomalyKind;
-use crate::time::Instant;
+use crate::time::{Instant, SECOND};
 
 /// Bounds of the table.
 #[derive(Clone, Copy, Debug)]
@@ -28,18 +30,29 @@ impl Default for Bounds {
     }
 }
 
+/// Expiry is looked at in steps of this: a conversation ends up to as much later than its time.
+const TICK: i64 = SECOND;
+
+fn tick(at: Instant) -> i64 {
+    at.0.div_euclid(TICK)
+}
+
 /// Live conversations. Memory is bounded by [`Bounds`].
 ///
 /// What it reports depends on the packets alone: hashes only find, order comes from deadlines and record numbers.
 #[derive(Default)]
 pub(super) struct FlowTable {
     bounds: Bounds,
-    by_key: HashMap<Key, u32, RandomState>,
+    hasher: RandomState,
+    by_key: HashTable<Place>,
     slots: Vec<Option<Live>>,
     free: Vec<u32>,
-    /// Conversations by the time at which they may have expired. An entry counts if it is the one that its
-    /// conversation names; the time is looked at again when it comes up.
-    deadlines: BinaryHeap<Reverse<(Instant, u64, u32)>>,
+    /// Conversations by the tick at which they may have expired, with the number of their entries. An entry counts if
+    /// it is the one that its conversation names; the time is looked at again when it comes up.
+    deadlines: BTreeMap<i64, Vec<(u64, u32)>>,
+    entries: usize,
+    /// The first tick of `deadlines`, or a time long past.
+    earliest: Option<i64>,
     held: usize,
     /// Conversations with bytes that wait, in the order in which they began to; each at most once.
     waiting: VecDeque<(u64, u32)>,
@@ -49,10 +62,24 @@ pub(super) struct FlowTable {
     before: Option<Instant>,
 }
 
+/// Where a conversation lies. The upper half of its hash is kept, so that the table can grow without looking at it.
+#[derive(Clone, Copy)]
+struct Place {
+    hash: u32,
+    index: u32,
+}
+
+impl Place {
+    /// Spreads 32 bits over the 64 that the table wants.
+    fn spread(hash: u32) -> u64 {
+        u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+}
+
 struct Live {
     conversation: Conversation,
     serial: u64,
-    queued: Instant,
+    queued: i64,
     is_waiting: bool,
 }
 
@@ -113,10 +140,9 @@ impl FlowTable {
             Transport::Udp(_) | Transport::Other => {}
         }
         // Deadlines that move away are found when the entry comes up; one that comes nearer needs an entry.
-        let deadline = live.conversation.deadline();
+        let deadline = tick(live.conversation.deadline());
         if deadline < live.queued {
-            live.queued = deadline;
-            self.deadlines.push(Reverse((deadline, live.serial, index)));
+            self.requeue(index, deadline);
         }
         self.relieve(packet.stamp, out);
         self.compact();
@@ -161,11 +187,23 @@ impl FlowTable {
         }
     }
 
+    fn hash(&self, key: Key) -> u32 {
+        (self.hasher.hash_one(key) >> 32) as u32
+    }
+
     fn find(&self, key: Key) -> Option<u32> {
         match self.latest {
             Some((latest, index)) if latest == key => Some(index),
-            _ => self.by_key.get(&key).copied(),
+            _ => {
+                let hash = self.hash(key);
+                self.by_key.find(Place::spread(hash), |place| self.is_at(*place, hash, key)).map(|place| place.index)
+            }
         }
+    }
+
+    fn is_at(&self, place: Place, hash: u32, key: Key) -> bool {
+        let live = || self.slots.get(place.index as usize).and_then(Option::as_ref);
+        place.hash == hash && live().is_some_and(|live| live.conversation.key == key)
     }
 
     fn is_over(&self, index: u32, from_low: bool, segment: Option<&Segment<'_>>, stamp: Stamp) -> bool {
@@ -188,7 +226,7 @@ impl FlowTable {
         let conversation = Conversation::new(key, from_low, packet.first, about);
         let serial = self.next_serial;
         self.next_serial += 1;
-        let queued = conversation.first_deadline();
+        let queued = tick(conversation.first_deadline());
         let live = Some(Live { conversation, serial, queued, is_waiting: false });
         let index = match self.free.pop() {
             Some(index) => {
@@ -203,14 +241,18 @@ impl FlowTable {
                 u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
             }
         };
-        self.by_key.insert(key, index);
-        self.deadlines.push(Reverse((queued, serial, index)));
+        let hash = self.hash(key);
+        self.by_key.insert_unique(Place::spread(hash), Place { hash, index }, |place| Place::spread(place.hash));
+        self.queue(queued, serial, index);
         index
     }
 
     fn end(&mut self, index: u32, out: &mut Output<'_>) {
         let Some(live) = self.slots.get_mut(index as usize).and_then(Option::take) else { return };
-        self.by_key.remove(&live.conversation.key);
+        let hash = self.hash(live.conversation.key);
+        if let Ok(entry) = self.by_key.find_entry(Place::spread(hash), |place| place.index == index) {
+            entry.remove();
+        }
         self.latest = None;
         self.free.push(index);
         self.held = self.held.saturating_sub(live.conversation.held());
@@ -220,29 +262,37 @@ impl FlowTable {
     fn expire(&mut self, stamp: Stamp, out: &mut Output<'_>) {
         let now = self.before.map_or(stamp.clock, |before| before.min(stamp.clock));
         self.before = Some(stamp.clock);
-        while let Some(Reverse((queued, serial, index))) = self.deadlines.peek().copied() {
-            if queued >= now {
-                break;
+        let this_tick = tick(now);
+        while self.earliest.is_some_and(|earliest| earliest < this_tick) {
+            let Some((queued, entries)) = self.deadlines.pop_first() else { break };
+            self.entries -= entries.len();
+            for (serial, index) in entries {
+                let keep_silent = self.by_key.len() <= self.bounds.keep_silent;
+                let Some(live) = self.named(queued, serial, index) else { continue };
+                let deadline = tick(live.conversation.deadline());
+                if deadline >= this_tick {
+                    self.requeue(index, deadline);
+                } else if keep_silent && live.conversation.is_open_tcp() {
+                    self.requeue(index, tick(now.plus(IDLE_LONG)));
+                } else {
+                    self.end(index, out);
+                }
             }
-            self.deadlines.pop();
-            let keep_silent = self.by_key.len() <= self.bounds.keep_silent;
-            let Some(live) = self.named(queued, serial, index) else { continue };
-            let deadline = live.conversation.deadline();
-            if deadline >= now {
-                self.requeue(index, deadline);
-            } else if keep_silent && live.conversation.is_open_tcp() {
-                self.requeue(index, now.plus(IDLE_LONG));
-            } else {
-                self.end(index, out);
-            }
+            self.note_earliest();
         }
     }
 
     /// Ends the conversation that would expire first.
     fn evict(&mut self, stamp: Stamp, out: &mut Output<'_>) {
-        while let Some(Reverse((queued, serial, index))) = self.deadlines.pop() {
+        while let Some(mut first) = self.deadlines.first_entry() {
+            let queued = *first.key();
+            let Some((serial, index)) = first.get_mut().pop() else {
+                first.remove();
+                continue;
+            };
+            self.entries -= 1;
             let Some(live) = self.named(queued, serial, index) else { continue };
-            let deadline = live.conversation.deadline();
+            let deadline = tick(live.conversation.deadline());
             if deadline > queued {
                 self.requeue(index, deadline);
                 continue;
@@ -252,32 +302,49 @@ impl FlowTable {
                 stamp.record,
                 "more than 1048576 conversations at a time, the one nearest to its expiry was ended early",
             );
-            return self.end(index, out);
+            self.end(index, out);
+            break;
         }
+        self.note_earliest();
     }
 
     /// The conversation of an entry, if the entry still counts.
-    fn named(&mut self, queued: Instant, serial: u64, index: u32) -> Option<&mut Live> {
+    fn named(&mut self, queued: i64, serial: u64, index: u32) -> Option<&mut Live> {
         let live = self.slots.get_mut(index as usize)?.as_mut()?;
         (live.serial == serial && live.queued == queued).then_some(live)
     }
 
-    fn requeue(&mut self, index: u32, deadline: Instant) {
+    fn queue(&mut self, tick: i64, serial: u64, index: u32) {
+        self.deadlines.entry(tick).or_default().push((serial, index));
+        self.entries += 1;
+        self.earliest = Some(self.earliest.map_or(tick, |earliest| earliest.min(tick)));
+    }
+
+    fn note_earliest(&mut self) {
+        self.earliest = self.deadlines.first_key_value().map(|(tick, _)| *tick);
+    }
+
+    fn requeue(&mut self, index: u32, tick: i64) {
         if let Some(live) = self.slots.get_mut(index as usize).and_then(Option::as_mut) {
-            live.queued = deadline;
+            live.queued = tick;
             let serial = live.serial;
-            self.deadlines.push(Reverse((deadline, serial, index)));
+            self.queue(tick, serial, index);
         }
     }
 
     /// Drops entries that no longer count before they outnumber the others.
     fn compact(&mut self) {
         let most = 2 * self.by_key.len() + 4096;
-        let live = |index: u32| self.slots.get(index as usize).and_then(Option::as_ref);
-        if self.deadlines.len() > most {
-            self.deadlines.retain(|Reverse((queued, serial, index))| {
-                live(*index).is_some_and(|live| live.serial == *serial && live.queued == *queued)
+        let slots = &self.slots;
+        let live = |index: u32| slots.get(index as usize).and_then(Option::as_ref);
+        if self.entries > most {
+            self.deadlines.retain(|queued, entries| {
+                entries.retain(|(serial, index)| {
+                    live(*index).is_some_and(|live| live.serial == *serial && live.queued == *queued)
+                });
+                !entries.is_empty()
             });
+            self.entries = self.deadlines.values().map(Vec::len).sum();
         }
         if self.waiting.len() > most {
             self.waiting.retain(|(serial, index)| live(*index).is_some_and(|live| live.serial == *serial));

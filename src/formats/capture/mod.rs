@@ -11,6 +11,7 @@ mod encapsulation;
 mod flows;
 mod fragments;
 mod ip;
+mod key;
 mod link;
 mod packets;
 pub mod pcap;

@@ -49,11 +49,6 @@ impl Stream {
         self.next.get_or_insert(sequence);
     }
 
-    /// Forgets everything: another connection begins on the same ports.
-    pub(super) fn restart(&mut self, sequence: u32) {
-        *self = Stream { next: Some(sequence), ..Stream::default() };
-    }
-
     /// Takes a segment of `length` bytes, of which `data` was captured.
     pub(super) fn segment(
         &mut self,

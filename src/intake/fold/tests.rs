@@ -1,5 +1,6 @@
 use super::*;
 use crate::model::Alert;
+use crate::model::Protocol;
 use crate::time::{Basis, Instant, SECOND};
 
 fn flow() -> Flow {
@@ -85,7 +86,7 @@ fn order_and_forks_do_not_show() {
     assert_eq!((*records, unread["odd"].count, unread["odd"].example.as_str()), (60, 60, "line 1"));
     assert_eq!((anomalies[&AnomalyKind::Gap].0, anomalies[&AnomalyKind::Gap].1.len()), (60, 20));
     assert_eq!((conversations.len(), conversations[0].segments.len()), (1, 1));
-    assert_eq!(conversations[0].segments[0].bytes_out, Some(60 * 61 / 2));
+    assert_eq!(conversations[0].segments[0].bytes_out.get(), Some(60 * 61 / 2));
     assert_eq!((facts.dns.len(), facts.dns[0].count, facts.dns[0].name.as_str()), (1, 60, "mirror.example"));
     assert_eq!((facts.alerts[0].count, facts.alerts[0].message.as_str()), (60, "attempt 1"));
     for (records, forks) in [(&mixed, false), (&sorted, true), (&mixed, true)] {

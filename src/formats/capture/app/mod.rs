@@ -166,6 +166,11 @@ impl TcpReaders {
         self.heads[side(from_opener)].given_up || self.reader.as_ref().is_some_and(|reader| reader.is_done(from_opener))
     }
 
+    /// Neither direction is anything that is read, and nothing will be reported at the end.
+    pub(crate) fn is_over(&self) -> bool {
+        self.reader.is_none() && self.heads.iter().all(|head| head.given_up)
+    }
+
     /// The conversation or the capture has ended: reports what is reported once per flow.
     pub(crate) fn finish(self, last: Instant, emit: &mut Emit<'_>) {
         if let Some(reader) = self.reader {
