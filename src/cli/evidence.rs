@@ -74,7 +74,7 @@ impl ReadingArgs {
         let mut paths = paths.to_vec();
         paths.sort();
         paths.dedup();
-        Ok(Evidence { paths, options: Options { case, formats }, reading: self.clone() })
+        Ok(Evidence { paths, options: Options { case, formats, ..Options::default() }, reading: self.clone() })
     }
 
     fn case_path(&self, paths: &[PathBuf]) -> Result<Option<PathBuf>, Stop> {
