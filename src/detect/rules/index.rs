@@ -95,6 +95,7 @@ pub(super) const FILES: &[(&str, &str)] = files![
     "tunnel/ngrok.yml",
     "tunnel/overlay-network.yml",
     "tunnel/script-shell.yml",
+    "tunnel/service-endpoint-name.yml",
     "tunnel/shell-on-device.yml",
     "tunnel/socat-relay.yml",
     "tunnel/socat-shell.yml",

@@ -101,6 +101,8 @@ fn connections_and_names_are_matched_against_the_lists() {
     assert_eq!(dns("tunnel.us.ngrok.com"), [("ngrok".to_owned(), Confidence::Strong)]);
     assert_eq!(dns("dashboard.ngrok.com"), [("ngrok".to_owned(), Confidence::Weak)]);
     assert_eq!(dns("notngrok.com"), []);
+    assert!(dns("us8294.nordvpn.com").contains(&("service-endpoint".to_owned(), Confidence::Strong)));
+    assert_eq!(dns("www.nordvpn.com"), [("nordvpn".to_owned(), Confidence::Weak)]);
     assert_eq!(dns("abc.tunnel.ngrok.com"), [("ngrok".to_owned(), Confidence::Strong)]);
     for harmless in ["pypi.org", "github.com", "kasper.example", "extra.example", "etc.example.org"] {
         assert_eq!(dns(harmless), [], "{harmless}");

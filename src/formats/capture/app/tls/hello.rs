@@ -189,8 +189,16 @@ pub(in crate::formats::capture::app) fn sslv2_length(bytes: &[u8]) -> Option<usi
 pub(super) fn server(body: &[u8], tls: &mut Tls) -> Option<bool> {
     let [v1, v2, rest @ ..] = body else { return None };
     let legacy = u16::from_be_bytes([*v1, *v2]);
-    let (&session, rest) = rest.get(32..)?.split_first()?;
-    let [c1, c2, _compression, rest @ ..] = rest.get(usize::from(session)..)? else { return None };
+    let rest = rest.get(32..)?;
+    // Drafts of TLS 1.3 up to 21 have neither session nor compression.
+    let (c1, c2, rest) = if matches!(legacy, 0x7f00..=0x7f15) {
+        let [c1, c2, rest @ ..] = rest else { return None };
+        (c1, c2, rest)
+    } else {
+        let (&session, rest) = rest.split_first()?;
+        let [c1, c2, _compression, rest @ ..] = rest.get(usize::from(session)..)? else { return None };
+        (c1, c2, rest)
+    };
     let cipher = u16::from_be_bytes([*c1, *c2]);
     let extensions = after_length(rest, 2);
     let mut version = legacy;

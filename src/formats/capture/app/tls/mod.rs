@@ -289,12 +289,17 @@ impl Reader for TlsReader {
             return cells.data(packet, from_client, bytes);
         }
         let Some(handshake) = &mut self.handshake else { return };
+        let started = handshake.started;
         let side = handshake.side(from_client);
         if side.done {
             return;
         }
+        // An answer to a STARTTLS of one letter, as PostgreSQL has it, was held back and comes first.
+        if !from_client && !started && !matches!(bytes.first(), Some(0x14..=0x17)) {
+            return;
+        }
         let is_hello = from_client && side.read == 0 && side.records.is_empty() && side.messages.is_empty();
-        if is_hello || !handshake.started {
+        if is_hello || !started {
             (handshake.start, handshake.started) = (packet, true);
         }
         handshake.take(from_client, bytes);

@@ -80,6 +80,13 @@ fn a_side_alone_counts() {
     assert_eq!((number, tls.version, tls.chosen_version.as_deref()), (1, None, Some("1.2")));
     let answered = [(true, client_hello()), (false, b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec())];
     assert_eq!(only(&read(&answered)).1.chosen_version, None);
+    let letter = [
+        (true, vec![0, 0, 0, 8, 4, 0xd2, 0x16, 0x2f]),
+        (false, b"S".to_vec()),
+        (true, client_hello()),
+        (false, record(HANDSHAKE, &message(2, &server_hello()))),
+    ];
+    assert_eq!(only(&read(&letter)).1.chosen_version.as_deref(), Some("1.2"));
     let warned = [
         (true, client_hello()),
         (false, [record(ALERT, &[1, 112]), record(HANDSHAKE, &message(2, &server_hello()))].concat()),
