@@ -138,10 +138,12 @@ fn timing_holds(intake: &Intake, clocks: &Clocks) -> bool {
 fn detected(intake: &Intake, options: &Options, rules: &RuleSet) -> Vec<Signal> {
     let mut all = detect::network::protocols(&intake.facts, &options.case.hash_prices);
     all.extend(detect::tunnel::carriers(&intake.facts));
+    all.extend(detect::zone::carriers(&intake.facts));
     all.extend(detect::download::files(&intake.facts));
     all.extend(detect::network::names(&intake.facts, rules));
     all.extend(detect::network::connections(&intake.conversations, rules));
     all.extend(detect::probing::sweeps(&intake.conversations));
+    all.extend(detect::fingerprint::hosts(&intake.facts));
     let allocated = |process: &str| options.case.is_allocated(process);
     all.extend(detect::gpu::foreign_processes(&intake.facts.gpu_processes, &intake.facts.gpu, &allocated));
     all.extend(detect::gpu::footprint_steps(&intake.facts.gpu));

@@ -5,6 +5,7 @@ pub mod command;
 #[cfg(test)]
 mod corpus_tests;
 pub mod download;
+pub mod fingerprint;
 pub mod gpu;
 pub mod mining;
 pub mod network;
@@ -13,5 +14,6 @@ pub mod rules;
 mod seen;
 pub mod ssh;
 pub mod tunnel;
+pub mod zone;
 
 pub use seen::Seen;

@@ -66,7 +66,8 @@ fn kind(fact: &TunnelFact) -> String {
     format!("{}{reversed}", fact.tunnel.protocol)
 }
 
-fn signal(fact: &TunnelFact) -> Signal {
+/// A fact as a signal.
+pub(super) fn signal(fact: &TunnelFact) -> Signal {
     let tunnel = &fact.tunnel;
     let mut summary = tunnel.protocol.to_owned();
     if tunnel.reversed {

@@ -2,8 +2,9 @@
 
 use std::net::IpAddr;
 
+use super::zones::ZoneFact;
 use crate::evidence::Record;
-use crate::model::{File, Flow, Http, Mining, Ssh, Tunnel};
+use crate::model::{File, Flow, Http, Mining, Probe, Ssh, Tunnel};
 use crate::time::{Instant, Span};
 
 /// A name had an address, by a DNS answer.
@@ -111,6 +112,16 @@ pub struct FileFact {
     pub record: Record,
 }
 
+/// What one host sent another to see how it answers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProbeFact {
+    /// Addresses alone.
+    pub flow: Flow,
+    pub probe: Probe,
+    pub span: Option<Span>,
+    pub record: Record,
+}
+
 /// A server told its own time: seen at `seen` on the clock of the source, `told` on the server's: in whole seconds (the
 /// `Date` of HTTP) or finer (NTP).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -178,7 +189,9 @@ pub struct Facts {
     pub ssh: Vec<SshFact>,
     pub mining: Vec<MiningFact>,
     pub tunnels: Vec<TunnelFact>,
+    pub zones: Vec<ZoneFact>,
     pub files: Vec<FileFact>,
+    pub probes: Vec<ProbeFact>,
     pub anchors: Vec<TimeAnchor>,
     pub gpu: Vec<GpuSeries>,
     pub gpu_processes: Vec<GpuProcessFact>,

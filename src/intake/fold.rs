@@ -10,6 +10,7 @@ use super::merge::{
 use super::segments;
 use super::source::Unread;
 use super::table::Table;
+use super::zones::{self, ZoneFact};
 use crate::evidence::{Anomaly, AnomalyKind, EvidenceId, Record};
 use crate::formats::Sink;
 use crate::model::{
@@ -43,7 +44,9 @@ pub(super) struct Fold {
     mining: Vec<MiningFact>,
     /// By protocol, whether it is reversed, opener, peer and port.
     tunnels: BTreeMap<(&'static str, bool, Flow), TunnelFact>,
+    zones: BTreeMap<(String, Option<IpAddr>), ZoneFact>,
     files: Vec<FileFact>,
+    probes: Vec<ProbeFact>,
     gpu: BTreeMap<String, (Option<u32>, Vec<GpuPoint>)>,
     gpu_processes: BTreeMap<(String, Option<u32>, Option<String>), GpuProcessFact>,
     alerts: BTreeMap<(String, Option<String>, Option<IpAddr>), AlertFact>,
@@ -72,7 +75,9 @@ impl Fold {
             ssh: Vec::new(),
             mining: Vec::new(),
             tunnels: BTreeMap::new(),
+            zones: BTreeMap::new(),
             files: Vec::new(),
+            probes: Vec::new(),
             gpu: BTreeMap::new(),
             gpu_processes: BTreeMap::new(),
             alerts: BTreeMap::new(),
@@ -105,10 +110,18 @@ impl Fold {
         let name = dns.query.trim_end_matches('.').to_ascii_lowercase();
         // In a response the server opened nothing: the client is the opener of the flow all the same.
         let client = flow.and_then(|flow| flow.src);
+        if let Some(fact) = zones::fact(&name, dns, flow.unwrap_or_default(), span, record) {
+            self.zone(fact);
+        }
         if dns.response {
             for address in &dns.addresses {
+                let key = (name.clone(), *address, client);
+                if self.dns.len() >= DISTINCT_KEPT && !self.dns.contains_key(&key) {
+                    self.omitted += 1;
+                    continue;
+                }
                 self.dns
-                    .entry((name.clone(), *address, client))
+                    .entry(key)
                     .and_modify(|fact| repeat(&mut fact.first, &mut fact.record, &mut fact.count, span, record))
                     .or_insert_with(|| DnsFact {
                         name: name.clone(),
@@ -120,8 +133,13 @@ impl Fold {
                     });
             }
         } else {
+            let key = (name.clone(), client);
+            if self.queries.len() >= DISTINCT_KEPT && !self.queries.contains_key(&key) {
+                self.omitted += 1;
+                return;
+            }
             self.queries
-                .entry((name.clone(), client))
+                .entry(key)
                 .and_modify(|fact| repeat(&mut fact.first, &mut fact.record, &mut fact.count, span, record))
                 .or_insert_with(|| QueryFact { name, client, first: span, record, count: 1 });
         }
@@ -202,6 +220,18 @@ impl Fold {
         }
     }
 
+    fn zone(&mut self, fact: ZoneFact) {
+        let key = (fact.zone.clone(), fact.client);
+        if self.zones.len() >= DISTINCT_KEPT && !self.zones.contains_key(&key) {
+            self.omitted += 1;
+            return;
+        }
+        match self.zones.entry(key) {
+            Entry::Vacant(entry) => drop(entry.insert(fact)),
+            Entry::Occupied(mut entry) => zones::join(entry.get_mut(), fact),
+        }
+    }
+
     fn gpu_sample(&mut self, span: Option<Span>, record: u64, sample: &GpuSample<'_>) {
         let Some(span) = span else {
             self.undated += 1;
@@ -253,7 +283,9 @@ impl Fold {
             ssh: self.ssh,
             mining: self.mining,
             tunnels: self.tunnels.into_values().collect(),
+            zones: self.zones.into_values().collect(),
             files: self.files,
+            probes: self.probes,
             anchors: self.anchors.into_values().collect(),
             gpu: self
                 .gpu
@@ -273,7 +305,9 @@ impl Fold {
         facts.ssh.sort_by_key(|fact| fact.record);
         facts.mining.sort_by_key(|fact| fact.record);
         facts.tunnels.sort_by(|a, b| (a.record, a.tunnel.protocol, a.flow).cmp(&(b.record, b.tunnel.protocol, b.flow)));
+        facts.zones.sort_by(|a, b| (a.record, &a.zone).cmp(&(b.record, &b.zone)));
         facts.files.sort_by_key(|fact| fact.record);
+        facts.probes.sort_by_key(|fact| (fact.record, fact.flow));
         facts.gpu_processes.sort_by_key(|fact| fact.first_record);
         facts.alerts.sort_by_key(|fact| fact.record);
         (conversations, facts)
@@ -350,6 +384,11 @@ impl Sink for Fold {
                 self.files.push(FileFact { flow: flow.unwrap_or_default(), file: file.clone(), span, record });
             }
             Detail::File(_) => self.omitted += 1,
+            Detail::Probe(probe) if self.probes.len() < DISTINCT_KEPT => {
+                let record = self.at(record);
+                self.probes.push(ProbeFact { flow: flow.unwrap_or_default(), probe: probe.clone(), span, record });
+            }
+            Detail::Probe(_) => self.omitted += 1,
             Detail::GpuSample(sample) => self.gpu_sample(span, record, sample),
             Detail::GpuProcess(process) => self.gpu_process(span, record, process),
             Detail::Alert(alert) => {
@@ -454,7 +493,11 @@ impl Sink for Fold {
         for fact in fork.tunnels.into_values() {
             self.tunnel(fact);
         }
+        for fact in fork.zones.into_values() {
+            self.zone(fact);
+        }
         self.files.extend(fork.files);
+        self.probes.extend(fork.probes);
         for (gpu, (index, points)) in fork.gpu {
             let ours = self.gpu.entry(gpu).or_insert_with(|| (index, Vec::new()));
             ours.0 = ours.0.max(index);

@@ -8,6 +8,7 @@ mod merge;
 mod segments;
 mod source;
 mod table;
+mod zones;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -25,10 +26,11 @@ pub use case::{
 };
 pub use facts::{
     AlertFact, DnsFact, Facts, FileFact, GpuPoint, GpuProcessFact, GpuSeries, HttpFact, MiningFact, NameFact,
-    NameSource, QueryFact, SshFact, TimeAnchor, TunnelFact,
+    NameSource, ProbeFact, QueryFact, SshFact, TimeAnchor, TunnelFact,
 };
 pub use segments::BASE_GAP_NS;
 pub use source::{EvidenceAnomaly, Source, Unread};
+pub use zones::{Distinct, ZoneCount, ZoneFact};
 
 /// How evidence is to be read.
 #[derive(Clone, Debug, Default)]
@@ -257,7 +259,7 @@ fn read(file: &EvidenceFile, evidence: EvidenceId, probed: &Probed, reader: &Rea
         });
     }
     if fold.omitted() > 0 {
-        let detail = format!("{} distinct requests or names beyond the bound were not kept", fold.omitted());
+        let detail = format!("{} distinct requests, names or files beyond the bound were not kept", fold.omitted());
         fold.anomaly(Anomaly { record: 0, kind: AnomalyKind::BoundReached, detail });
     }
     if fold.span.is_some_and(|span| span.basis == Basis::UnknownYear) {
@@ -297,7 +299,9 @@ fn append(all: &mut Facts, more: Facts) {
     all.ssh.extend(more.ssh);
     all.mining.extend(more.mining);
     all.tunnels.extend(more.tunnels);
+    all.zones.extend(more.zones);
     all.files.extend(more.files);
+    all.probes.extend(more.probes);
     all.anchors.extend(more.anchors);
     all.gpu.extend(more.gpu);
     all.gpu_processes.extend(more.gpu_processes);
@@ -329,5 +333,19 @@ fn settle_episodes(episodes: &mut [Episode], case: &CaseFile) {
             // The path tells files apart; the part behind # the episodes of one file.
             episode.name = episode.id.clone();
         }
+    }
+}
+
+/// What tests of detectors need of the fold.
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::{EvidenceId, Facts, Fold, Sink};
+
+    pub(crate) fn fold(evidence: EvidenceId) -> Box<dyn Sink> {
+        Box::new(Fold::new(evidence))
+    }
+
+    pub(crate) fn facts(sink: Box<dyn Sink>) -> Facts {
+        sink.into_any().downcast::<Fold>().map(|fold| fold.into_parts().1).unwrap_or_default()
     }
 }

@@ -4,6 +4,7 @@ mod behaviour;
 mod conversation;
 mod flow;
 mod observation;
+mod probe;
 mod secret;
 mod signal;
 mod step;
@@ -17,6 +18,7 @@ pub use observation::{
     Action, Alert, Certificate, Connection, Detail, Direction, Dns, GpuProcess, GpuSample, Http, Mining, Ntp,
     Observation, Ssh, SshMessage, Tls, Work,
 };
+pub use probe::{Oddity, Probe};
 pub use secret::{Secret, mask};
 pub use signal::{Signal, SignalSource};
 pub use step::{Actor, Endpoint, EndpointKind, Episode, EpisodeText, Step, StepResult, TextOrigin};

@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use super::{File, Flow, Mark, Secret, Tunnel};
+use super::{File, Flow, Mark, Probe, Secret, Tunnel};
 use crate::time::{Instant, Span};
 
 /// What one record says happened.
@@ -31,6 +31,7 @@ pub enum Detail<'a> {
     Mining(Mining),
     Tunnel(Tunnel),
     File(File),
+    Probe(Probe),
     GpuSample(GpuSample<'a>),
     GpuProcess(GpuProcess<'a>),
     Alert(Alert<'a>),
@@ -51,6 +52,7 @@ impl Detail<'_> {
             Detail::Mining(_) => "mining",
             Detail::Tunnel(_) => "tunnel",
             Detail::File(_) => "file",
+            Detail::Probe(_) => "probe",
             Detail::GpuSample(_) => "gpu-sample",
             Detail::GpuProcess(_) => "gpu-process",
             Detail::Alert(_) => "alert",
@@ -132,6 +134,8 @@ pub struct Dns {
     pub addresses: Vec<IpAddr>,
     /// Names of CNAME answers.
     pub aliases: Vec<String>,
+    /// Bytes of data in its answers, addresses and OPT left out.
+    pub answer_bytes: u32,
 }
 
 /// A TLS handshake (RFC 8446, 5246), as far as it goes in the clear.
@@ -369,6 +373,7 @@ impl Observation<'_> {
             Detail::Mining(mining) => Detail::Mining(mining.clone()),
             Detail::Tunnel(tunnel) => Detail::Tunnel(tunnel.clone()),
             Detail::File(file) => Detail::File(file.clone()),
+            Detail::Probe(probe) => Detail::Probe(probe.clone()),
             Detail::GpuSample(sample) => {
                 Detail::GpuSample(GpuSample { gpu_uuid: owned(&sample.gpu_uuid), name: owned(&sample.name), ..*sample })
             }

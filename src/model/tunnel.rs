@@ -64,11 +64,13 @@ pub struct File {
     /// As the request or the answer names it.
     pub name: Option<String>,
     pub host: Option<String>,
+    /// What the sender called it.
+    pub media_type: Option<String>,
     /// Bytes seen of the content, after transfer coding, before content coding.
     pub bytes: u64,
     /// Bytes that the answer announced.
     pub announced: Option<u64>,
-    /// Of the content in hexadecimal, if every byte of it was seen.
+    /// Of the content, its coding undone, in hexadecimal, if every byte of it was seen.
     pub sha256: Option<String>,
     /// From the side that accepted the connection: a download. Otherwise an upload.
     pub to_opener: bool,

@@ -8,7 +8,9 @@ use super::jsonl::{locator, times, to_line};
 use super::{escape, when};
 use crate::detect::mining::estimate;
 use crate::intake::Source;
-use crate::model::{Actor, Alert, Detail, Dns, Episode, File, Http, Mining, Observation, Ssh, Step, Tls, Tunnel};
+use crate::model::{
+    Actor, Alert, Detail, Dns, Episode, File, Http, Mining, Observation, Probe, Ssh, Step, Tls, Tunnel,
+};
 use crate::time::{Instant, Span};
 
 /// A row of the timeline. What is not known is absent from JSON and empty in CSV.
@@ -173,6 +175,7 @@ pub fn observation_row(observation: &Observation<'_>, source: &Source, offset: O
         Detail::Mining(mining) => mining_row(mining, offset, &mut row),
         Detail::Tunnel(tunnel) => tunnel_row(tunnel, offset, &mut row),
         Detail::File(file) => file_row(file, offset, &mut row),
+        Detail::Probe(probe) => probe_row(probe, offset, &mut row),
         Detail::GpuSample(sample) => {
             row.gpu = sample.gpu;
             row.gpu_uuid = sample.gpu_uuid.as_ref().map(|uuid| uuid.to_string());
@@ -492,6 +495,15 @@ fn tunnel_row(tunnel: &Tunnel, offset: OffsetNs, row: &mut Row) {
     row.message = said.done();
 }
 
+fn probe_row(probe: &Probe, offset: OffsetNs, row: &mut Row) {
+    let mut said = Said::default();
+    for (what, packets) in &probe.sent {
+        said.shown(what.name(), Some(*packets));
+    }
+    said.shown("last", corrected(probe.last, offset));
+    row.message = said.done();
+}
+
 fn file_row(file: &File, offset: OffsetNs, row: &mut Row) {
     row.app = Some(file.via.to_owned());
     row.domain = file.host.clone();
@@ -500,6 +512,7 @@ fn file_row(file: &File, offset: OffsetNs, row: &mut Row) {
     let mut said = Said::default();
     said.text("", Some(file.kind));
     said.text("name", file.name.as_deref());
+    said.text("called", file.media_type.as_deref());
     said.shown("announced", file.announced);
     said.text("sha256", file.sha256.as_deref());
     said.shown("last", corrected(file.last, offset));

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::app::{Emit, TcpReaders, UdpReaders};
+use super::echo::Echoes;
 use super::key::Key;
 use super::packets::{Output, Stamp, Weight};
 use super::stream::{Receive, Stream, Taken};
@@ -71,6 +72,7 @@ pub(super) struct Conversation {
     late_syn: Option<u32>,
     /// First ICMP message of it, or that came back for it.
     icmp: Option<IcmpType>,
+    echoes: Option<Box<Echoes>>,
     content: Reading,
     datagrams: UdpReaders,
     /// Every packet had a time.
@@ -124,6 +126,7 @@ impl Conversation {
             opener_known,
             late_syn: None,
             icmp: None,
+            echoes: None,
             content: Reading::NotYet,
             datagrams: UdpReaders::default(),
             timed: true,
@@ -314,6 +317,11 @@ impl Conversation {
         self.icmp.get_or_insert(icmp);
     }
 
+    /// An echo request or reply of this conversation.
+    pub(super) fn echo(&mut self, from_opener: bool, is_reply: bool, id: u32, data: &[u8], stamp: Stamp) {
+        self.echoes.get_or_insert_default().message(from_opener, is_reply, id, data, stamp);
+    }
+
     /// Gives up on the holes in front of what waits.
     pub(super) fn flush(&mut self, record: u64, out: &mut Output<'_>) {
         let Reading::Now(content) = &mut self.content else { return };
@@ -356,6 +364,10 @@ impl Conversation {
             flow: Some(self.flow()),
             detail: Detail::Connection(connection),
         });
+        if let Some((first, tunnel)) = self.echoes.take().and_then(|echoes| echoes.finish()) {
+            let (record, span, flow) = (first.record, first.span, Some(self.flow()));
+            out.sink.observation(&Observation { record, span, host: None, flow, detail: Detail::Tunnel(tunnel) });
+        }
         let (like, last) = (self.last.span.filter(|_| self.timed), self.last.clock);
         let (content, datagrams) = (self.content, self.datagrams);
         out.emit(like, |emit| {

@@ -136,7 +136,12 @@ impl FlowTable {
             Transport::Udp(payload) if packet.src.1.is_some() => {
                 conversation.datagram(from_opener, payload, packet.stamp, out);
             }
-            Transport::Icmp(icmp, _) => conversation.icmp(*icmp),
+            Transport::Icmp(icmp, word, data) => {
+                conversation.icmp(*icmp);
+                if icmp.is_echo() {
+                    conversation.echo(from_opener, icmp.is_reply(), *word, data, packet.stamp);
+                }
+            }
             Transport::Udp(_) | Transport::Other => {}
         }
         // Deadlines that move away are found when the entry comes up; one that comes nearer needs an entry.
@@ -220,7 +225,7 @@ impl FlowTable {
         let about = match &packet.transport {
             Transport::Tcp(segment) => Begin::Tcp(segment.flags),
             Transport::Udp(_) => Begin::Udp,
-            Transport::Icmp(icmp, _) => Begin::Icmp(*icmp),
+            Transport::Icmp(icmp, ..) => Begin::Icmp(*icmp),
             Transport::Other => Begin::Other,
         };
         let conversation = Conversation::new(key, from_low, packet.first, about);

@@ -7,12 +7,14 @@
 mod app;
 mod carried;
 mod conversation;
+mod echo;
 mod encapsulation;
 mod flows;
 mod fragments;
 mod ip;
 mod key;
 mod link;
+mod oddities;
 mod packets;
 pub mod pcap;
 pub mod pcapng;

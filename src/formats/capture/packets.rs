@@ -4,11 +4,13 @@ use std::net::IpAddr;
 
 use super::app::Emit;
 use super::carried::{Carriers, Outer};
+use super::echo;
 use super::encapsulation::{self, Carried, IpPacketEnds};
 use super::flows::{FlowTable, Packet};
 use super::fragments::{Fragments, Reassembled};
 use super::ip::{self, Fault, Fragment, IpPacket};
 use super::link::{self, Opened, Payload, Through, verdict};
+use super::oddities::{self, Oddities};
 use super::stamp::Resolution;
 use super::tally::Tally;
 use super::transport::{self, Transport};
@@ -187,6 +189,7 @@ pub(super) struct Packets<'a> {
     table: FlowTable,
     fragments: Fragments,
     carriers: Carriers,
+    oddities: Oddities,
     clock: Instant,
 }
 
@@ -201,6 +204,7 @@ impl<'a> Packets<'a> {
             table: FlowTable::default(),
             fragments: Fragments::default(),
             carriers: Carriers::default(),
+            oddities: Oddities::default(),
             clock: Instant::default(),
         }
     }
@@ -352,7 +356,18 @@ impl<'a> Packets<'a> {
         let packet =
             Packet { src: (src, src_port), dst: (dst, dst_port), protocol, transport, weight, first, stamp: last };
         self.table.packet(&packet, &mut Output { sink: &mut *self.sink, tally: &mut self.tally });
-        if let Transport::Icmp(icmp, quoted) = transport
+        if let Some(what) = oddities::of(&transport) {
+            self.oddities.saw(what, src, dst, last, &mut Output { sink: &mut *self.sink, tally: &mut self.tally });
+        }
+        if let Transport::Icmp(icmp, _, data) = transport
+            && icmp.is_echo()
+            && depth < encapsulation::MAX_DEPTH
+            && let Some(inner) = echo::packet_inside(data)
+            && let Ok(inner) = ip::parse(inner, u32::try_from(inner.len()).unwrap_or(u32::MAX))
+        {
+            self.ip(&inner, last, depth + 1);
+        }
+        if let Transport::Icmp(icmp, _, quoted) = transport
             && icmp.is_unreachable()
             && let Ok(quoted) = ip::parse(quoted, 0)
         {
@@ -442,6 +457,7 @@ impl<'a> Packets<'a> {
         }
         self.end_section();
         self.carriers.finish(&mut Output { sink: &mut *self.sink, tally: &mut self.tally });
+        self.oddities.finish(&mut Output { sink: &mut *self.sink, tally: &mut self.tally });
         self.table.finish(&mut Output { sink: &mut *self.sink, tally: &mut self.tally });
         self.tally.report(self.sink);
     }

@@ -5,8 +5,9 @@
 pub(super) enum Transport<'a> {
     Tcp(Segment<'a>),
     Udp(&'a [u8]),
-    /// Type and code; what an error message quotes.
-    Icmp(IcmpType, &'a [u8]),
+    /// Type and code; the second word (of an echo its identifier and sequence number); what follows: of an error the
+    /// packet that it quotes.
+    Icmp(IcmpType, u32, &'a [u8]),
     Other,
 }
 
@@ -42,6 +43,11 @@ impl IcmpType {
             false => matches!(self.kind, 0 | 9 | 14 | 16 | 18),
             true => matches!(self.kind, 129 | 134 | 136),
         }
+    }
+
+    /// An echo request or reply.
+    pub(super) fn is_echo(self) -> bool {
+        matches!((self.v6, self.kind), (false, 0 | 8) | (true, 128 | 129))
     }
 
     /// The quoted packet did not reach a listener.
@@ -90,8 +96,10 @@ pub(super) fn parse(protocol: u8, length: u32, data: &[u8]) -> Parsed<'_> {
         33 | 132 | 136 => Parsed { ports: ports(data), transport: Transport::Other },
         1 | 58 => {
             let transport = data.first_chunk::<2>().map_or(Transport::Other, |&[kind, code]| {
-                let quoted = data.get(8..).unwrap_or_default();
-                Transport::Icmp(IcmpType { kind, code, v6: protocol == 58 }, quoted)
+                let word =
+                    data.get(4..).and_then(|rest| rest.first_chunk::<4>()).map_or(0, |word| u32::from_be_bytes(*word));
+                let rest = data.get(8..).unwrap_or_default();
+                Transport::Icmp(IcmpType { kind, code, v6: protocol == 58 }, word, rest)
             });
             Parsed { ports: None, transport }
         }
@@ -165,7 +173,7 @@ mod tests {
     fn udp_and_icmp() {
         assert_eq!(parse(17, 12, &[0, 53, 4, 0, 0, 10, 0, 0, 1, 2, 9, 9]).transport, Transport::Udp(&[1, 2]));
         assert_eq!(parse(17, 12, &[0, 53, 4, 0, 0, 0, 0, 0, 1, 2]).transport, Transport::Udp(&[1, 2]));
-        let Transport::Icmp(icmp, quoted) = parse(1, 9, &[3, 3, 0, 0, 0, 0, 0, 0, 0x45]).transport else {
+        let Transport::Icmp(icmp, _, quoted) = parse(1, 9, &[3, 3, 0, 0, 0, 0, 0, 0, 0x45]).transport else {
             panic!("an ICMP message")
         };
         assert_eq!((icmp.name(), icmp.is_unreachable(), quoted), ("unreachable-port", true, &[0x45][..]));

@@ -97,6 +97,9 @@ pub(super) fn read(bytes: &[u8], family: Family) -> Option<Dns> {
         }
         if index < u32::from(answers) || (family == Family::Mdns && response) {
             let rdata = bytes.get(data..after).unwrap_or_default();
+            if !matches!(kind, 1 | 28 | 41) {
+                dns.answer_bytes = dns.answer_bytes.saturating_add(u32::try_from(rdata.len()).unwrap_or(u32::MAX));
+            }
             match kind {
                 1 => dns.addresses.extend(<[u8; 4]>::try_from(rdata).ok().map(|a| IpAddr::V4(Ipv4Addr::from(a)))),
                 28 => dns.addresses.extend(<[u8; 16]>::try_from(rdata).ok().map(|a| IpAddr::V6(Ipv6Addr::from(a)))),

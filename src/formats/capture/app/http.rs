@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use memchr::memmem;
 
+use super::file::{self, Announced, Watch};
 use super::http_head::{Fields, RequestHead, ResponseHead};
 use super::http_marks::{self, Carrier};
 use super::mining::{Tracker, Via};
@@ -61,6 +62,8 @@ struct Half {
     packet: Packet,
     /// A body that may be JSON-RPC; `None` if this one is not looked into.
     body: Option<Vec<u8>>,
+    /// A body that may be a file.
+    file: Option<Box<Watch>>,
     body_packet: Packet,
 }
 
@@ -124,7 +127,10 @@ impl HttpReader {
                     bytes = later;
                     let left = left - taken as u64;
                     match (half.phase, left) {
-                        (Phase::Body(_), 0) => self.end_of_body(is_request),
+                        (Phase::Body(_), 0) => {
+                            self.end_of_file(is_request, true, emit);
+                            self.end_of_body(is_request);
+                        }
                         (Phase::Body(_), left) => half.phase = Phase::Body(left),
                         (_, 0) => half.phase = Phase::ChunkEnd,
                         (_, left) => half.phase = Phase::Chunk(left),
@@ -133,6 +139,7 @@ impl HttpReader {
                 Phase::ChunkSize | Phase::ChunkEnd | Phase::Trailer => {
                     bytes = half.line(bytes);
                     if half.phase == Phase::Head {
+                        self.end_of_file(is_request, true, emit);
                         self.end_of_body(is_request);
                     }
                 }
@@ -211,7 +218,9 @@ impl HttpReader {
             tracker.request_head(&fields, &target, packet);
             self.tracker = Some(Box::new(tracker));
         }
+        self.end_of_file(true, false, emit);
         self.request.begin_body(&fields, may_be_rpc, false);
+        self.request.watch(&fields, &target, fields.host.as_deref());
         let http = Http { method, target, host: fields.host, user_agent: fields.user_agent, ..Http::default() };
         self.waiting.push_back(Waiting { http, packet, websocket: fields.websocket, carrier });
         if self.waiting.len() > WAITING
@@ -248,7 +257,13 @@ impl HttpReader {
                 Some(inner) => Inner::Raw(Box::new(inner)),
             };
         } else if !bodiless {
+            self.end_of_file(false, false, emit);
             self.response.begin_body(&fields, may_be_rpc, true);
+            if (200..300).contains(&status) {
+                let asked = asked.as_ref().map(|waiting| &waiting.http);
+                let target = asked.map_or("", |http| http.target.as_str());
+                self.response.watch(&fields, target, asked.and_then(|http| http.host.as_deref()));
+            }
         }
         let changes = is_connect || status == 101;
         match carrier {
@@ -275,6 +290,15 @@ impl HttpReader {
 
     fn looks_into_bodies(&self) -> bool {
         self.bodies_tried < BODIES_TRIED || self.tracker.as_ref().is_some_and(|tracker| tracker.is_mining())
+    }
+
+    /// A body is over, or given up: says which file it was, if it was one.
+    fn end_of_file(&mut self, is_request: bool, whole: bool, emit: &mut Emit<'_>) {
+        let to_opener = is_request != self.opener_is_client;
+        let Some(watch) = self.half(is_request).file.take() else { return };
+        if let Some((packet, file)) = watch.end("http", whole, to_opener) {
+            emit(&packet.observation(self.flow, Detail::File(file)));
+        }
     }
 
     fn end_of_body(&mut self, is_request: bool) {
@@ -332,7 +356,36 @@ impl Half {
         self.body = (may_be_rpc && self.phase != Phase::Head).then(Vec::new);
     }
 
+    /// Looks out for a file in the body that begins.
+    fn watch(&mut self, fields: &Fields, target: &str, host: Option<&str>) {
+        if self.phase == Phase::Head {
+            return;
+        }
+        let range = fields.content_range.as_deref().and_then(|range| range.trim_start().strip_prefix("bytes "));
+        let (from, total) = match range.and_then(|range| range.split_once('/')) {
+            Some((part, total)) => {
+                (part.split('-').next().and_then(|from| from.trim().parse().ok()), total.trim().parse().ok())
+            }
+            None => (None, fields.content_length.filter(|_| !fields.chunked)),
+        };
+        let watch = Watch::new(Announced {
+            name: file::name(fields.content_disposition.as_deref(), target),
+            host: host.map(str::to_owned),
+            media_type: fields.content_type.clone(),
+            length: total,
+            coding: fields.content_encoding.clone(),
+            from: from.unwrap_or(0),
+        });
+        self.file = watch.wants().then(|| Box::new(watch));
+    }
+
     fn keep(&mut self, packet: Packet, bytes: &[u8]) {
+        if let Some(file) = &mut self.file {
+            file.data(packet, bytes);
+            if !file.wants() {
+                self.file = None;
+            }
+        }
         let Some(body) = &mut self.body else { return };
         if body.is_empty() {
             self.body_packet = packet;
@@ -389,6 +442,9 @@ impl Half {
 
     fn gap(&mut self, bytes: u64) {
         self.body = None;
+        if let Some(file) = &mut self.file {
+            file.gap();
+        }
         match self.phase {
             Phase::Body(left) if left > bytes => self.phase = Phase::Body(left - bytes),
             Phase::Body(left) if left == bytes => self.phase = Phase::Head,
@@ -420,7 +476,7 @@ impl Reader for HttpReader {
         match &self.inner {
             Inner::None => {
                 let half = if from_opener == self.opener_is_client { &self.request } else { &self.response };
-                half.phase == Phase::UntilClose && half.body.is_none()
+                half.phase == Phase::UntilClose && half.body.is_none() && half.file.is_none()
             }
             Inner::Raw(inner) => inner.is_done(from_opener),
             Inner::WebSocket(inner) => inner.is_done(from_opener),
@@ -429,6 +485,9 @@ impl Reader for HttpReader {
     }
 
     fn finish(mut self: Box<Self>, last: Instant, emit: &mut Emit<'_>) {
+        for is_request in [true, false] {
+            self.end_of_file(is_request, false, emit);
+        }
         if self.response.phase == Phase::UntilClose {
             self.end_of_body(false);
         }

@@ -28,6 +28,9 @@ pub(super) struct Fields {
     pub(super) content_length: Option<u64>,
     pub(super) date: Option<Instant>,
     pub(super) authorization: Option<String>,
+    pub(super) content_encoding: Option<String>,
+    pub(super) content_disposition: Option<String>,
+    pub(super) content_range: Option<String>,
     pub(super) chunked: bool,
     /// `Upgrade: websocket`.
     pub(super) websocket: bool,
@@ -118,6 +121,12 @@ impl Fields {
             first(&mut self.content_type);
         } else if is("authorization") {
             first(&mut self.authorization);
+        } else if is("content-encoding") {
+            first(&mut self.content_encoding);
+        } else if is("content-disposition") {
+            first(&mut self.content_disposition);
+        } else if is("content-range") {
+            first(&mut self.content_range);
         } else if is("content-length") {
             let number = std::str::from_utf8(value).ok().filter(|value| value.bytes().all(|b| b.is_ascii_digit()));
             self.content_length = self.content_length.or(number.and_then(|number| number.parse().ok()));

@@ -8,6 +8,7 @@ mod control;
 mod discovery;
 mod dns;
 mod dtls;
+mod file;
 mod http;
 mod http_head;
 mod http_marks;

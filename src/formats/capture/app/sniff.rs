@@ -2,7 +2,7 @@
 
 use memchr::{memchr, memmem};
 
-use super::{Reader, control, dns, mining, openvpn, p2p, relay, remote, socks, tls};
+use super::{Reader, control, dns, file, mining, openvpn, p2p, relay, remote, socks, tls};
 use crate::model::Flow;
 
 /// Segments of a direction that are looked at: greetings before a STARTTLS are fewer.
@@ -99,6 +99,7 @@ static BINARY: &[Binary] = &[
     control::TINC,
     control::VTUN,
     control::YGGDRASIL,
+    file::RAW,
     // By sizes alone: after all that has bytes of its own.
     mining::NOISE,
 ];

@@ -45,6 +45,8 @@ fn questions_and_answers() {
         response_code: Some("NOERROR".to_owned()),
         addresses,
         aliases: vec!["cdn.example.com".to_owned()],
+        // cdn (1 + 3) and a pointer (2).
+        answer_bytes: 6,
         ..asked.clone()
     };
     assert_eq!(datagram(53, &answer()), Some(answered.clone()));
