@@ -269,6 +269,8 @@ pub struct ConversationRow {
     pub signals: Vec<String>,
     /// The step held to have opened it, as (episode, index), with log10 LR.
     pub step: Option<(String, u32, f64)>,
+    /// Of all connections of the conversation ([`crate::detect::beacon::score`]).
+    pub beacon_score: Option<f64>,
 }
 
 /// The outcome of one jitter test (correlation section 4.2).

@@ -139,10 +139,14 @@ fn detected(intake: &Intake, options: &Options, rules: &RuleSet) -> Vec<Signal> 
     let mut all = detect::network::protocols(&intake.facts, &options.case.hash_prices);
     all.extend(detect::tunnel::carriers(&intake.facts));
     all.extend(detect::zone::carriers(&intake.facts));
+    all.extend(detect::resolver::encrypted(&intake.facts, &intake.conversations));
     all.extend(detect::download::files(&intake.facts));
+    all.extend(detect::download::hosts(&intake.facts, &intake.conversations));
     all.extend(detect::network::names(&intake.facts, rules));
     all.extend(detect::network::connections(&intake.conversations, rules));
-    all.extend(detect::probing::sweeps(&intake.conversations));
+    let sweeps = detect::probing::sweeps(&intake.conversations);
+    all.extend(detect::services::tried(&intake.conversations, &sweeps));
+    all.extend(sweeps);
     all.extend(detect::fingerprint::hosts(&intake.facts));
     let allocated = |process: &str| options.case.is_allocated(process);
     all.extend(detect::gpu::foreign_processes(&intake.facts.gpu_processes, &intake.facts.gpu, &allocated));

@@ -8,8 +8,10 @@ use super::clocks::Clocks;
 use super::events::Event;
 use super::names::Names;
 use super::traced::{LEAST, LEAST_SHARE, Traced};
+use crate::detect::beacon;
 use crate::evidence::EvidenceId;
 use crate::model::Flow;
+use crate::time::Instant;
 
 /// One row per episode, sorted by run and name.
 pub(crate) fn episodes(findings: &mut [Finding], steps: &Steps<'_>) -> Vec<EpisodeRow> {
@@ -87,10 +89,20 @@ pub(crate) fn conversations(
             signals.entry((evidence, flow)).or_default().push(one);
         }
     }
+    let mut spans: BTreeMap<EvidenceId, (Instant, Instant)> = BTreeMap::new();
+    for conversation in &steps.intake.conversations {
+        for segment in &conversation.segments {
+            let span = spans.entry(conversation.key.evidence).or_insert((segment.first, segment.last));
+            *span = (span.0.min(segment.first), span.1.max(segment.last));
+        }
+    }
     let mut rows = Vec::new();
     for (index, conversation) in steps.intake.conversations.iter().enumerate() {
         let key = conversation.key;
         let flow = key.flow();
+        let starts = conversation.segments.iter().flat_map(|segment| &segment.starts);
+        let starts: Vec<Instant> = starts.map(|start| start.at).collect();
+        let beacon = spans.get(&key.evidence).and_then(|(from, to)| beacon::score(&starts, *from, *to));
         for (part, segment) in conversation.segments.iter().enumerate() {
             let (first, last) = (clocks.align(key.evidence, segment.first), clocks.align(key.evidence, segment.last));
             let inside = |one: &&&Traced| {
@@ -125,6 +137,7 @@ pub(crate) fn conversations(
                 first_record: segment.first_record,
                 signals: ids,
                 step: opened.get(&(index, part)).cloned(),
+                beacon_score: beacon.map(beacon::Score::total),
             });
         }
     }

@@ -1,5 +1,9 @@
 //! Connections that come at a fixed period: monitoring, cron, a keep-alive, a beacon.
 
+mod score;
+
+pub use score::{Score, score};
+
 use crate::time::Instant;
 
 /// A period that fits at least [`FITTING`] of the gaps between connections.

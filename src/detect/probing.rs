@@ -1,4 +1,4 @@
-//! Probing: one source trying many ports of a host, or many hosts, within a minute.
+//! Probing: one source trying many ports of a host, or many hosts, within a minute; or in vain within a day.
 //!
 //! Thresholds in the range of the field's own (Snort portscan 5 hosts or 20 ports in 60 s; Zeek scan 15 ports or 25
 //! hosts in 5 min), lowered because an agent probes a handful of services by hand, and tied to failure: a client that
@@ -7,15 +7,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use super::services;
+use super::tunnel::is_inside;
 use crate::evidence::{EvidenceId, Record};
 use crate::model::{Behaviour, Confidence, Conversation, Flow, Protocol, Signal, SignalSource};
 use crate::time::{Basis, Instant, SECOND, Span};
 
-/// Targets tried within this time belong to one burst.
-const WINDOW_NS: i64 = 60 * SECOND;
-/// Ports of one host, and hosts, that make a burst a sweep.
-const PORTS: usize = 7;
-const HOSTS: usize = 8;
+/// What makes a stretch of tries a sweep.
+#[derive(Clone, Copy)]
+struct Bounds {
+    /// Targets tried within this time belong together.
+    window_ns: i64,
+    /// Distinct ports of one host, and hosts on one port.
+    ports: usize,
+    hosts: usize,
+}
+
+const BURST: Bounds = Bounds { window_ns: 60 * SECOND, ports: 7, hosts: 8 };
+/// Only tries that failed count towards a slow sweep: over a day, everybody is answered by many.
+const SLOW: Bounds = Bounds { window_ns: 86_400 * SECOND, ports: 20, hosts: 30 };
 /// From these numbers on, a sweep is a sweep even if most targets answered, as long as one in ten did not.
 const MANY_PORTS: usize = 20;
 const MANY_HOSTS: usize = 50;
@@ -25,7 +35,7 @@ const SYSTEM_PORTS: usize = 10;
 /// the way, not for a service.
 const TRACEROUTE: std::ops::RangeInclusive<u16> = 33_434..=33_529;
 /// Records cited per sweep; the summary gives the full count.
-const RECORDS_CITED: usize = 50;
+pub(super) const RECORDS_CITED: usize = 50;
 
 /// What was tried on a host: a port, or a protocol where there are no ports (an IP protocol scan, a ping).
 type Door = (Option<u16>, Option<Protocol>);
@@ -44,6 +54,11 @@ struct Try {
 }
 
 impl Try {
+    fn flow(&self, src: IpAddr) -> Flow {
+        let (dst, dst_port, protocol) = (Some(self.dst), self.port, self.protocol);
+        Flow { src: Some(src), src_port: None, dst, dst_port, protocol }
+    }
+
     fn door(&self) -> Door {
         (self.port, if self.port.is_none() { self.protocol } else { None })
     }
@@ -85,21 +100,36 @@ pub fn sweeps(conversations: &[Conversation]) -> Vec<Signal> {
     let mut signals = Vec::new();
     for ((evidence, src), mut tries) in by_source {
         tries.sort_by_key(|one| (one.at, one.record, one.dst, one.port));
-        for burst in bursts(&tries) {
-            signals.extend(judge(evidence, src, burst));
+        let before = signals.len();
+        for burst in bursts(&tries, BURST) {
+            signals.extend(judge(evidence, src, burst, BURST));
+        }
+        let told: BTreeSet<Flow> =
+            signals.iter().skip(before).flat_map(|signal: &Signal| signal.targets.clone()).collect();
+        tries.retain(|one| one.failed && !told.contains(&one.flow(src)));
+        for stretch in bursts(&tries, SLOW) {
+            signals.extend(judge(evidence, src, stretch, SLOW).map(|signal| slow(signal, stretch)));
         }
     }
     signals
 }
 
-/// Stretches in which some window of [`WINDOW_NS`] reaches a threshold; overlapping windows are one burst.
-fn bursts(tries: &[Try]) -> Vec<&[Try]> {
+/// A sweep that went on for hours. Hosts that are gone are what a node of a peer-to-peer network finds as well, so that
+/// many hosts on one port are a lead unless they are inside.
+fn slow(signal: Signal, stretch: &[Try]) -> Signal {
+    let wide = signal.kind != "port-sweep" && !stretch.iter().all(|one| is_inside(one.dst));
+    let confidence = if wide { Confidence::Weak } else { signal.confidence };
+    Signal { kind: format!("slow-{}", signal.kind), confidence, ..signal }
+}
+
+/// Stretches in which some window reaches a threshold; overlapping windows are one stretch.
+fn bursts(tries: &[Try], bounds: Bounds) -> Vec<&[Try]> {
     let mut bursts: Vec<(usize, usize)> = Vec::new();
-    let mut window = Counts::default();
+    let mut window = Counts::new(bounds);
     let mut from = 0;
     for (to, one) in tries.iter().enumerate() {
         window.add(one);
-        while one.at.since(tries[from].at) > WINDOW_NS {
+        while one.at.since(tries[from].at) > bounds.window_ns {
             window.remove(&tries[from]);
             from += 1;
         }
@@ -114,8 +144,8 @@ fn bursts(tries: &[Try]) -> Vec<&[Try]> {
 }
 
 /// How often each target occurs in the window.
-#[derive(Default)]
 struct Counts {
+    bounds: Bounds,
     targets: BTreeMap<(IpAddr, Door), usize>,
     ports_of_host: BTreeMap<IpAddr, usize>,
     hosts_of_port: BTreeMap<Door, usize>,
@@ -124,16 +154,27 @@ struct Counts {
 }
 
 impl Counts {
+    fn new(bounds: Bounds) -> Self {
+        Counts {
+            bounds,
+            targets: BTreeMap::new(),
+            ports_of_host: BTreeMap::new(),
+            hosts_of_port: BTreeMap::new(),
+            wide_hosts: 0,
+            wide_ports: 0,
+        }
+    }
+
     fn add(&mut self, one: &Try) {
         let seen = self.targets.entry((one.dst, one.door())).or_insert(0);
         *seen += 1;
         if *seen == 1 {
             let ports = self.ports_of_host.entry(one.dst).or_insert(0);
             *ports += 1;
-            self.wide_hosts += usize::from(*ports == PORTS);
+            self.wide_hosts += usize::from(*ports == self.bounds.ports);
             let hosts = self.hosts_of_port.entry(one.door()).or_insert(0);
             *hosts += 1;
-            self.wide_ports += usize::from(*hosts == HOSTS);
+            self.wide_ports += usize::from(*hosts == self.bounds.hosts);
         }
     }
 
@@ -143,11 +184,11 @@ impl Counts {
         if *seen == 0 {
             self.targets.remove(&(one.dst, one.door()));
             if let Some(ports) = self.ports_of_host.get_mut(&one.dst) {
-                self.wide_hosts -= usize::from(*ports == PORTS);
+                self.wide_hosts -= usize::from(*ports == self.bounds.ports);
                 *ports -= 1;
             }
             if let Some(hosts) = self.hosts_of_port.get_mut(&one.door()) {
-                self.wide_ports -= usize::from(*hosts == HOSTS);
+                self.wide_ports -= usize::from(*hosts == self.bounds.hosts);
                 *hosts -= 1;
             }
         }
@@ -158,7 +199,7 @@ impl Counts {
     }
 }
 
-fn judge(evidence: EvidenceId, src: IpAddr, burst: &[Try]) -> Option<Signal> {
+fn judge(evidence: EvidenceId, src: IpAddr, burst: &[Try], bounds: Bounds) -> Option<Signal> {
     let mut ports_of_host: BTreeMap<IpAddr, BTreeSet<Door>> = BTreeMap::new();
     let mut hosts_of_port: BTreeMap<Door, BTreeSet<IpAddr>> = BTreeMap::new();
     for one in burst {
@@ -173,8 +214,8 @@ fn judge(evidence: EvidenceId, src: IpAddr, burst: &[Try]) -> Option<Signal> {
     let by_protocol = doors.iter().filter(|(port, _)| port.is_none()).count() * 2 > ports;
     // Only what belongs to the sweep: targets on the swept hosts and the swept ports.
     let belongs = |one: &&Try| {
-        ports_of_host.get(&one.dst).is_some_and(|ports| ports.len() >= PORTS)
-            || hosts_of_port.get(&one.door()).is_some_and(|hosts| hosts.len() >= HOSTS)
+        ports_of_host.get(&one.dst).is_some_and(|ports| ports.len() >= bounds.ports)
+            || hosts_of_port.get(&one.door()).is_some_and(|hosts| hosts.len() >= bounds.hosts)
     };
     let tries: Vec<&Try> = burst.iter().filter(belongs).collect();
     let (first, last) = (tries.first()?, tries.last()?);
@@ -194,7 +235,7 @@ fn judge(evidence: EvidenceId, src: IpAddr, burst: &[Try]) -> Option<Signal> {
         // Everything answered: a busy client.
         return None;
     }
-    let (vertical, horizontal) = (ports >= PORTS, hosts >= HOSTS);
+    let (vertical, horizontal) = (ports >= bounds.ports, hosts >= bounds.hosts);
     let mut what = Vec::new();
     if vertical {
         what.push(format!("{ports} {} of {host}", if by_protocol { "protocols" } else { "ports" }));
@@ -206,21 +247,13 @@ fn judge(evidence: EvidenceId, src: IpAddr, burst: &[Try]) -> Option<Signal> {
             (None, None) => format!("{hosts} hosts"),
         });
     }
-    let targets: BTreeSet<Flow> = tries
-        .iter()
-        .map(|one| Flow {
-            src: Some(src),
-            src_port: None,
-            dst: Some(one.dst),
-            dst_port: one.port,
-            protocol: one.protocol,
-        })
-        .collect();
+    let targets: BTreeSet<Flow> = tries.iter().map(|one| one.flow(src)).collect();
     let seconds = last.at.since(first.at) as f64 / SECOND as f64;
     let summary = format!(
-        "{} in {seconds:.1} s, {} targets, {failed} of {told} with a known outcome refused or unanswered",
+        "{} in {seconds:.1} s, {} targets, {failed} of {told} with a known outcome refused or unanswered{}",
         what.join(" and "),
         targets.len(),
+        services::among(targets.iter()),
     );
     let mut records: Vec<Record> = tries.iter().map(|one| Record { evidence, number: one.record }).collect();
     records.sort();
@@ -294,6 +327,41 @@ mod tests {
     fn ten_web_servers_that_answer_are_a_client_at_work() {
         let tries: Vec<_> = (0..10).map(|n| conversation([10, 0, 0, n], 443, i64::from(n), false)).collect();
         assert!(sweeps(&tries).is_empty());
+    }
+
+    #[test]
+    fn thirty_refused_ports_over_hours_are_a_slow_sweep_and_lost_peers_are_a_lead() {
+        let ports = |failed: bool| -> Vec<_> {
+            (0..30).map(|n| conversation([10, 0, 0, 2], 20 + n, i64::from(n) * 900, failed)).collect()
+        };
+        let found = sweeps(&ports(true));
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].kind.as_str(), found[0].confidence), ("slow-port-sweep", Confidence::Strong));
+        assert!(sweeps(&ports(false)).is_empty());
+        let peers = |net: u8| -> Vec<_> {
+            (0..40).map(|n| conversation([net, 0, 0, n], 8333, i64::from(n) * 900, true)).collect()
+        };
+        assert_eq!(sweeps(&peers(198))[0].confidence, Confidence::Weak);
+        assert_eq!(sweeps(&peers(10))[0].confidence, Confidence::Strong);
+    }
+
+    #[test]
+    fn services_of_a_cluster_are_named_in_a_sweep_and_a_few_in_vain_are_a_lead() {
+        let ports = [22, 80, 443, 2379, 6443, 10_250, 8265];
+        let tries = |n: usize, failed| -> Vec<_> {
+            let late = ports.iter().rev().take(n).zip(0..);
+            late.map(|(port, second)| conversation([10, 0, 0, 2], *port, second, failed)).collect()
+        };
+        let found = sweeps(&tries(7, true));
+        assert!(
+            found[0].summary.contains("among them Kubernetes API, Ray dashboard, etcd, kubelet"),
+            "{}",
+            found[0].summary
+        );
+        let lead = services::tried(&tries(3, true), &[]);
+        assert_eq!((lead.len(), lead[0].confidence), (1, Confidence::Weak));
+        assert!(services::tried(&tries(3, false), &[]).is_empty());
+        assert!(services::tried(&tries(3, true), &lead).is_empty(), "told of already");
     }
 
     #[test]

@@ -40,7 +40,7 @@ fn leads_outside(flow: &Flow) -> bool {
 }
 
 /// Addresses that are not routed on the Internet (RFC 6890).
-fn is_inside(address: IpAddr) -> bool {
+pub(super) fn is_inside(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => {
             let shared = v4.octets()[0] == 100 && v4.octets()[1] & 0xc0 == 64;

@@ -182,6 +182,7 @@ pub fn conversations(analysis: &Analysis) -> PolarsResult<Vec<u8>> {
         text("episode", all().map(|row| step(row).map(|(episode, _, _)| episode))),
         integers("step", all().map(|row| step(row).map(|(_, index, _)| index))),
         numbers("step_log10_lr", all().map(|row| step(row).map(|(_, _, log10_lr)| log10_lr))),
+        numbers("beacon_score", all().map(|row| row.beacon_score)),
     ])
 }
 

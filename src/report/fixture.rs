@@ -283,6 +283,7 @@ pub(crate) fn analysis() -> Analysis {
             first_record: 88,
             signals: vec!["S-0001".to_owned()],
             step: Some(("ep-001".to_owned(), 4, 6.0)),
+            beacon_score: None,
         }],
         alignment: Some(Alignment {
             test: test(9, 9, 0.2, 3e-6),
