@@ -232,7 +232,7 @@ fn is_dnscat(prefix: &str) -> bool {
     let length = rest.clone().count();
     matches!(kind.as_slice(), [b'0', b'0'..=b'3'])
         && length >= 14
-        && length % 2 == 0
+        && length.is_multiple_of(2)
         && rest.clone().all(|byte| byte.is_ascii_hexdigit())
 }
 

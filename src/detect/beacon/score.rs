@@ -67,7 +67,7 @@ fn timing(gaps: &[f64]) -> f64 {
 fn median(sorted: &[f64]) -> f64 {
     let half = sorted.len() / 2;
     match (sorted.get(half), half.checked_sub(1).and_then(|below| sorted.get(below))) {
-        (Some(high), Some(low)) if sorted.len() % 2 == 0 => f64::midpoint(*low, *high),
+        (Some(high), Some(low)) if sorted.len().is_multiple_of(2) => f64::midpoint(*low, *high),
         (Some(middle), _) => *middle,
         _ => 0.0,
     }

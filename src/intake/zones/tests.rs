@@ -78,7 +78,12 @@ fn a_hundred_thousand_names_are_counted_within_a_tenth_and_a_thousand_exactly() 
 #[test]
 fn accounts_join_in_any_order() {
     let message = |n: u64| {
-        let dns = Dns { record_type: "TXT".to_owned(), response: n % 3 == 0, answer_bytes: n as u32, ..Dns::default() };
+        let dns = Dns {
+            record_type: "TXT".to_owned(),
+            response: n.is_multiple_of(3),
+            answer_bytes: n as u32,
+            ..Dns::default()
+        };
         let record = Record { evidence: EvidenceId(0), number: n };
         fact(&format!("{n}a1b2c3d4e5f6a7b8c9d0e1f2a3.example.org"), &dns, Flow::default(), None, record)
             .expect("a zone")

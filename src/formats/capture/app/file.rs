@@ -370,13 +370,15 @@ fn sniff_raw(bytes: &[u8], _: Greeting) -> Fit {
 }
 
 fn raw(greeting: Greeting) -> Box<dyn Reader> {
-    let Greeting { flow, from_opener, .. } = greeting;
-    Box::new(Raw { flow, from_opener, watch: Watch::new(Announced::default()) })
+    let Greeting { flow, from_opener, depth } = greeting;
+    Box::new(Raw { flow, from_opener, is_nested: depth > 0, watch: Watch::new(Announced::default()) })
 }
 
 struct Raw {
     flow: Flow,
     from_opener: bool,
+    /// In a stream that another protocol carries.
+    is_nested: bool,
     watch: Watch,
 }
 
@@ -399,7 +401,11 @@ impl Reader for Raw {
 
     fn finish(self: Box<Self>, _last: Instant, emit: &mut Emit<'_>) {
         let is_ftp = [self.flow.src_port, self.flow.dst_port].contains(&Some(20));
-        let via = if is_ftp { "ftp-data" } else { "tcp" };
+        let via = match (self.is_nested, is_ftp) {
+            (true, _) => "nested",
+            (false, true) => "ftp-data",
+            (false, false) => "tcp",
+        };
         // Where the stream's end is, the stream does not say.
         if let Some((packet, file)) = self.watch.end(via, false, !self.from_opener) {
             emit(&packet.observation(self.flow, Detail::File(file)));
