@@ -12,6 +12,7 @@ mod file;
 mod http;
 mod http_head;
 mod http_marks;
+mod iodine;
 mod jsonrpc;
 mod kcp;
 mod marked;

@@ -1,6 +1,6 @@
 //! The protocols over UDP, told by content. A protocol costs a module and a line in [`PROTOCOLS`].
 
-use super::{Emit, Packet, discovery, dns, dtls, kcp, ntp, openvpn, overlay, quic, wireguard};
+use super::{Emit, Packet, discovery, dns, dtls, iodine, kcp, ntp, openvpn, overlay, quic, wireguard};
 use crate::model::{Detail, Flow};
 use crate::time::Instant;
 
@@ -29,6 +29,7 @@ pub(super) struct Protocol {
 /// In the order in which they are asked.
 static PROTOCOLS: &[Protocol] = &[
     Protocol { sniff: discovery::sniff, reader: discovery::reader },
+    Protocol { sniff: iodine::sniff, reader: iodine::reader },
     Protocol { sniff: quic::sniff, reader: quic::reader },
     Protocol { sniff: dtls::sniff, reader: dtls::reader },
     Protocol { sniff: wireguard::sniff, reader: wireguard::reader },
