@@ -47,7 +47,8 @@ const ADDRESSES: [Ipv4Addr; 10] = [
 /// IANA: domain-s.
 const DOT: u16 = 853;
 
-/// Encrypted resolution: strong by the name that the client spoke, weak by address or port.
+/// Encrypted resolution, by the name that the client spoke, or by address or port: leads, as browsers do this by
+/// themselves.
 pub fn encrypted(facts: &Facts, conversations: &[Conversation]) -> Vec<Signal> {
     let spoken = |fact: &&NameFact| fact.source == NameSource::Sni && is_resolver(&fact.name);
     let mut all: Vec<Signal> = facts.names.iter().filter(spoken).map(named).collect();
@@ -77,14 +78,7 @@ pub fn encrypted(facts: &Facts, conversations: &[Conversation]) -> Vec<Signal> {
         };
         let span = Span { lo: first.first, hi: last.last, basis: first.basis };
         let record = Record { evidence: key.evidence, number: first.first_record };
-        all.push(signal(
-            Confidence::Weak,
-            key.flow(),
-            Some(span),
-            format!("encrypted DNS by its place: {what}"),
-            None,
-            record,
-        ));
+        all.push(signal(key.flow(), Some(span), format!("encrypted DNS by its place: {what}"), None, record));
     }
     all
 }
@@ -96,22 +90,15 @@ fn is_resolver(name: &str) -> bool {
 fn named(fact: &NameFact) -> Signal {
     let span = fact.first.map(|span| Span { hi: fact.last.unwrap_or(span.hi).max(span.hi), ..span });
     let summary = format!("encrypted DNS: {} connections to {}, the name of a resolver", fact.count, fact.name);
-    signal(Confidence::Strong, fact.flow, span, summary, Some(&fact.name), fact.record)
+    signal(fact.flow, span, summary, Some(&fact.name), fact.record)
 }
 
-fn signal(
-    confidence: Confidence,
-    flow: Flow,
-    span: Option<Span>,
-    summary: String,
-    name: Option<&str>,
-    record: Record,
-) -> Signal {
+fn signal(flow: Flow, span: Option<Span>, summary: String, name: Option<&str>, record: Record) -> Signal {
     Signal {
         id: String::new(),
         behaviour: Behaviour::Tunnel,
         kind: "encrypted-dns".to_owned(),
-        confidence,
+        confidence: Confidence::Weak,
         span,
         flow: Some(flow),
         host: None,
@@ -130,7 +117,7 @@ mod tests {
     use crate::evidence::EvidenceId;
 
     #[test]
-    fn the_name_of_a_resolver_is_strong_and_one_that_looks_like_it_is_nothing() {
+    fn the_name_of_a_resolver_is_a_lead_and_one_that_looks_like_it_is_nothing() {
         let fact = |name: &str| NameFact {
             name: name.to_owned(),
             source: NameSource::Sni,
@@ -144,6 +131,6 @@ mod tests {
         let facts = Facts { names: names.iter().map(|name| fact(name)).collect(), ..Facts::default() };
         let found = encrypted(&facts, &[]);
         assert_eq!(found.len(), 2);
-        assert!(found.iter().all(|signal| signal.confidence == Confidence::Strong));
+        assert!(found.iter().all(|signal| signal.confidence == Confidence::Weak));
     }
 }

@@ -25,7 +25,8 @@ const FEWEST_CHANGES: u64 = 10;
 /// What the two sides of one pair sent each other in echoes.
 #[derive(Debug, Default)]
 pub(super) struct Echoes {
-    waiting: [Asked; WAITING],
+    /// The latest [`WAITING`]: a host of a sweep is asked once, and costs one.
+    waiting: Vec<Asked>,
     next: usize,
     /// What the opener and what the responder sent of its own.
     sides: [Own; 2],
@@ -76,6 +77,8 @@ impl Echoes {
             if self.came_back(from_opener, id, data, asked) {
                 return;
             }
+        } else if self.waiting.len() < WAITING {
+            self.waiting.push(asked);
         } else if let Some(slot) = self.waiting.get_mut(self.next) {
             *slot = asked;
             self.next = (self.next + 1) % WAITING;
