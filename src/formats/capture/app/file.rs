@@ -370,7 +370,7 @@ fn sniff_raw(bytes: &[u8], _: Greeting) -> Fit {
 }
 
 fn raw(greeting: Greeting) -> Box<dyn Reader> {
-    let Greeting { flow, from_opener, depth } = greeting;
+    let Greeting { flow, from_opener, depth, .. } = greeting;
     Box::new(Raw { flow, from_opener, is_nested: depth > 0, watch: Watch::new(Announced::default()) })
 }
 
