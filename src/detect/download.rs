@@ -129,7 +129,7 @@ fn host(fact: &NameFact, conversations: &[Conversation]) -> Option<Signal> {
     // Sorted by key, the evidence first.
     let from = conversations.partition_point(|conversation| conversation.key.evidence < fact.record.evidence);
     let conversation = conversations.get(from..)?.iter().find(same)?;
-    let bytes: u64 = conversation.segments.iter().filter_map(|segment| segment.bytes_in).sum();
+    let bytes: u64 = conversation.segments.iter().filter_map(|segment| segment.bytes_in.get()).sum();
     if bytes < FEWEST_BYTES {
         return None;
     }
