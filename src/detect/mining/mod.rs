@@ -41,6 +41,15 @@ pub fn judge(mining: &Mining) -> Option<Seen> {
 }
 
 fn summary(mining: &Mining) -> String {
+    if mining.mark == Mark::Shape && mining.dialect == "tls-pool-shape" {
+        let seconds = mining.last.zip(mining.first).map_or(0, |(last, first)| last.since(first) / SECOND);
+        return format!(
+            "sizes and times under TLS as of a pool: {} of one size with short answers, {} unasked, in {seconds} s; \
+             telemetry and chats can look alike",
+            count(mining.shares, "request"),
+            count(mining.jobs, "message")
+        );
+    }
     let mut summary = format!("{} pool protocol: {}", mining.dialect, count(mining.jobs, "job"));
     summary.push_str(&format!(", {}, {} accepted", count(mining.shares, "share"), mining.accepted));
     if let (Some(first), Some(last)) = (mining.first, mining.last) {

@@ -4,6 +4,7 @@
 //! hands both directions to the reader of that protocol. A direction that shows nothing in its first
 //! [`sniff::TRIES`] segments is done, so that bulk data costs nothing.
 
+mod cadence;
 mod control;
 mod discovery;
 mod dns;
@@ -39,6 +40,7 @@ mod wireguard;
 use crate::model::{Detail, Flow, Observation};
 use crate::time::{Basis, Instant, Span};
 
+use cadence::Cadence;
 use sniff::{Greeting, Sniffed};
 
 pub(crate) use udp::UdpReaders;
@@ -97,6 +99,8 @@ pub(crate) struct TcpReaders {
     depth: u8,
     heads: [Head; 2],
     reader: Option<Box<dyn Reader>>,
+    /// Follows sizes and times under TLS as long as they may be a pool's.
+    cadence: Option<Box<Cadence>>,
     /// Bytes were missing before a protocol was recognised.
     gap_before: bool,
     /// What was recognised.
@@ -146,7 +150,14 @@ impl TcpReaders {
             return;
         }
         let packet = Packet { from_opener, at, record };
+        if let Some(cadence) = &mut self.cadence {
+            cadence.data(packet, bytes);
+            if cadence.is_done() {
+                self.cadence = None;
+            }
+        }
         match &mut self.reader {
+            Some(reader) if reader.is_done(from_opener) => {}
             Some(reader) => reader.data(packet, bytes, emit),
             None => self.sniff(packet, bytes, emit),
         }
@@ -154,6 +165,7 @@ impl TcpReaders {
 
     /// `bytes` bytes of one direction are missing from the capture; what follows does not join.
     pub(crate) fn gap(&mut self, from_opener: bool, bytes: u64) {
+        self.cadence = None;
         match &mut self.reader {
             Some(reader) => reader.gap(from_opener, bytes),
             None => {
@@ -165,7 +177,9 @@ impl TcpReaders {
 
     /// Nothing further in this direction can matter: the flow table may stop reassembling it.
     pub(crate) fn is_done(&self, from_opener: bool) -> bool {
-        self.heads[side(from_opener)].given_up || self.reader.as_ref().is_some_and(|reader| reader.is_done(from_opener))
+        let is_read = self.heads[side(from_opener)].given_up
+            || self.reader.as_ref().is_some_and(|reader| reader.is_done(from_opener));
+        is_read && self.cadence.is_none()
     }
 
     /// Neither direction is anything that is read, and nothing will be reported at the end.
@@ -177,6 +191,9 @@ impl TcpReaders {
     pub(crate) fn finish(self, last: Instant, emit: &mut Emit<'_>) {
         if let Some(reader) = self.reader {
             reader.finish(last, emit);
+        }
+        if let Some((packet, mining)) = self.cadence.and_then(|cadence| cadence.finish()) {
+            emit(&packet.observation(self.flow, Detail::Mining(mining)));
         }
     }
 
@@ -223,14 +240,23 @@ impl TcpReaders {
             Sniffed::Binary(protocol) => (protocol.reader)(self.greeting(packet)),
             Sniffed::More | Sniffed::Unknown | Sniffed::Nothing => return,
         };
+        if matches!(found, Sniffed::ClientHello) {
+            self.cadence = Some(Box::new(Cadence::new(packet.from_opener)));
+        }
         // What the other direction held back came first.
         let [opener, acceptor] = std::mem::take(&mut self.heads);
         let (own, other) = if packet.from_opener { (opener, acceptor) } else { (acceptor, opener) };
         self.heads[side(!packet.from_opener)].given_up = other.given_up;
         for head in [other, own] {
             if !head.bytes.is_empty() {
+                if let Some(cadence) = &mut self.cadence {
+                    cadence.data(head.packet, &head.bytes);
+                }
                 reader.data(head.packet, &head.bytes, emit);
             }
+        }
+        if let Some(cadence) = &mut self.cadence {
+            cadence.data(packet, bytes);
         }
         reader.data(packet, bytes, emit);
         self.reader = Some(reader);
