@@ -31,6 +31,9 @@ pub fn protocols(facts: &Facts, prices: &[HashPrice]) -> Vec<Signal> {
             all.push(signal(Behaviour::Tunnel, seen, fact.flow, span, fact.record));
         }
     }
+    for (seen, fact) in ssh::guessing(&facts.ssh) {
+        all.push(signal(Behaviour::Probing, seen, fact.flow, fact.span, fact.record));
+    }
     all
 }
 

@@ -196,13 +196,17 @@ pub struct Ssh {
     /// HASSH of client and server: MD5 over `kex;enc;mac;comp`, in hexadecimal.
     pub hassh: Option<String>,
     pub hassh_server: Option<String>,
-    /// What followed NEWKEYS in the order of the wire, from the start, at most [`Ssh::MESSAGES_KEPT`]: TCP payloads,
-    /// or SSH packets where `exact_packets` is set. Each direction counts from its own NEWKEYS.
+    /// What followed NEWKEYS in the order of the wire: TCP payloads, or single SSH packets of a direction that is
+    /// `exact_out` or `exact_in`. Each direction counts from its own NEWKEYS. The first [`Ssh::MESSAGES_KEPT`] are
+    /// here, and of the later ones those around a channel that the server may have opened, at most
+    /// [`Ssh::LATER_KEPT`]. A run of one direction's messages of 1,400 bytes or more is one message.
     pub messages: Vec<SshMessage>,
-    /// The packet length went in the clear in both directions (AES-GCM, encrypt-then-MAC MACs), so `messages` are
-    /// single SSH packets as they were on the wire, with length field and MAC. Otherwise they are TCP payloads, each
-    /// of which may hold several packets or a part of one.
-    pub exact_packets: bool,
+    /// The packet length goes in the clear in what the opener sends (AES-GCM, encrypt-then-MAC), so that its
+    /// messages are single SSH packets as they were on the wire, with length field and MAC. Otherwise they are TCP
+    /// payloads, each of which may hold several packets or a part of one.
+    pub exact_out: bool,
+    /// The same of what the opener gets.
+    pub exact_in: bool,
     /// How many further messages were not kept.
     pub messages_omitted: u64,
     /// The capture holds the flow from its first byte on.
@@ -215,11 +219,13 @@ pub struct Ssh {
 }
 
 impl Ssh {
-    /// Bound on the encrypted payloads kept per session.
+    /// Bound on the encrypted payloads kept from the start of a session (96 KiB).
     pub const MESSAGES_KEPT: usize = 4096;
+    /// Bound on those kept of the rest of it (24 KiB).
+    pub const LATER_KEPT: usize = 1024;
 }
 
-/// One encrypted TCP payload or packet of an SSH session; [`Ssh::exact_packets`] says which.
+/// One encrypted TCP payload or packet of an SSH session; [`Ssh::exact_out`] and [`Ssh::exact_in`] say which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SshMessage {
     /// From the TCP opener.

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::jsonl::{locator, times, to_line};
 use super::{escape, when};
 use crate::detect::mining::estimate;
+use crate::detect::ssh;
 use crate::intake::Source;
 use crate::model::{
     Actor, Alert, Detail, Dns, Episode, File, Http, Mining, Observation, Probe, Ssh, Step, Tls, Tunnel,
@@ -438,10 +439,20 @@ fn ssh_row(ssh: &Ssh, offset: OffsetNs, row: &mut Row) {
     said.text("cipher to client", ssh.cipher_to_client.as_deref());
     said.text("hassh", ssh.hassh.as_deref());
     said.text("hassh-server", ssh.hassh_server.as_deref());
+    let first_version = |banner: &Option<String>| banner.as_deref().is_none_or(is_version_1);
+    let protocol_1 = ssh.opener_banner.is_some() || ssh.acceptor_banner.is_some();
+    let protocol_1 = protocol_1 && first_version(&ssh.opener_banner) && first_version(&ssh.acceptor_banner);
+    said.text("", protocol_1.then_some("protocol 1"));
+    said.text("", ssh::story(ssh).as_deref());
     said.text("", (!ssh.from_start).then_some("beginning not captured"));
     said.text("", ssh.gaps.then_some("bytes missing"));
     said.shown("last", corrected(ssh.last, offset));
     row.message = said.done();
+}
+
+/// SSH 1.x, but for 1.99, which stands for a server that speaks 2.0 as well (RFC 4253 section 5.1).
+fn is_version_1(banner: &str) -> bool {
+    banner.starts_with("SSH-1.") && !banner.starts_with("SSH-1.99-")
 }
 
 fn http_row(http: &Http, row: &mut Row) {

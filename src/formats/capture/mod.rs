@@ -25,6 +25,8 @@ mod tally;
 mod transport;
 mod window;
 
+pub(crate) use app::ssh_sizes;
+
 /// Bound on one packet in bytes: 64 times what segmentation offload can make.
 const MAX_PACKET: u32 = 16 << 20;
 /// What no writer exceeds unless it says so (libpcap's MAXIMUM_SNAPLEN).

@@ -30,6 +30,7 @@ mod sniff;
 mod socks;
 mod ssh;
 mod ssh_kex;
+pub(crate) mod ssh_sizes;
 #[cfg(test)]
 mod tests;
 mod tls;

@@ -1,6 +1,7 @@
 //! SSH (RFC 4253): identification, negotiation, roles, and the lengths of what follows.
 
 use super::ssh_kex::{KexInit, agree, clear_length, is_aead};
+use super::ssh_sizes::{SshSizes, payload};
 use super::{Emit, Packet, Reader, side};
 use crate::model::{Detail, Flow, Ssh, SshMessage};
 use crate::time::Instant;
@@ -22,8 +23,25 @@ pub(super) struct SshReader {
     /// Sender of a message that only a client, or only a server, may send.
     opener_is_server: Option<bool>,
     sides: [Side; 2],
-    /// Set once with the first NEWKEYS: lengths are in the clear in both directions.
-    exact: Option<bool>,
+    /// Set with the first NEWKEYS: whether lengths are in the clear is known.
+    chosen: bool,
+    later: Later,
+}
+
+/// Picks, of the messages beyond [`Ssh::MESSAGES_KEPT`], those around a channel that the server may have opened.
+#[derive(Default)]
+struct Later {
+    /// Framing of what the client sends and of what the server sends, worked out when the first is needed.
+    sizes: Option<Option<(SshSizes, SshSizes)>>,
+    /// The message before, if it was the server's and as long as an open of a forwarded channel.
+    open: Option<SshMessage>,
+    /// Further messages to keep of the window at hand.
+    wanted: u8,
+}
+
+impl Later {
+    /// Messages kept from a confirmation on: an inner handshake begins within them.
+    const WINDOW: u8 = 14;
 }
 
 #[derive(Default)]
@@ -71,7 +89,8 @@ impl SshReader {
             kex_inits: [None, None],
             opener_is_server: None,
             sides: Default::default(),
-            exact: None,
+            chosen: false,
+            later: Later::default(),
         }
     }
 
@@ -137,8 +156,8 @@ impl SshReader {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if line.starts_with(b"SSH-") {
             let text = String::from_utf8_lossy(line.get(..255).unwrap_or(line)).into_owned();
-            // RFC 4253 section 5: 1.99 is a server that speaks 2.0 as well.
-            let version_2 = text.starts_with("SSH-2.") || text.starts_with("SSH-1.99-");
+            // RFC 4253 section 5: 1.99 is a server that speaks 2.0 as well. Chisel puts its own name for the version.
+            let version_2 = ["SSH-2.", "SSH-1.99-", "SSH-chisel-"].iter().any(|version| text.starts_with(version));
             own.phase = if version_2 { Phase::Packets } else { Phase::Lost };
             let packet = own.packet;
             self.start.get_or_insert(packet);
@@ -186,7 +205,7 @@ impl SshReader {
             }
             21 => {
                 self.sides[side(from_opener)].phase = Phase::Encrypted;
-                if self.exact.is_none() {
+                if !self.chosen {
                     self.choose_units();
                 }
             }
@@ -250,8 +269,9 @@ impl SshReader {
         let to_server = clear(&self.ssh.cipher_to_server, &self.ssh.mac_to_server);
         let to_client = clear(&self.ssh.cipher_to_client, &self.ssh.mac_to_client);
         let (opener, acceptor) = if self.ssh.role_inverted { (to_client, to_server) } else { (to_server, to_client) };
-        self.exact = Some(opener.is_some() && acceptor.is_some());
-        self.ssh.exact_packets = self.exact == Some(true);
+        self.chosen = true;
+        self.ssh.exact_out = opener.is_some();
+        self.ssh.exact_in = acceptor.is_some();
         for (own, clear) in self.sides.iter_mut().zip([opener, acceptor]) {
             if let Some((tag, block)) = clear {
                 own.clear.tag = tag;
@@ -261,16 +281,53 @@ impl SshReader {
     }
 
     fn keep(&mut self, packet: Packet, length: u32) {
-        if self.ssh.messages.len() < Ssh::MESSAGES_KEPT {
-            let Packet { from_opener, at, record } = packet;
-            self.ssh.messages.push(SshMessage { from_opener, length, at, record });
-        } else {
-            self.ssh.messages_omitted = self.ssh.messages_omitted.saturating_add(1);
+        /// What is at least as long carries data; a run of it says no more than its sum.
+        const BULK: u32 = 1400;
+        let Packet { from_opener, at, record } = packet;
+        let message = SshMessage { from_opener, length, at, record };
+        if self.ssh.messages.len() >= Ssh::MESSAGES_KEPT {
+            self.keep_later(message);
+            return;
+        }
+        match self.ssh.messages.last_mut() {
+            Some(last) if last.from_opener == from_opener && last.length >= BULK && length >= BULK => {
+                last.length = last.length.saturating_add(length);
+            }
+            _ => self.ssh.messages.push(message),
         }
     }
 
+    fn keep_later(&mut self, message: SshMessage) {
+        let full = self.ssh.messages.len() >= Ssh::MESSAGES_KEPT + Ssh::LATER_KEPT;
+        let from_client = message.from_opener != self.ssh.role_inverted;
+        let sizes = *self.later.sizes.get_or_insert_with(|| SshSizes::both(&self.ssh));
+        let later = &mut self.later;
+        let opened = later.open.take();
+        if let (Some((client, server)), false) = (sizes, full) {
+            if later.wanted > 0 {
+                later.wanted -= 1;
+                self.ssh.messages.push(message);
+                return;
+            }
+            let confirmed = from_client && message.length == client.wire(payload::CONFIRMATION);
+            if let (Some(open), true) = (opened, confirmed) {
+                later.wanted = Later::WINDOW;
+                self.ssh.messages.extend([open, message]);
+                // It was counted when it came.
+                self.ssh.messages_omitted = self.ssh.messages_omitted.saturating_sub(1);
+                return;
+            }
+            let opens = [payload::FORWARDED, payload::FORWARDED_STREAMLOCAL];
+            if !from_client && opens.into_iter().any(|open| server.fits(open, message.length)) {
+                later.open = Some(message);
+            }
+        }
+        self.ssh.messages_omitted = self.ssh.messages_omitted.saturating_add(1);
+    }
+
     fn encrypted(&mut self, packet: Packet, bytes: &[u8]) {
-        if self.exact == Some(true) {
+        let exact = if packet.from_opener { self.ssh.exact_out } else { self.ssh.exact_in };
+        if exact {
             self.split(packet, bytes);
         } else {
             self.keep(packet, u32::try_from(bytes.len()).unwrap_or(u32::MAX));

@@ -85,17 +85,6 @@ pub(super) fn clear_length(cipher: &str, mac: Option<&str>) -> Option<(u32, u32)
     if is_aead(cipher) {
         return (!cipher.starts_with("chacha20")).then_some((16, 16));
     }
-    let base = mac?.split_once("-etm@")?.0;
-    let tag = match base {
-        "umac-64" => 8,
-        "umac-128" | "hmac-md5" => 16,
-        "hmac-md5-96" | "hmac-sha1-96" => 12,
-        "hmac-sha1" | "hmac-ripemd160" => 20,
-        "hmac-sha2-256" => 32,
-        "hmac-sha2-512" => 64,
-        _ => return None,
-    };
-    let block =
-        if cipher.starts_with("3des") || cipher.starts_with("blowfish") || cipher.starts_with("cast") { 8 } else { 16 };
-    Some((tag, block))
+    let tag = super::ssh_sizes::tag(mac?.split_once("-etm@")?.0)?;
+    Some((tag, super::ssh_sizes::block(cipher)?))
 }

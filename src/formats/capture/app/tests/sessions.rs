@@ -10,9 +10,15 @@ fn packet(payload: &[u8]) -> Vec<u8> {
 }
 
 fn kex_init(kex: &str, cipher: &str, mac: &str, compression: &str) -> Vec<u8> {
+    kex_init_each_way(kex, [cipher, cipher], mac, compression)
+}
+
+/// The ciphers to the server and to the client differ.
+fn kex_init_each_way(kex: &str, ciphers: [&str; 2], mac: &str, compression: &str) -> Vec<u8> {
+    let [to_server, to_client] = ciphers;
     let mut payload = vec![20];
     payload.extend([7; 16]);
-    for list in [kex, "ssh-ed25519", cipher, cipher, mac, mac, compression, compression, "", ""] {
+    for list in [kex, "ssh-ed25519", to_server, to_client, mac, mac, compression, compression, "", ""] {
         payload.extend(u32::try_from(list.len()).unwrap().to_be_bytes());
         payload.extend(list.as_bytes());
     }
@@ -54,7 +60,7 @@ fn packets_are_split_where_their_length_is_in_the_clear() {
     assert_eq!(session.acceptor_banner.as_deref(), Some("SSH-2.0-dropbear_2022.83"));
     assert_eq!(session.cipher_to_server.as_deref(), Some("aes128-gcm@openssh.com"));
     assert_eq!((session.mac_to_server.as_deref(), session.compression.as_deref()), (None, Some("none")));
-    assert!(session.exact_packets && session.from_start && !session.gaps && !session.role_inverted);
+    assert!(session.exact_out && session.exact_in && session.from_start && !session.gaps && !session.role_inverted);
     let messages: Vec<_> = session.messages.iter().map(|m| (m.from_opener, m.length, m.record)).collect();
     // 4 bytes of length and 16 of tag around each.
     assert_eq!(messages, [(true, 52, 7), (true, 68, 7), (false, 36, 8), (false, 84, 8)]);
@@ -65,9 +71,22 @@ fn segments_stay_whole_where_the_length_is_hidden() {
     let mut turns = handshake("chacha20-poly1305@openssh.com", "hmac-sha1", false);
     turns.extend([(false, vec![1; 44]), (true, vec![2; 112]), (true, vec![3; 36])]);
     let session = ssh(&read(22, &turns));
-    assert!(!session.exact_packets);
+    assert!(!session.exact_out && !session.exact_in);
     let messages: Vec<_> = session.messages.iter().map(|m| (m.from_opener, m.length, m.record)).collect();
     assert_eq!(messages, [(false, 44, 8), (true, 112, 9), (true, 36, 10)]);
+}
+
+#[test]
+fn each_direction_has_its_own_cipher() {
+    let mut turns = handshake("aes128-gcm@openssh.com", "hmac-sha1", false);
+    let ciphers = ["aes128-gcm@openssh.com", "chacha20-poly1305@openssh.com"];
+    for turn in [2, 3] {
+        turns[turn].1 = packet(&kex_init_each_way("curve25519-sha256", ciphers, "hmac-sha1", "none"));
+    }
+    turns.extend([(true, [gcm(32), gcm(16)].concat()), (false, vec![1; 72])]);
+    let session = ssh(&read(22, &turns));
+    assert_eq!((session.exact_out, session.exact_in), (true, false));
+    assert_eq!(session.messages.iter().map(|m| m.length).collect::<Vec<_>>(), [52, 36, 72]);
 }
 
 #[test]
@@ -112,6 +131,37 @@ fn messages_beyond_the_bound_are_counted() {
     turns.extend((0..Ssh::MESSAGES_KEPT + 3).map(|_| (true, vec![0; 36])));
     let session = ssh(&read(22, &turns));
     assert_eq!((session.messages.len(), session.messages_omitted), (Ssh::MESSAGES_KEPT, 3));
+}
+
+/// Beyond the bound, what may be a channel that the server opens (under chacha20-poly1305 92 bytes, confirmed with 44)
+/// is kept with the fourteen messages that follow.
+#[test]
+fn later_channels_are_kept() {
+    let mut turns = handshake("chacha20-poly1305@openssh.com", "hmac-sha1", false);
+    turns.extend((0..Ssh::MESSAGES_KEPT).map(|_| (true, vec![0; 36])));
+    turns.extend([(false, vec![0; 92]), (true, vec![0; 36]), (false, vec![0; 92]), (true, vec![0; 44])]);
+    turns.extend((0..20).map(|_| (false, vec![0; 60])));
+    let session = ssh(&read(22, &turns));
+    let later: Vec<_> = session.messages[Ssh::MESSAGES_KEPT..].iter().map(|m| m.length).collect();
+    assert_eq!(later, [&[92, 44][..], &[60; 14][..]].concat());
+    // 24 came: sixteen are kept.
+    assert_eq!(session.messages_omitted, 8);
+    turns.extend((0..Ssh::LATER_KEPT).flat_map(|_| [(false, vec![0; 92]), (true, vec![0; 44])]));
+    let session = ssh(&read(22, &turns));
+    assert!(session.messages.len() <= Ssh::MESSAGES_KEPT + Ssh::LATER_KEPT + 1);
+    let later = u64::try_from(session.messages.len() - Ssh::MESSAGES_KEPT).unwrap();
+    assert_eq!(session.messages_omitted + later, 24 + 2 * Ssh::LATER_KEPT as u64);
+}
+
+/// A transfer is one message a run.
+#[test]
+fn bulk_is_one_message() {
+    let mut turns = handshake("chacha20-poly1305@openssh.com", "hmac-sha1", false);
+    turns.extend((0..10_000).map(|_| (true, vec![0; 1448])));
+    turns.extend([(false, vec![0; 36]), (true, vec![0; 1448])]);
+    let session = ssh(&read(22, &turns));
+    assert_eq!(session.messages.iter().map(|m| m.length).collect::<Vec<_>>(), [14_480_000, 36, 1448]);
+    assert_eq!(session.messages_omitted, 0);
 }
 
 /// The lists of OpenSSH 7.7p1 (Ubuntu) and the fingerprint that salesforce/hassh publishes for it.
