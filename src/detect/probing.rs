@@ -64,41 +64,17 @@ impl Try {
     }
 }
 
-/// Sweeps in all conversations, in order of evidence, source and time. Times are on the clocks of the sources.
+/// Sweeps in all conversations, which come sorted by key, in order of evidence, source and time. Times are on the clocks
+/// of the sources.
 pub fn sweeps(conversations: &[Conversation]) -> Vec<Signal> {
-    let mut by_source: BTreeMap<(EvidenceId, IpAddr), Vec<Try>> = BTreeMap::new();
-    for conversation in conversations {
-        let (Some(src), Some(dst)) = (conversation.key.src, conversation.key.dst) else { continue };
-        let multicast = match dst {
-            IpAddr::V4(v4) => v4.is_multicast() || v4.is_broadcast(),
-            IpAddr::V6(v6) => v6.is_multicast(),
-        };
-        if multicast {
-            continue;
-        }
-        let tries = by_source.entry((conversation.key.evidence, src)).or_default();
-        if conversation.key.protocol == Some(Protocol::UDP)
-            && conversation.key.dst_port.is_some_and(|port| TRACEROUTE.contains(&port))
-        {
-            continue;
-        }
-        let is_icmp = matches!(conversation.key.protocol, Some(Protocol::ICMP | Protocol::ICMPV6));
-        let all = conversation.segments.iter().map(|segment| Try {
-            at: segment.first,
-            basis: segment.basis,
-            dst,
-            port: conversation.key.dst_port,
-            protocol: conversation.key.protocol,
-            record: segment.first_record,
-            // Where a later connection came through, an earlier one was repeated, not turned away.
-            failed: segment.failed.saturating_mul(2) > segment.observations,
-            told: segment.failed > 0 || segment.answered > 0,
-        });
-        // ICMP errors and announcements ask for nothing.
-        tries.extend(all.filter(|one| one.told || !is_icmp));
-    }
     let mut signals = Vec::new();
-    for ((evidence, src), mut tries) in by_source {
+    for of_source in conversations.chunk_by(|a, b| (a.key.evidence, a.key.src) == (b.key.evidence, b.key.src)) {
+        let Some(first) = of_source.first() else { continue };
+        let (evidence, Some(src)) = (first.key.evidence, first.key.src) else { continue };
+        let mut tries: Vec<Try> = of_source.iter().flat_map(tries).collect();
+        if tries.len() < BURST.ports.min(BURST.hosts) {
+            continue;
+        }
         tries.sort_by_key(|one| (one.at, one.record, one.dst, one.port));
         let before = signals.len();
         for burst in bursts(&tries, BURST) {
@@ -112,6 +88,32 @@ pub fn sweeps(conversations: &[Conversation]) -> Vec<Signal> {
         }
     }
     signals
+}
+
+/// What a conversation tried. ICMP errors and announcements ask for nothing, nor does what looks for the way.
+fn tries(conversation: &Conversation) -> impl Iterator<Item = Try> {
+    let key = conversation.key;
+    let is_way = key.protocol == Some(Protocol::UDP) && key.dst_port.is_some_and(|port| TRACEROUTE.contains(&port));
+    let is_icmp = matches!(key.protocol, Some(Protocol::ICMP | Protocol::ICMPV6));
+    let to_many = |dst: &IpAddr| match dst {
+        IpAddr::V4(v4) => v4.is_multicast() || v4.is_broadcast(),
+        IpAddr::V6(v6) => v6.is_multicast(),
+    };
+    let dst = key.dst.filter(|dst| !is_way && !to_many(dst));
+    let all = dst.into_iter().flat_map(move |dst| {
+        conversation.segments.iter().map(move |segment| Try {
+            at: segment.first,
+            basis: segment.basis,
+            dst,
+            port: key.dst_port,
+            protocol: key.protocol,
+            record: segment.first_record,
+            // Where a later connection came through, an earlier one was repeated, not turned away.
+            failed: segment.failed.saturating_mul(2) > segment.observations,
+            told: segment.failed > 0 || segment.answered > 0,
+        })
+    });
+    all.filter(move |one| one.told || !is_icmp)
 }
 
 /// A sweep that went on for hours. Hosts that are gone are what a node of a peer-to-peer network finds as well, so that

@@ -66,7 +66,8 @@ pub fn encrypted(facts: &Facts, conversations: &[Conversation]) -> Vec<Signal> {
         }
         let by_address =
             key.dst_port == Some(443) && key.dst.is_some_and(|dst| ADDRESSES.map(IpAddr::V4).contains(&dst));
-        let answered = conversation.segments.iter().any(|segment| segment.bytes_in.get().is_some_and(|bytes| bytes > 0));
+        let answered =
+            conversation.segments.iter().any(|segment| segment.bytes_in.get().is_some_and(|bytes| bytes > 0));
         if !answered || !(by_address || key.dst_port == Some(DOT)) {
             continue;
         }
