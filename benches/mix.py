@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """Makes one large capture out of many small ones, for the measurements in docs/benchmarks.md.
 
-    mix.py FOLDER MEGABYTES FILE
+    mix.py FOLDER MEGABYTES FILE [BULK]
 
 Takes every classic pcap below FOLDER that has Ethernet frames and microseconds, in order of path, and lays them beside
 each other: each begins at a moment of its own within ten minutes, pauses longer than two seconds are cut to two, and
 all packets are put in order of time. That is one round. Rounds follow one another with IPv4 addresses moved on by one
 in their second octet, until FILE has at least MEGABYTES * 10^6 bytes. Header checksums are not corrected.
+
+Collections of small captures have a new conversation every few packets, which no network has. BULK, a capture as
+`generate.py capture` writes it, is taken in as one more file of each round.
 
 The same folder gives the same bytes. Needs Python 3.8 and nothing else.
 """
@@ -47,10 +50,10 @@ def network(frame):
     return at + 2 if frame[at : at + 2] == b"\x08\x00" and len(frame) >= at + 22 else None
 
 
-def one_round(folder):
+def one_round(folder, bulk):
     rng = random.Random(SEED)
     found = []
-    paths = sorted(os.path.join(base, name) for base, _, names in os.walk(folder) for name in names)
+    paths = sorted(os.path.join(base, name) for base, _, names in os.walk(folder) for name in names) + bulk
     files = 0
     for path in paths:
         start = at = rng.randrange(ROUND)
@@ -68,7 +71,7 @@ def one_round(folder):
 
 def main():
     folder, wanted, target = sys.argv[1], int(sys.argv[2]) * 1_000_000, sys.argv[3]
-    files, found = one_round(folder)
+    files, found = one_round(folder, sys.argv[4:])
     places = [network(frame) for _, _, frame, _ in found]
     written, rounds, count = len(HEADER), 0, 0
     with open(target, "wb", buffering=1 << 22) as out:

@@ -279,3 +279,21 @@ fn noise_is_refused() {
     // 280,000 datagrams.
     assert!(told < 100, "{told}");
 }
+
+#[test]
+fn labels_handed_out_say_that_there_are_labels() {
+    // A Hello of RFC 5036 section 3.5.2: version 1, 30 bytes from the identifier on; type 0x0100, 20 bytes; its number;
+    // common hello parameters (hold time 15 s).
+    let hello = [
+        &[0, 1, 0, 30, 10, 1, 0, 2, 0, 0][..],
+        &[1, 0, 0, 20, 0, 0, 0x19, 0x70, 4, 0, 0, 4, 0, 15, 0, 0, 4, 1, 0, 4, 10, 1, 0, 2],
+    ]
+    .concat();
+    assert_eq!(over_udp(646, &hello), Some(("mpls", Mark::OneSide, None)));
+    let mut longer = hello.clone();
+    longer[3] = 31;
+    assert_eq!(over_udp(646, &longer), None, "its length does not fit");
+    let mut other = hello;
+    other[10] = 9;
+    assert_eq!(over_udp(646, &other), None, "no such message");
+}

@@ -17,6 +17,7 @@ type Known = for<'a> fn(Datagram<'a>) -> Option<Carried<'a>>;
 fn by_port(port: u16) -> Option<Known> {
     Some(match port {
         500 => |datagram| ike::message(datagram.bytes, datagram.stated),
+        646 => ldp,
         1701 => l2tp,
         2123 => |datagram| gtp::control(datagram.bytes, datagram.stated),
         2152 => |datagram| gtp::user(datagram.bytes, datagram.stated),
@@ -250,6 +251,18 @@ fn ayiya(datagram: Datagram<'_>) -> Option<Carried<'_>> {
         (0, 59) if at == datagram.stated => Some(Carried::closed("ayiya")),
         _ => None,
     }
+}
+
+/// Label distribution (RFC 5036 section 3.1): version 1, a length from behind it on, six bytes of identifier, then a
+/// message of a known type whose length fits. It carries nothing, and says that MPLS does.
+fn ldp(datagram: Datagram<'_>) -> Option<Carried<'_>> {
+    let bytes = datagram.bytes;
+    let length = usize::from(be16(bytes, 2)?);
+    let message = usize::from(be16(bytes, 12)?);
+    let known = matches!(be16(bytes, 10)?, 0x0001 | 0x0100 | 0x0200 | 0x0201 | 0x0300 | 0x0301 | 0x0400..=0x0404);
+    let fits =
+        be16(bytes, 0)? == 1 && length + 4 == datagram.stated && (4..=length.saturating_sub(10)).contains(&message);
+    (known && fits).then(|| Carried::closed("mpls").noted("labels handed out by LDP"))
 }
 
 /// L2TPv2 (RFC 2661) and v3 (RFC 3931) over UDP.
