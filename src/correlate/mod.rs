@@ -136,15 +136,18 @@ fn timing_holds(intake: &Intake, clocks: &Clocks) -> bool {
 
 /// All signals of detectors and rules in the telemetry, on the clocks of their sources.
 fn detected(intake: &Intake, options: &Options, rules: &RuleSet) -> Vec<Signal> {
-    let mut all = detect::network::protocols(&intake.facts, &options.case.hash_prices);
-    all.extend(detect::tunnel::carriers(&intake.facts));
-    all.extend(detect::zone::carriers(&intake.facts));
-    all.extend(detect::resolver::encrypted(&intake.facts, &intake.conversations));
-    all.extend(detect::download::files(&intake.facts));
-    all.extend(detect::download::hosts(&intake.facts, &intake.conversations));
-    all.extend(detect::network::names(&intake.facts, rules));
-    all.extend(detect::network::connections(&intake.conversations, rules));
-    let sweeps = detect::probing::sweeps(&intake.conversations);
+    let of_content = || {
+        let mut all = detect::network::protocols(&intake.facts, &options.case.hash_prices);
+        all.extend(detect::tunnel::carriers(&intake.facts));
+        all.extend(detect::zone::carriers(&intake.facts));
+        all.extend(detect::resolver::encrypted(&intake.facts, &intake.conversations));
+        all.extend(detect::download::files(&intake.facts));
+        all.extend(detect::download::hosts(&intake.facts, &intake.conversations));
+        all.extend(detect::network::names(&intake.facts, rules));
+        all.extend(detect::network::connections(&intake.conversations, rules));
+        all
+    };
+    let (mut all, sweeps) = rayon::join(of_content, || detect::probing::sweeps(&intake.conversations));
     all.extend(detect::services::tried(&intake.conversations, &sweeps));
     all.extend(sweeps);
     all.extend(detect::fingerprint::hosts(&intake.facts));

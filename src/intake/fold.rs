@@ -274,7 +274,7 @@ impl Fold {
     pub(super) fn into_parts(self) -> (Vec<Conversation>, Facts) {
         let evidence = self.evidence;
         let mut conversations = self.conversations.into_list();
-        conversations.sort_unstable_by_key(|conversation| conversation.key);
+        conversations.sort_unstable_by_key(|conversation| conversation.key.order());
         let mut facts = Facts {
             dns: self.dns.into_values().collect(),
             queries: self.queries.into_values().collect(),

@@ -18,6 +18,16 @@ pub struct ConversationKey {
 }
 
 impl ConversationKey {
+    /// Sorts as the key does, by integers.
+    pub fn order(&self) -> impl Ord + use<> {
+        let address = |address: Option<IpAddr>| match address {
+            None => (0_u8, 0),
+            Some(IpAddr::V4(v4)) => (1, u128::from(u32::from(v4))),
+            Some(IpAddr::V6(v6)) => (2, u128::from(v6)),
+        };
+        (self.evidence, address(self.src), address(self.dst), self.dst_port, self.protocol)
+    }
+
     /// Opener, peer, port and protocol.
     pub fn flow(&self) -> Flow {
         Flow { src: self.src, src_port: None, dst: self.dst, dst_port: self.dst_port, protocol: self.protocol }
@@ -149,4 +159,34 @@ pub struct Connection {
     pub record: u64,
     /// Its end, as far as the record of its beginning tells (a capture knows, a log line does not).
     pub last: Instant,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_sort_as_keys_do() {
+        let addresses: Vec<Option<IpAddr>> = [None, Some("9.0.0.1"), Some("10.0.0.0"), Some("::1"), Some("2001:db8::")]
+            .into_iter()
+            .map(|text| text.map(|text| text.parse().unwrap()))
+            .collect();
+        let mut keys = Vec::new();
+        for (src, dst) in addresses.iter().flat_map(|src| addresses.iter().map(move |dst| (*src, *dst))) {
+            for dst_port in [None, Some(0), Some(443)] {
+                keys.push(ConversationKey {
+                    evidence: EvidenceId(0),
+                    src,
+                    dst,
+                    dst_port,
+                    protocol: Some(Protocol::TCP),
+                });
+            }
+        }
+        for one in &keys {
+            for other in &keys {
+                assert_eq!(one.order().cmp(&other.order()), one.cmp(other), "{one:?} {other:?}");
+            }
+        }
+    }
 }
