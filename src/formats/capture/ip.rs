@@ -84,9 +84,10 @@ fn parse_v4(bytes: &[u8], on_wire: u32) -> Result<IpPacket<'_>, Fault> {
         offset,
         more,
     });
+    let route = bytes.get(20..header_length as usize).and_then(end_of_route);
     let packet = IpPacket {
         src: IpAddr::V4(Ipv4Addr::new(header[12], header[13], header[14], header[15])),
-        dst: IpAddr::V4(Ipv4Addr::new(header[16], header[17], header[18], header[19])),
+        dst: route.unwrap_or(IpAddr::V4(Ipv4Addr::new(header[16], header[17], header[18], header[19]))),
         protocol: header[9],
         carried,
         length: carried,
@@ -137,7 +138,12 @@ fn extensions(packet: IpPacket<'_>) -> IpPacket<'_> {
             FRAGMENT => 8,
             _ => break,
         };
-        let Some(rest) = packet.data.get(header..) else { break };
+        let Some((own, rest)) = packet.data.split_at_checked(header) else { break };
+        match packet.protocol {
+            ROUTING => packet.dst = final_destination(own).unwrap_or(packet.dst),
+            DESTINATION => packet.src = home_address(own).unwrap_or(packet.src),
+            _ => {}
+        }
         if packet.protocol == FRAGMENT {
             let place = be16(packet.data, 2).unwrap_or_default();
             let id = packet.data.get(4..).and_then(|id| id.first_chunk::<4>()).copied().unwrap_or_default();
@@ -158,9 +164,95 @@ fn extensions(packet: IpPacket<'_>) -> IpPacket<'_> {
     packet
 }
 
+fn address_v6(bytes: &[u8], at: usize) -> Option<IpAddr> {
+    bytes.get(at..)?.first_chunk::<16>().map(|octets| IpAddr::V6(Ipv6Addr::from(*octets)))
+}
+
+/// Whom a routing header leads to while segments are left: the conversation is with that address, which checksums
+/// count as well (RFC 8200 section 8.1). Types 0 and 2 list the way in order (RFC 5095, RFC 6275), type 4 from its end
+/// (RFC 8754).
+fn final_destination(header: &[u8]) -> Option<IpAddr> {
+    let &[_, _, kind, left] = header.first_chunk::<4>()?;
+    match kind {
+        _ if left == 0 => None,
+        0 | 2 => address_v6(header, (header.len().checked_sub(8)? / 16).checked_sub(1)? * 16 + 8),
+        4 => address_v6(header, 8),
+        _ => None,
+    }
+}
+
+/// The home address option of a mobile node (RFC 6275 section 6.3): its source for the layers above.
+fn home_address(header: &[u8]) -> Option<IpAddr> {
+    let mut rest = header.get(2..)?;
+    while let [kind, after @ ..] = rest {
+        if *kind == 0 {
+            // One byte of padding has no length.
+            rest = after;
+            continue;
+        }
+        let (length, value) = after.split_first()?;
+        if *kind == 0xc9 && *length == 16 {
+            return address_v6(value, 0);
+        }
+        rest = value.get(usize::from(*length)..)?;
+    }
+    None
+}
+
+/// Whom a source route leads to while addresses of it are left (RFC 791 section 3.1: loose is 131, strict 137).
+fn end_of_route(options: &[u8]) -> Option<IpAddr> {
+    let mut rest = options;
+    while let [kind, after @ ..] = rest {
+        match kind {
+            0 => return None,
+            1 => rest = after,
+            _ => {
+                let length = usize::from(*after.first()?);
+                let option = rest.get(..length).filter(|option| option.len() >= 2)?;
+                if let [131 | 137, _, pointer, route @ ..] = option
+                    && usize::from(*pointer) <= length
+                {
+                    let last = route.len().checked_sub(4)?;
+                    return route.get(last..)?.first_chunk::<4>().map(|octets| IpAddr::from(*octets));
+                }
+                rest = rest.get(length..)?;
+            }
+        }
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn routes_lead_to_their_end_and_a_home_address_is_the_source() {
+        let far: IpAddr = "2001:db8::9".parse().expect("an address");
+        let on_the_way = [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5];
+        let end = [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9];
+        let udp = [0, 53, 0, 53, 0, 8, 0, 0];
+        // Next header UDP, length 4 units beyond the first, type, segments left, reserved, two addresses.
+        for (kind, first, second) in [(0, on_the_way, end), (4, end, on_the_way)] {
+            for (left, expected) in [(2, Some(far)), (0, None)] {
+                let header = [&[17, 4, kind, left, 0, 0, 0, 0][..], &first, &second, &udp].concat();
+                let bytes = v6(43, &header);
+                let packet = parse(&bytes, bytes.len() as u32).expect("a packet");
+                let stated: IpAddr = "2001:db8::2".parse().expect("an address");
+                assert_eq!((packet.dst, packet.protocol), (expected.unwrap_or(stated), 17), "type {kind}");
+            }
+        }
+        // Four bytes of padding (type 1, length 2), then the option.
+        let options = [&[17, 2, 1, 2, 0, 0, 0xc9, 16][..], &end, &udp].concat();
+        let bytes = v6(60, &options);
+        assert_eq!(parse(&bytes, bytes.len() as u32).map(|packet| packet.src), Ok(far));
+        // A loose route with a pointer to its first of two addresses; with the pointer behind them it is used up.
+        for (pointer, expected) in [(4, [198, 51, 100, 7]), (12, [192, 0, 2, 7])] {
+            let mut bytes = v4(32, 17, 0, &[131, 11, pointer, 10, 0, 0, 9, 198, 51, 100, 7, 0]);
+            bytes[0] = 0x48;
+            assert_eq!(parse(&bytes, 32).map(|packet| packet.dst), Ok(IpAddr::from(expected)));
+        }
+    }
 
     fn v4(total: u16, protocol: u8, flags: u16, payload: &[u8]) -> Vec<u8> {
         let mut bytes = vec![0x45, 0];
