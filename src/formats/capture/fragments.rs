@@ -16,8 +16,8 @@ use crate::time::SECOND;
 #[derive(Debug, Default)]
 pub(super) struct Fragments {
     pending: HashMap<Key, Datagram, RandomState>,
-    /// Keys in the order in which their datagrams began, with the record that began them.
-    began: VecDeque<(Key, u64)>,
+    /// Keys in the order in which their datagrams began, with the packet that began them.
+    began: VecDeque<(Key, Stamp)>,
     held: usize,
 }
 
@@ -78,7 +78,7 @@ impl Fragments {
         let protocol = if packet.src.is_ipv4() { packet.protocol } else { 0 };
         let key = Key { src: packet.src, dst: packet.dst, id: fragment.id, protocol };
         let datagram = self.pending.entry(key).or_insert_with(|| {
-            self.began.push_back((key, stamp.record));
+            self.began.push_back((key, stamp));
             Datagram {
                 pieces: Pieces::default(),
                 total: None,
@@ -123,13 +123,17 @@ impl Fragments {
     /// Gives up on the oldest datagram if it has waited too long or too much is held. Call until it gives none.
     pub(super) fn give_up(&mut self, now: Stamp, tally: &mut Tally) -> Option<Reassembled> {
         loop {
-            let (key, record) = *self.began.front()?;
-            let Some(datagram) = self.pending.get(&key).filter(|datagram| datagram.first.record == record) else {
+            let (key, first) = *self.began.front()?;
+            let full = self.pending.len() > MAX_PENDING || self.held > MAX_HELD;
+            // Asked for every packet: time decides without looking for the datagram.
+            if !full && self.began.len() <= 2 * MAX_PENDING && now.clock.since(first.clock) <= PATIENCE {
+                return None;
+            }
+            if self.pending.get(&key).is_none_or(|datagram| datagram.first.record != first.record) {
                 self.began.pop_front();
                 continue;
-            };
-            let full = self.pending.len() > MAX_PENDING || self.held > MAX_HELD;
-            if !full && now.clock.since(datagram.first.clock) <= PATIENCE {
+            }
+            if !full && now.clock.since(first.clock) <= PATIENCE {
                 return None;
             }
             if full {
@@ -146,8 +150,8 @@ impl Fragments {
     /// At the end: the oldest datagram, unfinished.
     pub(super) fn give_up_last(&mut self, tally: &mut Tally) -> Option<Reassembled> {
         loop {
-            let (key, record) = *self.began.front()?;
-            if self.pending.get(&key).is_some_and(|datagram| datagram.first.record == record) {
+            let (key, first) = *self.began.front()?;
+            if self.pending.get(&key).is_some_and(|datagram| datagram.first.record == first.record) {
                 return self.unfinished(key, tally);
             }
             self.began.pop_front();
