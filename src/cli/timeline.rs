@@ -6,7 +6,8 @@ use chrono::DateTime;
 use clap::{Args, ValueEnum};
 use coincident::formats::Sink;
 use coincident::intake::Intake;
-use coincident::report::observation::{OffsetNs, step_time};
+use coincident::report::observation::step_time;
+use coincident::report::row::OffsetNs;
 use coincident::report::timeline::{Filter, Plan, Pool, Shape, TimelineSink, offsets};
 use coincident::time::Instant;
 

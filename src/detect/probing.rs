@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use super::seen::RECORDS_CITED;
 use super::services;
 use super::tunnel::is_inside;
 use crate::evidence::{EvidenceId, Record};
@@ -34,8 +35,6 @@ const SYSTEM_PORTS: usize = 10;
 /// UDP ports of traceroute (IANA: 33434), which takes the next for each of three probes at up to 32 hops: they ask for
 /// the way, not for a service.
 const TRACEROUTE: std::ops::RangeInclusive<u16> = 33_434..=33_529;
-/// Records cited per sweep; the summary gives the full count.
-pub(super) const RECORDS_CITED: usize = 50;
 
 /// What was tried on a host: a port, or a protocol where there are no ports (an IP protocol scan, a ping).
 type Door = (Option<u16>, Option<Protocol>);

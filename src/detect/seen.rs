@@ -1,5 +1,8 @@
 use crate::model::Confidence;
 
+/// Records cited for a signal of many; its summary gives the full count.
+pub(super) const RECORDS_CITED: usize = 50;
+
 /// What a detector saw in one flow, before it becomes a signal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {

@@ -77,7 +77,7 @@ pub fn tried(conversations: &[Conversation], known: &[Signal]) -> Vec<Signal> {
             segments().map(|segment| Record { evidence, number: segment.first_record }).collect();
         records.sort();
         records.dedup();
-        records.truncate(super::probing::RECORDS_CITED);
+        records.truncate(super::seen::RECORDS_CITED);
         let targets: BTreeSet<Flow> = tries.iter().map(|(_, conversation)| conversation.key.flow()).collect();
         let names = names.into_iter().collect::<Vec<_>>().join(", ");
         all.push(Signal {

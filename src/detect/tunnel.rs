@@ -3,13 +3,11 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use super::seen::RECORDS_CITED;
 use crate::evidence::{EvidenceId, Record};
 use crate::intake::{Facts, TunnelFact};
 use crate::model::{Behaviour, Confidence, Flow, Mark, Signal, SignalSource, TunnelClass};
 use crate::time::{SECOND, Span};
-
-/// Pairs of inside addresses named one by one; the other records of them are counted.
-const RECORDS_CITED: usize = 50;
 
 /// One signal for each opener, peer and port that spoke a carrying protocol. Encapsulation between inside addresses is
 /// how networks are built, and one signal a protocol: its pairs are the signal's targets.

@@ -1,6 +1,7 @@
 //! Results to bytes: pure functions, one file per output format.
 
 pub mod csv;
+mod details;
 pub mod escape;
 pub mod explain;
 pub mod jsonl;
@@ -10,6 +11,7 @@ pub mod lines;
 pub mod manifest;
 pub mod observation;
 pub mod redact;
+pub mod row;
 pub mod rules;
 pub mod sources;
 pub mod table;

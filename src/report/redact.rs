@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use super::observation::Row;
+use super::row::Row;
 use crate::correlate::Analysis;
 use crate::intake::Facts;
 use crate::model::{Detail, Observation, Secret, mask, wallet};

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::layout::{Align, Screen, Table, Tone};
-use super::{escape, jsonl, observation};
+use super::{escape, jsonl, row};
 use crate::detect::rules::{LintLevel, RuleInfo, RuleSet};
 
 /// Columns of the list, as CSV names them.
@@ -59,7 +59,7 @@ pub fn table(rules: &RuleSet, screen: Screen) -> String {
 
 /// The rules as CSV.
 pub fn csv(rules: &RuleSet) -> Vec<u8> {
-    let mut out = observation::csv_line(COLUMNS);
+    let mut out = row::csv_line(COLUMNS);
     for rule in rules.rules.iter().map(RuleLine::from) {
         let attack = rule.attack.join(" ");
         let cells = [
@@ -74,7 +74,7 @@ pub fn csv(rules: &RuleSet) -> Vec<u8> {
             rule.path,
         ];
         let cells = cells.map(escape::csv_cell);
-        out.extend(observation::csv_line(cells.iter().map(AsRef::as_ref)));
+        out.extend(row::csv_line(cells.iter().map(AsRef::as_ref)));
     }
     out
 }

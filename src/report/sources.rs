@@ -142,7 +142,7 @@ pub fn probe_table(sources: &[Source], zone: DisplayZone, screen: Screen, verbos
 
 /// `probe` as CSV.
 pub fn probe_csv(sources: &[Source]) -> Vec<u8> {
-    let mut out = super::observation::csv_line([
+    let mut out = super::row::csv_line([
         "path",
         "format",
         "kind",
@@ -176,7 +176,7 @@ pub fn probe_csv(sources: &[Source]) -> Vec<u8> {
             text(source.runner_up.as_deref().unwrap_or_default()),
             text(source.failure.as_deref().unwrap_or_default()),
         ];
-        out.extend(super::observation::csv_line(cells.iter().map(String::as_str)));
+        out.extend(super::row::csv_line(cells.iter().map(String::as_str)));
     }
     out
 }

@@ -16,8 +16,9 @@ pub use rows::Pool;
 pub use sink::TimelineSink;
 
 use super::jsonl::to_line;
-use super::observation::{OffsetNs, Row, csv_line, step_row, step_time};
+use super::observation::{step_row, step_time};
 use super::redact;
+use super::row::{OffsetNs, Row, csv_line};
 use crate::correlate::{Clock, Grade};
 use crate::intake::Source;
 use crate::model::{Episode, Step};

@@ -1,8 +1,8 @@
 //! Control connections over TCP of networks that carry their data elsewhere: PPTP (RFC 2637), tinc, vtun and
 //! Yggdrasil. Each begins with a greeting in the clear that names it, on both sides.
 
+use super::greeting::{Binary, Fit, Greeting};
 use super::sight::Sight;
-use super::sniff::{Binary, Fit, Greeting};
 use super::{Emit, Packet, Reader, side};
 use crate::model::{Flow, Mark, Tunnel, TunnelClass};
 use crate::time::Instant;

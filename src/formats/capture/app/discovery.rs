@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use tiny_keccak::{Hasher, Keccak};
 
-use super::udp::DatagramReader;
+use super::datagram::DatagramReader;
 use super::{Emit, Packet};
 use crate::model::{Detail, Flow, Mark, Mining};
 use crate::time::Instant;

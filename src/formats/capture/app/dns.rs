@@ -5,7 +5,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::sniff::Sniffed;
+use super::greeting::Sniffed;
 use super::{Emit, Packet, Reader};
 use crate::model::{Detail, Dns, Flow, Protocol};
 use crate::time::Instant;

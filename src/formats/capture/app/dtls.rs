@@ -3,9 +3,9 @@
 //! AnyConnect and those who follow it (openconnect) kept the number that DTLS had in drafts, 1.0 as 0x0100, which
 //! OpenSSL calls DTLS1_BAD_VER and nothing else uses.
 
+use super::datagram::DatagramReader;
 use super::sight::Sight;
 use super::tls::{Transport, client_hello};
-use super::udp::DatagramReader;
 use super::{Emit, Packet};
 use crate::model::{Detail, Flow, Mark, Tls, Tunnel, TunnelClass};
 use crate::time::Instant;

@@ -7,7 +7,7 @@ use std::io::Write;
 use flate2::write::{GzDecoder, ZlibDecoder};
 use sha2::{Digest, Sha256};
 
-use super::sniff::{Binary, Fit, Greeting};
+use super::greeting::{Binary, Fit, Greeting};
 use super::{Emit, Packet, Reader};
 use crate::model::{Detail, File, Flow};
 use crate::time::Instant;

@@ -5,10 +5,11 @@ use std::collections::VecDeque;
 use memchr::memmem;
 
 use super::file::{self, Announced, Watch};
+use super::greeting::Sniffed;
 use super::http_head::{Fields, RequestHead, ResponseHead};
 use super::http_marks::{self, Carrier};
 use super::mining::{Tracker, Via};
-use super::sniff::{self, Sniffed};
+use super::sniff;
 use super::websocket::WebSocket;
 use super::{Emit, Packet, Reader, TcpReaders};
 use crate::model::{Detail, Flow, Http};

@@ -1,6 +1,6 @@
 //! iodine's raw mode: its tunnel beside the DNS, on the same port, where the way allows it.
 
-use super::udp::DatagramReader;
+use super::datagram::DatagramReader;
 use super::{Emit, Packet};
 use crate::model::{Detail, Flow, Mark, Tunnel, TunnelClass};
 use crate::time::Instant;

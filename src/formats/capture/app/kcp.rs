@@ -4,8 +4,8 @@
 //! A datagram is a chain of segments: conversation, command, fragment, window, time, number, next number expected and
 //! length, all little-endian, then data. An acknowledgement brings back number and time of what it acknowledges.
 
+use super::datagram::DatagramReader;
 use super::sight::Sight;
-use super::udp::DatagramReader;
 use super::{Emit, Packet, side};
 use crate::model::{Flow, Mark, Tunnel, TunnelClass};
 use crate::time::Instant;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::sniff::{Fit, Greeting};
+use super::greeting::{Fit, Greeting};
 use super::{Emit, Packet, Reader, side};
 use crate::model::{Detail, Flow, Mark, Tunnel, TunnelClass};
 use crate::time::Instant;

@@ -6,10 +6,12 @@
 
 mod cadence;
 mod control;
+mod datagram;
 mod discovery;
 mod dns;
 mod dtls;
 mod file;
+mod greeting;
 mod http;
 mod http_head;
 mod http_marks;
@@ -42,7 +44,7 @@ use crate::model::{Detail, Flow, Observation};
 use crate::time::{Basis, Instant, Span};
 
 use cadence::Cadence;
-use sniff::{Greeting, Sniffed};
+use greeting::{Greeting, Sniffed};
 
 pub(crate) use udp::UdpReaders;
 

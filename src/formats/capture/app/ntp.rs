@@ -1,7 +1,7 @@
 //! NTP (RFC 5905, and 1305 before it): what a server's clock shows. A second clock beside that of the capture, with
 //! fractions of a second.
 
-use super::udp::DatagramReader;
+use super::datagram::DatagramReader;
 use super::{Emit, Packet};
 use crate::model::{Detail, Flow, Ntp};
 use crate::time::{Instant, SECOND};

@@ -3,8 +3,8 @@
 
 use memchr::memmem;
 
+use super::datagram::DatagramReader;
 use super::sight::{Sight, looks_random};
-use super::udp::DatagramReader;
 use super::{Emit, Packet, side};
 use crate::model::{Flow, Mark, Tunnel, TunnelClass};
 use crate::time::Instant;

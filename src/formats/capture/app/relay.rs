@@ -5,9 +5,9 @@ use std::borrow::Cow;
 
 use memchr::memmem;
 
+use super::greeting::{Binary, Fit, Greeting};
 use super::marked::{MarkedReader, Service};
 use super::remote::service;
-use super::sniff::{Binary, Fit, Greeting};
 use super::{Emit, Packet, Reader, TcpReaders};
 use crate::model::{Detail, Flow, Mark, Tunnel, TunnelClass};
 use crate::time::Instant;

@@ -1,8 +1,8 @@
 //! Remote access and circumvention programs with protocols of their own over TCP: TeamViewer, Radmin, NoMachine,
 //! RustDesk, UltraVNC's repeater, Hamachi, UltraSurf. Those inside of TLS are in `tls/services.rs`.
 
+use super::greeting::{Binary, Fit, Greeting};
 use super::marked::{MarkedReader, Service};
-use super::sniff::{Binary, Fit, Greeting};
 use crate::model::TunnelClass;
 
 /// A protocol's line in the table of [`super::sniff`].

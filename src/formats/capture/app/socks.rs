@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::sniff::{Binary, Fit, Greeting};
+use super::greeting::{Binary, Fit, Greeting};
 use super::{Emit, Packet, Reader, TcpReaders, side};
 use crate::model::{Detail, Flow, Mark, Tunnel, TunnelClass};
 use crate::time::Instant;

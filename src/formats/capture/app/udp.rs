@@ -1,22 +1,9 @@
 //! The protocols over UDP, told by content. A protocol costs a module and a line in [`PROTOCOLS`].
 
+use super::datagram::DatagramReader;
 use super::{Emit, Packet, discovery, dns, dtls, iodine, kcp, ntp, openvpn, overlay, quic, wireguard};
 use crate::model::{Detail, Flow};
 use crate::time::Instant;
-
-/// Reads one protocol in both directions of a UDP conversation.
-pub(super) trait DatagramReader: Send {
-    /// The next datagram.
-    fn datagram(&mut self, packet: Packet, bytes: &[u8], emit: &mut Emit<'_>);
-    /// Nothing further can matter. Once true it stays true.
-    fn is_done(&self) -> bool;
-    /// What came since shows that it is another protocol: the reader is dropped, and others are asked.
-    fn is_refuted(&self) -> bool {
-        false
-    }
-    /// The conversation or the capture has ended.
-    fn finish(self: Box<Self>, last: Instant, emit: &mut Emit<'_>);
-}
 
 /// How a protocol is told, and what reads it.
 pub(super) struct Protocol {

@@ -8,8 +8,8 @@
 //! - Tailscale looks for paths with messages of its own beside WireGuard's: "TS" and a speech balloon, the sender's
 //!   key, a nonce and a sealed box (`disco/disco.go` of tailscale.com).
 
+use super::datagram::DatagramReader;
 use super::sight::{Sight, looks_random};
-use super::udp::DatagramReader;
 use super::{Emit, Packet, side};
 use crate::model::{Flow, Mark, Tunnel, TunnelClass};
 use crate::time::Instant;

@@ -5,7 +5,7 @@
 //! than its content: SetupConnection (16 bytes and five texts), its answer (6), the opening of a channel (41 and a
 //! name), its answer (41 or more).
 
-use crate::formats::capture::app::sniff::{Binary, Fit, Greeting};
+use crate::formats::capture::app::greeting::{Binary, Fit, Greeting};
 use crate::formats::capture::app::{Emit, Packet, Reader, TcpReaders};
 use crate::model::{Detail, Flow, Mark, Mining};
 use crate::time::Instant;

@@ -2,7 +2,7 @@
 //! a header of six bytes. Local links between miner and proxy leave the encryption out.
 
 use super::worth::{Share, Worth};
-use crate::formats::capture::app::sniff::{Binary, Fit, Greeting};
+use crate::formats::capture::app::greeting::{Binary, Fit, Greeting};
 use crate::formats::capture::app::{Emit, Packet, Reader, side};
 use crate::model::{Detail, Flow, Mark, Mining, Secret};
 use crate::time::Instant;

@@ -1,6 +1,6 @@
 //! OpenVPN over UDP: a datagram is a packet.
 
-use super::super::udp::DatagramReader;
+use super::super::datagram::DatagramReader;
 use super::super::{Emit, Packet};
 use super::is_telling;
 use super::session::Session;

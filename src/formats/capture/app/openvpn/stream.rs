@@ -1,6 +1,6 @@
 //! OpenVPN over TCP: two bytes of length before each packet.
 
-use super::super::sniff::{Binary, Fit, Greeting};
+use super::super::greeting::{Binary, Fit, Greeting};
 use super::super::{Emit, Packet, Reader};
 use super::session::Session;
 use super::{CLIENT_RESET, CLIENT_RESET_V3, SERVER_RESET, is_telling};

@@ -2,7 +2,7 @@
 
 use memchr::memmem;
 
-use super::super::sniff::Fit;
+use super::super::greeting::Fit;
 use crate::model::Tls;
 
 /// Where the hello begins at the latest: flags, ids, version, numbers, hash and the head of a stream frame.

@@ -9,9 +9,9 @@ mod google;
 mod initial;
 mod version;
 
-use super::sniff::Fit;
+use super::datagram::DatagramReader;
+use super::greeting::Fit;
 use super::tls::{Transport, client_hello};
-use super::udp::DatagramReader;
 use super::{Emit, Packet};
 use crate::model::{Detail, Flow, Tls};
 use crate::time::Instant;
