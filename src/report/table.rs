@@ -265,8 +265,9 @@ fn unexplained(analysis: &Analysis, options: &TableOptions, page: &mut Page) {
     let shown = if options.verbose { usize::MAX } else { LISTED };
     for unexplained in analysis.unexplained.iter().take(shown) {
         let text = format!(
-            "  {}  {}  leading: {}",
+            "  {}  {}{}  leading: {}",
             unexplained.behaviour.name(),
+            between(&unexplained.signals, analysis),
             unexplained.summary,
             hypothesis(unexplained.leading)
         );
@@ -282,6 +283,22 @@ fn unexplained(analysis: &Analysis, options: &TableOptions, page: &mut Page) {
     if !decide.is_empty() {
         page.line(&format!("  would decide: {}", decide.join(", ")));
     }
+}
+
+/// Who with whom, by the first of the signals that tells: "10.0.0.1 → 192.0.2.1:22  ".
+fn between(signals: &[String], analysis: &Analysis) -> String {
+    let flow = signals
+        .iter()
+        .filter_map(|id| analysis.signals.iter().find(|signal| signal.id == *id)?.flow)
+        .find(|flow| flow.src.is_some() || flow.dst.is_some());
+    let Some(flow) = flow else { return String::new() };
+    let src = flow.src.map_or_else(|| "?".to_owned(), |src| src.to_string());
+    let dst = match (flow.dst, flow.dst_port) {
+        (Some(dst), Some(port)) => std::net::SocketAddr::new(dst, port).to_string(),
+        (Some(dst), None) => dst.to_string(),
+        (None, _) => "several".to_owned(),
+    };
+    format!("{src} → {dst}  ")
 }
 
 fn more(all: usize, shown: usize, page: &mut Page) {
