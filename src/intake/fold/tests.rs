@@ -1,6 +1,6 @@
 use super::*;
-use crate::model::Alert;
-use crate::model::Protocol;
+use crate::formats::Sink;
+use crate::model::{Alert, Detail, Observation, Protocol};
 use crate::time::{Basis, Instant, SECOND};
 
 fn flow() -> Flow {

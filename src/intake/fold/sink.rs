@@ -1,0 +1,212 @@
+//! Observations as they come, and folds of parts of a file joined.
+
+use std::any::Any;
+use std::collections::btree_map::Entry;
+
+use super::{DISTINCT_KEPT, Fold};
+use crate::evidence::Anomaly;
+use crate::formats::Sink;
+use crate::intake::facts::{AlertFact, FileFact, MiningFact, ProbeFact, SshFact};
+use crate::intake::merge::{join_alert, join_episode, join_facts, join_process, keep_anomaly, repeat, tunnel_fact};
+use crate::intake::segments;
+use crate::intake::source::Unread;
+use crate::model::{Connection, Detail, Episode, EpisodeText, Observation, Step, StepResult};
+use crate::time::Span;
+
+impl Sink for Fold {
+    fn record(&mut self) {
+        self.records += 1;
+    }
+
+    fn unread(&mut self, record: u64, reason: &str, example: &[u8]) {
+        let example = || String::from_utf8_lossy(&example[..example.len().min(160)]).into_owned();
+        match self.unread.get_mut(reason) {
+            Some(unread) => {
+                unread.count += 1;
+                if record < unread.first_record {
+                    (unread.first_record, unread.example) = (record, example());
+                }
+            }
+            None => {
+                let unread = Unread { reason: reason.to_owned(), count: 1, first_record: record, example: example() };
+                self.unread.insert(reason.to_owned(), unread);
+            }
+        }
+    }
+
+    fn observation(&mut self, observation: &Observation<'_>) {
+        let (span, record, flow) = (observation.span, observation.record, observation.flow);
+        if let Some(span) = span {
+            let whole = match &observation.detail {
+                Detail::Connection(Connection { last: Some(last), .. }) => Span { hi: span.hi.max(*last), ..span },
+                _ => span,
+            };
+            self.span = Some(self.span.map_or(whole, |known| known.cover(whole)));
+        }
+        match &observation.detail {
+            Detail::Connection(seen) => {
+                if let Some(flow) = flow {
+                    self.connection(flow, span, record, seen);
+                }
+            }
+            Detail::Dns(dns) => self.dns(flow, span, record, dns),
+            Detail::Tls(tls) => self.tls(flow, span, record, tls),
+            Detail::Http(http) => self.http(flow, span, record, http),
+            Detail::Ntp(ntp) => self.anchor(ntp.seen, ntp.told, record),
+            Detail::Ssh(ssh) => {
+                let record = self.at(record);
+                self.ssh.push(SshFact { flow: flow.unwrap_or_default(), ssh: ssh.clone(), span, record });
+            }
+            Detail::Mining(mining) => {
+                let record = self.at(record);
+                self.mining.push(MiningFact { flow: flow.unwrap_or_default(), mining: mining.clone(), span, record });
+            }
+            Detail::Tunnel(tunnel) => {
+                let fact = tunnel_fact(flow.unwrap_or_default(), tunnel, span, self.at(record));
+                self.tunnel(fact);
+            }
+            Detail::File(file) if self.files.len() < DISTINCT_KEPT => {
+                let record = self.at(record);
+                self.files.push(FileFact { flow: flow.unwrap_or_default(), file: file.clone(), span, record });
+            }
+            Detail::File(_) => self.omitted += 1,
+            Detail::Probe(probe) if self.probes.len() < DISTINCT_KEPT => {
+                let record = self.at(record);
+                self.probes.push(ProbeFact { flow: flow.unwrap_or_default(), probe: probe.clone(), span, record });
+            }
+            Detail::Probe(_) => self.omitted += 1,
+            Detail::GpuSample(sample) => self.gpu_sample(span, record, sample),
+            Detail::GpuProcess(process) => self.gpu_process(span, record, process),
+            Detail::Alert(alert) => {
+                let fact = AlertFact {
+                    category: alert.category.to_string(),
+                    user: alert.user.as_deref().map(str::to_owned),
+                    host: observation.host.as_deref().map(str::to_owned),
+                    src: flow.and_then(|flow| flow.src),
+                    message: alert.message.to_string(),
+                    first: span,
+                    last: span,
+                    record: self.at(record),
+                    count: 1,
+                };
+                match self.alerts.entry((fact.category.clone(), fact.user.clone(), fact.src)) {
+                    Entry::Vacant(entry) => drop(entry.insert(fact)),
+                    Entry::Occupied(mut entry) => join_alert(entry.get_mut(), fact),
+                }
+            }
+            Detail::Other(_) => {}
+        }
+    }
+
+    fn episode(&mut self, episode: Episode) {
+        if let Some(span) = episode.span {
+            self.span = Some(self.span.map_or(span, |known| known.cover(span)));
+        }
+        match self.episodes.get_mut(&episode.id) {
+            Some(known) => join_episode(known, episode),
+            None => drop(self.episodes.insert(episode.id.clone(), episode)),
+        }
+    }
+
+    fn step(&mut self, step: Step) {
+        self.steps.push(step);
+    }
+
+    fn result(&mut self, result: StepResult) {
+        self.results.push(result);
+    }
+
+    fn text(&mut self, text: EpisodeText) {
+        self.texts.push(text);
+    }
+
+    fn anomaly(&mut self, anomaly: Anomaly) {
+        let (count, kept) = self.anomalies.entry(anomaly.kind).or_default();
+        *count += 1;
+        keep_anomaly(kept, anomaly);
+    }
+
+    fn fork(&self) -> Box<dyn Sink> {
+        Box::new(Fold::new(self.evidence))
+    }
+
+    fn join(&mut self, fork: Box<dyn Sink>) {
+        let Ok(fork) = fork.into_any().downcast::<Fold>() else { return };
+        self.records += fork.records;
+        self.undated += fork.undated;
+        self.omitted += fork.omitted;
+        for (reason, unread) in fork.unread {
+            match self.unread.get_mut(&reason) {
+                Some(known) => {
+                    known.count += unread.count;
+                    if unread.first_record < known.first_record {
+                        (known.first_record, known.example) = (unread.first_record, unread.example);
+                    }
+                }
+                None => drop(self.unread.insert(reason, unread)),
+            }
+        }
+        self.span = match (self.span, fork.span) {
+            (Some(a), Some(b)) => Some(a.cover(b)),
+            (a, b) => a.or(b),
+        };
+        for theirs in fork.conversations.into_list() {
+            let ours = self.conversations.segments(theirs.key);
+            for segment in theirs.segments {
+                segments::insert(ours, segment);
+            }
+        }
+        join_facts(&mut self.dns, fork.dns, |known, more| {
+            known.count += more.count - 1;
+            repeat(&mut known.first, &mut known.record, &mut known.count, more.first, more.record);
+        });
+        join_facts(&mut self.queries, fork.queries, |known, more| {
+            known.count += more.count - 1;
+            repeat(&mut known.first, &mut known.record, &mut known.count, more.first, more.record);
+        });
+        join_facts(&mut self.names, fork.names, |known, more| {
+            known.count += more.count - 1;
+            known.last = known.last.max(more.last);
+            repeat(&mut known.first, &mut known.record, &mut known.count, more.first, more.record);
+        });
+        join_facts(&mut self.http, fork.http, |known, more| {
+            known.count += more.count - 1;
+            repeat(&mut known.first, &mut known.record, &mut known.count, more.first, more.record);
+        });
+        self.anchors.extend(fork.anchors);
+        self.ssh.extend(fork.ssh);
+        self.mining.extend(fork.mining);
+        for fact in fork.tunnels.into_values() {
+            self.tunnel(fact);
+        }
+        for fact in fork.zones.into_values() {
+            self.zone(fact);
+        }
+        self.files.extend(fork.files);
+        self.probes.extend(fork.probes);
+        for (gpu, (index, points)) in fork.gpu {
+            let ours = self.gpu.entry(gpu).or_insert_with(|| (index, Vec::new()));
+            ours.0 = ours.0.max(index);
+            ours.1.extend(points);
+        }
+        join_facts(&mut self.gpu_processes, fork.gpu_processes, join_process);
+        join_facts(&mut self.alerts, fork.alerts, join_alert);
+        for episode in fork.episodes.into_values() {
+            self.episode(episode);
+        }
+        self.steps.extend(fork.steps);
+        self.results.extend(fork.results);
+        self.texts.extend(fork.texts);
+        for (kind, (count, anomalies)) in fork.anomalies {
+            let (ours, kept) = self.anomalies.entry(kind).or_default();
+            *ours += count;
+            for anomaly in anomalies {
+                keep_anomaly(kept, anomaly);
+            }
+        }
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+}
