@@ -289,7 +289,7 @@ fn labels_handed_out_say_that_there_are_labels() {
         &[1, 0, 0, 20, 0, 0, 0x19, 0x70, 4, 0, 0, 4, 0, 15, 0, 0, 4, 1, 0, 4, 10, 1, 0, 2],
     ]
     .concat();
-    assert_eq!(over_udp(646, &hello), Some(("mpls", Mark::OneSide, None)));
+    assert_eq!(over_udp(646, &hello), Some(("mpls", Mark::Shape, None)), "a lead");
     let mut longer = hello.clone();
     longer[3] = 31;
     assert_eq!(over_udp(646, &longer), None, "its length does not fit");

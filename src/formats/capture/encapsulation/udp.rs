@@ -254,7 +254,7 @@ fn ayiya(datagram: Datagram<'_>) -> Option<Carried<'_>> {
 }
 
 /// Label distribution (RFC 5036 section 3.1): version 1, a length from behind it on, six bytes of identifier, then a
-/// message of a known type whose length fits. It carries nothing, and says that MPLS does.
+/// message of a known type whose length fits. It carries nothing itself: a lead that labels do.
 fn ldp(datagram: Datagram<'_>) -> Option<Carried<'_>> {
     let bytes = datagram.bytes;
     let length = usize::from(be16(bytes, 2)?);
@@ -262,7 +262,8 @@ fn ldp(datagram: Datagram<'_>) -> Option<Carried<'_>> {
     let known = matches!(be16(bytes, 10)?, 0x0001 | 0x0100 | 0x0200 | 0x0201 | 0x0300 | 0x0301 | 0x0400..=0x0404);
     let fits =
         be16(bytes, 0)? == 1 && length + 4 == datagram.stated && (4..=length.saturating_sub(10)).contains(&message);
-    (known && fits).then(|| Carried::closed("mpls").noted("labels handed out by LDP"))
+    let labels = || Carried::closed("mpls").noted("labels handed out by LDP");
+    (known && fits).then(|| Carried { mark: crate::model::Mark::Shape, ..labels() })
 }
 
 /// L2TPv2 (RFC 2661) and v3 (RFC 3931) over UDP.
