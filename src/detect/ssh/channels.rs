@@ -146,20 +146,24 @@ impl Talk<'_> {
             .count()
     }
 
-    /// Channels that the server opened and the client refused: the other end of the forward does not listen.
+    /// Channels that the server opened and the client refused: the other end of the forward does not listen. Counted up
+    /// to the first that the client confirmed: what goes through that one has any size.
     pub(super) fn refused_channels(&self, forward: &Forward) -> u64 {
+        if forward.session {
+            return 0;
+        }
         let confirmation = self.to_server.wire(payload::CONFIRMATION);
-        let pairs = self.messages.windows(2).skip(forward.end.saturating_sub(1)).filter(|pair| match pair {
+        let answers = self.messages.windows(2).skip(forward.end.saturating_sub(1)).filter_map(|pair| match pair {
             [open, answer] => {
-                !self.is_client(open)
-                    && self.is_open(open.length, forward.streamlocal)
-                    && self.is_client(answer)
-                    && answer.length > confirmation
-                    && self.to_server.fits(payload::OPEN_FAILURE, answer.length)
+                let is_open = !self.is_client(open) && self.is_open(open.length, forward.streamlocal);
+                (is_open && self.is_client(answer)).then_some(answer.length)
             }
-            _ => false,
+            _ => None,
         });
-        if forward.session { 0 } else { u64::try_from(pairs.count()).unwrap_or(u64::MAX) }
+        let refused = answers
+            .take_while(|answer| *answer != confirmation)
+            .filter(|answer| *answer > confirmation && self.to_server.fits(payload::OPEN_FAILURE, *answer));
+        u64::try_from(refused.count()).unwrap_or(u64::MAX)
     }
 
     /// Channels to other machines that the client opened and the server confirmed. The first channel of a connection
