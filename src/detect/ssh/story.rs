@@ -73,7 +73,11 @@ pub fn story(ssh: &Ssh) -> Option<String> {
     if read.without_session {
         words.push("no session channel (-N)".to_owned());
     }
-    words.extend(talk.typing());
+    // Without a session nobody types; what closes a channel is as short as a key.
+    let has_session = !read.without_session && read.forward.as_ref().is_none_or(|forward| forward.session);
+    if has_session {
+        words.extend(talk.typing());
+    }
     let moved = |from: u64, to: u64| from >= TRANSFER && from / ONE_SIDED >= to;
     let (up, down) = if ssh.role_inverted { (ssh.bytes_in, ssh.bytes_out) } else { (ssh.bytes_out, ssh.bytes_in) };
     if moved(up, down) {

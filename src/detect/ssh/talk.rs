@@ -1,5 +1,7 @@
 //! The encrypted part of a session, and where its login ends.
 
+use std::collections::BTreeMap;
+
 use std::borrow::Cow;
 
 use crate::formats::capture::ssh_sizes::{SshSizes, payload};
@@ -171,19 +173,22 @@ impl<'a> Talk<'a> {
     }
 
     /// Keys typed inside of an SSH session inside of a channel: an encrypted keystroke of 36 to 52 bytes, sent by one
-    /// side and echoed by the other. Whether the server leads.
+    /// side and echoed by the other. All keys of a session are of one length, and so are their echoes: the pair that
+    /// comes most often.
     pub(super) fn nested_keys(&self) -> u32 {
         let inner = 45..=61;
-        let pairs = self.messages.windows(2).skip(self.login).filter(|pair| match pair {
-            [key, echo] => {
-                !self.is_client(key)
-                    && self.is_client(echo)
-                    && self.to_client.fits(inner.clone(), key.length)
-                    && self.to_server.fits(inner.clone(), echo.length)
+        let mut pairs: BTreeMap<(u32, u32), u32> = BTreeMap::new();
+        for pair in self.messages.windows(2).skip(self.login) {
+            let [key, echo] = pair else { continue };
+            if !self.is_client(key)
+                && self.is_client(echo)
+                && self.to_client.fits(inner.clone(), key.length)
+                && self.to_server.fits(inner.clone(), echo.length)
+            {
+                *pairs.entry((key.length, echo.length)).or_default() += 1;
             }
-            _ => false,
-        });
-        u32::try_from(pairs.count()).unwrap_or(u32::MAX)
+        }
+        pairs.into_values().max().unwrap_or_default()
     }
 }
 
