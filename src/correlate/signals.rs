@@ -198,20 +198,16 @@ fn named(event: &Event, attribution: &Attribution, hit: &super::acts::Hit, span:
         event.dst.and_then(|dst| names.of(dst).first().cloned()).map_or_else(String::new, |name| format!(" ({name})"));
     Traced {
         signal: Signal {
-            id: String::new(),
-            behaviour: hit.behaviour,
             kind: format!("{}-traffic", hit.kind),
             // Refused traffic is an attempt.
             confidence: if event.failed { Confidence::Weak } else { Confidence::Strong },
             span: event.timed.then_some(span),
             flow: Some(Flow { src_port: event.src_port, ..event.peers() }),
-            host: None,
             rule: Some(hit.rule.clone()),
             summary: format!("connection to {peer}{name} that the command names, {outcome}{lasted}"),
             domains: event.dst.map(|dst| names.of(dst)).unwrap_or_default(),
-            targets: Vec::new(),
             records: vec![event.record],
-            source: SignalSource::Network,
+            ..Signal::new(hit.behaviour, SignalSource::Network)
         },
         attribution: attribution.clone(),
         timed: event.timed,
@@ -227,19 +223,14 @@ pub(crate) fn from_commands(steps: &Steps<'_>) -> Vec<Traced> {
             let records: BTreeSet<Record> = [Some(step.record), step.result_record].into_iter().flatten().collect();
             all.push(Traced {
                 signal: Signal {
-                    id: String::new(),
-                    behaviour: hit.behaviour,
                     kind: hit.kind.clone(),
                     confidence: hit.confidence,
                     span: steps.times[at].span().filter(|_| steps.times[at].stamped),
-                    flow: None,
                     host: steps.identity.place(&step.episode).and_then(|place| place.host.clone()),
                     rule: Some(hit.rule.clone()),
                     summary: format!("{} (step {})", hit.title, step.index),
-                    domains: Vec::new(),
-                    targets: Vec::new(),
                     records: records.into_iter().collect(),
-                    source: SignalSource::Command,
+                    ..Signal::new(hit.behaviour, SignalSource::Command)
                 },
                 attribution: Attribution { best: None },
                 timed: steps.times[at].stamped,

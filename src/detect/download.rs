@@ -4,7 +4,6 @@
 use crate::evidence::Record;
 use crate::intake::{Facts, FileFact, NameFact, NameSource};
 use crate::model::{Behaviour, Confidence, Conversation, File, Signal, SignalSource};
-use crate::time::Span;
 
 /// Files that a machine runs, as they come: strong. Archives and scripts are everyday: weak.
 const PROGRAMS: [&str; 3] = ["elf", "pe", "mach-o"];
@@ -93,19 +92,14 @@ fn signal(fact: &FileFact) -> Signal {
     };
     let strong = is_program || is_notable(file) || misnamed(file).is_some();
     Signal {
-        id: String::new(),
-        behaviour: Behaviour::Download,
         kind: format!("{}-{}", file.kind, file.via),
         confidence: if strong { Confidence::Strong } else { Confidence::Weak },
-        span: fact.span.map(|span| Span { hi: file.last.unwrap_or(span.hi).max(span.hi), ..span }),
+        span: fact.span.map(|span| span.until(file.last)),
         flow: Some(fact.flow),
-        host: None,
-        rule: None,
         summary: format!("{} over {}{name}{host}{called}: {whole}", file.kind, file.via),
         domains: file.host.iter().cloned().collect(),
-        targets: Vec::new(),
         records: vec![Record { evidence: fact.record.evidence, number: fact.record.number }],
-        source: SignalSource::Network,
+        ..Signal::new(Behaviour::Download, SignalSource::Network)
     }
 }
 
@@ -135,22 +129,17 @@ fn host(fact: &NameFact, conversations: &[Conversation]) -> Option<Signal> {
     }
     let last = conversation.segments.last().map(|segment| segment.last);
     Some(Signal {
-        id: String::new(),
-        behaviour: Behaviour::Download,
         kind: (*kind).to_owned(),
         confidence: Confidence::Weak,
-        span: fact.first.map(|span| Span { hi: last.unwrap_or(span.hi).max(span.hi), ..span }),
+        span: fact.first.map(|span| span.until(last)),
         flow: Some(fact.flow),
-        host: None,
-        rule: None,
         summary: format!(
             "TLS to {}: {bytes} bytes came in from its address over {} connections",
             fact.name, fact.count
         ),
         domains: vec![fact.name.clone()],
-        targets: Vec::new(),
         records: vec![fact.record],
-        source: SignalSource::Network,
+        ..Signal::new(Behaviour::Download, SignalSource::Network)
     })
 }
 

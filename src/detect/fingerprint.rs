@@ -1,9 +1,8 @@
 //! Packets that ask a host what it is: nmap's and xprobe's ways to tell operating systems apart.
 
-use crate::evidence::Record;
+use super::seen::cited;
 use crate::intake::{Facts, ProbeFact};
 use crate::model::{Behaviour, Confidence, Oddity, Signal, SignalSource};
-use crate::time::Span;
 
 /// One signal for each pair of hosts of which one fingerprinted the other.
 pub fn hosts(facts: &Facts) -> Vec<Signal> {
@@ -38,32 +37,21 @@ fn signal(fact: &ProbeFact) -> Option<Signal> {
     let confidence = confidence(fact)?;
     let sent = fact.probe.sent.iter().map(|(what, packets)| format!("{packets} {}", what.name()));
     let summary = format!("packets that tell operating systems apart: {}", sent.collect::<Vec<_>>().join(", "));
-    let evidence = fact.record.evidence;
-    let mut records: Vec<Record> = fact.probe.proof.iter().map(|number| Record { evidence, number: *number }).collect();
-    records.push(fact.record);
-    records.sort();
-    records.dedup();
     Some(Signal {
-        id: String::new(),
-        behaviour: Behaviour::Probing,
         kind: "fingerprint".to_owned(),
         confidence,
-        span: fact.span.map(|span| Span { hi: fact.probe.last.unwrap_or(span.hi).max(span.hi), ..span }),
+        span: fact.span.map(|span| span.until(fact.probe.last)),
         flow: Some(fact.flow),
-        host: None,
-        rule: None,
         summary,
-        domains: Vec::new(),
-        targets: Vec::new(),
-        records,
-        source: SignalSource::Network,
+        records: cited(fact.record, &fact.probe.proof),
+        ..Signal::new(Behaviour::Probing, SignalSource::Network)
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evidence::EvidenceId;
+    use crate::evidence::{EvidenceId, Record};
     use crate::model::{Flow, Probe};
 
     fn said(sent: &[(Oddity, u64)]) -> Option<Confidence> {

@@ -120,19 +120,12 @@ fn steps_of(series: &GpuSeries) -> Vec<Signal> {
 
 fn signal(kind: &str, confidence: Confidence, summary: String, span: Option<Span>, records: Vec<Record>) -> Signal {
     Signal {
-        id: String::new(),
-        behaviour: Behaviour::Mining,
         kind: kind.to_owned(),
         confidence,
         span,
-        flow: None,
-        host: None,
-        rule: None,
         summary,
-        domains: Vec::new(),
-        targets: Vec::new(),
         records,
-        source: SignalSource::Gpu,
+        ..Signal::new(Behaviour::Mining, SignalSource::Gpu)
     }
 }
 

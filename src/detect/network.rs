@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::rules::{ConnectionContext, DnsContext, RuleHit, RuleSet};
+use super::seen::cited;
 use super::{Seen, mining, ssh};
 use crate::evidence::Record;
 use crate::intake::{Facts, HashPrice, NameSource};
@@ -17,7 +18,7 @@ const FEWEST_REFUSALS: u64 = 3;
 pub fn protocols(facts: &Facts, prices: &[HashPrice]) -> Vec<Signal> {
     let mut all = mining::discovery(&facts.mining);
     for fact in facts.mining.iter().filter(|fact| !mining::is_discovery(&fact.mining.dialect)) {
-        let span = fact.span.map(|span| Span { hi: fact.mining.last.unwrap_or(span.hi).max(span.hi), ..span });
+        let span = fact.span.map(|span| span.until(fact.mining.last));
         if let Some(mut seen) = mining::judge(&fact.mining) {
             if let Some(value) = mining::value(&fact.mining, prices) {
                 seen.summary.push_str(&format!(", {value}"));
@@ -26,7 +27,7 @@ pub fn protocols(facts: &Facts, prices: &[HashPrice]) -> Vec<Signal> {
         }
     }
     for fact in &facts.ssh {
-        let span = fact.span.map(|span| Span { hi: fact.ssh.last.unwrap_or(span.hi).max(span.hi), ..span });
+        let span = fact.span.map(|span| span.until(fact.ssh.last));
         for seen in ssh::judge(&fact.ssh, &fact.flow) {
             all.push(signal(Behaviour::Tunnel, seen, fact.flow, span, fact.record));
         }
@@ -59,7 +60,7 @@ pub fn names(facts: &Facts, rules: &RuleSet) -> Vec<Signal> {
                 peer.map_or_else(String::new, |(dst, port)| format!(" ({})", std::net::SocketAddr::new(dst, port)));
             let times = if fact.count == 1 { String::new() } else { format!(", {} connections", fact.count) };
             let summary = format!("{how} {}{peer}: {}{times}", fact.name, hit.title);
-            let span = fact.first.map(|span| Span { hi: fact.last.unwrap_or(span.hi).max(span.hi), ..span });
+            let span = fact.first.map(|span| span.until(fact.last));
             all.push(named(&hit, "name", summary, &fact.name, Some(fact.flow), span, fact.record));
         }
     }
@@ -134,42 +135,28 @@ pub fn denied(conversations: &[Conversation], known: &[Signal]) -> Vec<Signal> {
         let mut records = vec![record(first.first_record), record(last.last_record)];
         records.dedup();
         all.push(Signal {
-            id: String::new(),
-            behaviour: Behaviour::EgressViolation,
             kind: "denied".to_owned(),
             confidence: Confidence::Strong,
             span: Some(Span { lo: first.first, hi: last.last, basis: first.basis }),
             flow: Some(flow),
-            host: None,
             rule: first.rules.as_slice().first().map(|(rule, _)| rule.clone()),
             summary: format!("{refused} connections to {peer} refused by the firewall over {seconds:.0} s"),
-            domains: Vec::new(),
-            targets: Vec::new(),
             records,
-            source: SignalSource::Network,
+            ..Signal::new(Behaviour::EgressViolation, SignalSource::Network)
         });
     }
     all
 }
 
 fn signal(behaviour: Behaviour, seen: Seen, flow: Flow, span: Option<Span>, record: Record) -> Signal {
-    let evidence = record.evidence;
-    let records: BTreeSet<Record> =
-        seen.records.iter().map(|number| Record { evidence, number: *number }).chain([record]).collect();
     Signal {
-        id: String::new(),
-        behaviour,
+        records: cited(record, &seen.records),
         kind: seen.kind,
         confidence: seen.confidence,
         span,
         flow: Some(flow),
-        host: None,
-        rule: None,
         summary: seen.summary,
-        domains: Vec::new(),
-        targets: Vec::new(),
-        records: records.into_iter().collect(),
-        source: SignalSource::Network,
+        ..Signal::new(behaviour, SignalSource::Network)
     }
 }
 
@@ -183,18 +170,14 @@ fn named(
     record: Record,
 ) -> Signal {
     Signal {
-        id: String::new(),
-        behaviour: hit.behaviour,
         kind: format!("{}-{how}", hit.kind),
         confidence: hit.confidence,
         span,
         flow,
-        host: None,
         rule: Some(hit.id.clone()),
         summary,
         domains: vec![name.to_owned()],
-        targets: Vec::new(),
         records: vec![record],
-        source: SignalSource::Network,
+        ..Signal::new(hit.behaviour, SignalSource::Network)
     }
 }

@@ -261,8 +261,6 @@ fn judge(evidence: EvidenceId, src: IpAddr, burst: &[Try], bounds: Bounds) -> Op
     records.dedup();
     records.truncate(RECORDS_CITED);
     Some(Signal {
-        id: String::new(),
-        behaviour: Behaviour::Probing,
         kind: match (vertical, horizontal) {
             (true, true) => "port-and-host-sweep",
             (false, true) => "host-sweep",
@@ -283,13 +281,10 @@ fn judge(evidence: EvidenceId, src: IpAddr, burst: &[Try], bounds: Bounds) -> Op
             dst_port: if vertical { None } else { port },
             protocol: first.protocol,
         }),
-        host: None,
-        rule: None,
         summary,
-        domains: Vec::new(),
         targets: targets.into_iter().collect(),
         records,
-        source: SignalSource::Network,
+        ..Signal::new(Behaviour::Probing, SignalSource::Network)
     })
 }
 

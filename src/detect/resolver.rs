@@ -89,26 +89,21 @@ fn is_resolver(name: &str) -> bool {
 }
 
 fn named(fact: &NameFact) -> Signal {
-    let span = fact.first.map(|span| Span { hi: fact.last.unwrap_or(span.hi).max(span.hi), ..span });
+    let span = fact.first.map(|span| span.until(fact.last));
     let summary = format!("encrypted DNS: {} connections to {}, the name of a resolver", fact.count, fact.name);
     signal(fact.flow, span, summary, Some(&fact.name), fact.record)
 }
 
 fn signal(flow: Flow, span: Option<Span>, summary: String, name: Option<&str>, record: Record) -> Signal {
     Signal {
-        id: String::new(),
-        behaviour: Behaviour::Tunnel,
         kind: "encrypted-dns".to_owned(),
         confidence: Confidence::Weak,
         span,
         flow: Some(flow),
-        host: None,
-        rule: None,
         summary,
         domains: name.map(str::to_owned).into_iter().collect(),
-        targets: Vec::new(),
         records: vec![record],
-        source: SignalSource::Network,
+        ..Signal::new(Behaviour::Tunnel, SignalSource::Network)
     }
 }
 

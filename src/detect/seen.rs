@@ -1,3 +1,4 @@
+use crate::evidence::Record;
 use crate::model::Confidence;
 
 /// Records cited for a signal of many; its summary gives the full count.
@@ -13,4 +14,13 @@ pub struct Seen {
     pub summary: String,
     /// Numbers of the records that carry the proof, sorted; empty where it is the observation itself.
     pub records: Vec<u64>,
+}
+
+/// The record of a fact with those that prove it, in order, each once.
+pub(super) fn cited(record: Record, proof: &[u64]) -> Vec<Record> {
+    let mut records: Vec<Record> = proof.iter().map(|number| Record { number: *number, ..record }).collect();
+    records.push(record);
+    records.sort();
+    records.dedup();
+    records
 }

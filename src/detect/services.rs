@@ -81,19 +81,14 @@ pub fn tried(conversations: &[Conversation], known: &[Signal]) -> Vec<Signal> {
         let targets: BTreeSet<Flow> = tries.iter().map(|(_, conversation)| conversation.key.flow()).collect();
         let names = names.into_iter().collect::<Vec<_>>().join(", ");
         all.push(Signal {
-            id: String::new(),
-            behaviour: Behaviour::Probing,
             kind: "service-probe".to_owned(),
             confidence: Confidence::Weak,
             span,
             flow: Some(Flow { src: Some(src), protocol: Some(Protocol::TCP), ..Flow::default() }),
-            host: None,
-            rule: None,
             summary: format!("{} targets inside refused or did not answer: {names}", targets.len()),
-            domains: Vec::new(),
             targets: targets.into_iter().collect(),
             records,
-            source: SignalSource::Network,
+            ..Signal::new(Behaviour::Probing, SignalSource::Network)
         });
     }
     all

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::seen::RECORDS_CITED;
+use super::seen::{RECORDS_CITED, cited};
 use crate::evidence::{EvidenceId, Record};
 use crate::intake::{Facts, TunnelFact};
 use crate::model::{Behaviour, Confidence, Flow, Mark, Signal, SignalSource, TunnelClass};
@@ -87,25 +87,15 @@ pub(super) fn signal(fact: &TunnelFact) -> Signal {
         summary.push_str(&format!("; carries {inside}"));
     }
     summary.push_str(&format!("; {}", extent(tunnel.packets, fact.count, fact.span)));
-    let evidence = fact.record.evidence;
-    let mut records: Vec<Record> = tunnel.proof.iter().map(|number| Record { evidence, number: *number }).collect();
-    records.push(fact.record);
-    records.sort();
-    records.dedup();
     Signal {
-        id: String::new(),
-        behaviour: Behaviour::Tunnel,
         kind: kind(fact),
         confidence: confidence(tunnel.mark),
         span: fact.span,
         flow: Some(fact.flow),
-        host: None,
-        rule: None,
         summary,
         domains: fact.targets.iter().filter_map(|target| name_of(target)).collect(),
-        targets: Vec::new(),
-        records,
-        source: SignalSource::Network,
+        records: cited(fact.record, &tunnel.proof),
+        ..Signal::new(Behaviour::Tunnel, SignalSource::Network)
     }
 }
 

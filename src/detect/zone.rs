@@ -110,7 +110,7 @@ fn tunnel(fact: &ZoneFact) -> Option<TunnelFact> {
         proof: fact.proof.clone(),
         ..Tunnel::default()
     };
-    let span = fact.first.map(|span| crate::time::Span { hi: fact.last.unwrap_or(span.hi).max(span.hi), ..span });
+    let span = fact.first.map(|span| span.until(fact.last));
     let targets = if fact.zone.contains('.') { vec![fact.zone.clone()] } else { Vec::new() };
     Some(TunnelFact { flow: fact.flow, tunnel, targets, span, record: fact.record, count: 1 })
 }

@@ -54,7 +54,7 @@ pub(super) fn tunnel_fact(flow: Flow, tunnel: &Tunnel, span: Option<Span>, recor
         flow: Flow { src_port: None, ..flow },
         targets: tunnel.target.iter().cloned().collect(),
         tunnel: Tunnel { target: None, ..tunnel.clone() },
-        span: span.map(|span| Span { hi: tunnel.last.map_or(span.hi, |last| last.max(span.hi)), ..span }),
+        span: span.map(|span| span.until(tunnel.last)),
         record,
         count: 1,
     }

@@ -28,6 +28,27 @@ pub struct Signal {
     pub source: SignalSource,
 }
 
+impl Signal {
+    /// A signal of which no more is known than what it is about: a lead without words, flow or proof, to be filled in.
+    pub fn new(behaviour: Behaviour, source: SignalSource) -> Self {
+        Signal {
+            id: String::new(),
+            behaviour,
+            kind: String::new(),
+            confidence: Confidence::Weak,
+            span: None,
+            flow: None,
+            host: None,
+            rule: None,
+            summary: String::new(),
+            domains: Vec::new(),
+            targets: Vec::new(),
+            records: Vec::new(),
+            source,
+        }
+    }
+}
+
 /// What a signal was seen in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SignalSource {

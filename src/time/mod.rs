@@ -56,6 +56,11 @@ pub struct Span {
 }
 
 impl Span {
+    /// The span with a later end, where one is known.
+    pub fn until(self, last: Option<Instant>) -> Self {
+        Span { hi: last.map_or(self.hi, |last| last.max(self.hi)), ..self }
+    }
+
     /// A span of one instant.
     pub fn at(instant: Instant, basis: Basis) -> Self {
         Span { lo: instant, hi: instant, basis }

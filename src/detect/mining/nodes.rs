@@ -62,23 +62,16 @@ fn signal(group: &[&MiningFact]) -> Option<Signal> {
         .take(PROOF_KEPT)
         .chain(best.mining.proof.iter().map(|number| Record { evidence: best.record.evidence, number: *number }))
         .collect();
-    let spans = group
-        .iter()
-        .filter_map(|fact| fact.span.map(|span| Span { hi: fact.mining.last.unwrap_or(span.hi).max(span.hi), ..span }));
+    let spans = group.iter().filter_map(|fact| fact.span.map(|span| span.until(fact.mining.last)));
     Some(Signal {
-        id: String::new(),
-        behaviour: Behaviour::Mining,
         kind: seen.kind,
         confidence: seen.confidence,
         span: spans.reduce(Span::cover),
         flow: Some(best.flow),
-        host: None,
-        rule: None,
         summary: seen.summary,
-        domains: Vec::new(),
         targets: peers.into_iter().take(PEERS_KEPT).collect(),
         records: records.into_iter().collect(),
-        source: SignalSource::Network,
+        ..Signal::new(Behaviour::Mining, SignalSource::Network)
     })
 }
 
