@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::bytes::be16;
+
 /// An IP packet as far as it was captured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct IpPacket<'a> {
@@ -47,10 +49,6 @@ const MOBILITY: u8 = 135;
 const HOST_IDENTITY: u8 = 139;
 const SHIM6: u8 = 140;
 const MAX_EXTENSIONS: usize = 16;
-
-fn be16(bytes: &[u8], at: usize) -> Option<u16> {
-    bytes.get(at..)?.first_chunk::<2>().map(|value| u16::from_be_bytes(*value))
-}
 
 /// Reads the header of a packet of which `on_wire` bytes were sent and `bytes` captured.
 pub(super) fn parse(bytes: &[u8], on_wire: u32) -> Result<IpPacket<'_>, Fault> {

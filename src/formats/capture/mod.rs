@@ -5,6 +5,7 @@
 //! ([`flows`], [`conversation`], [`stream`]). What conversations carry is read by [`app`].
 
 mod app;
+mod bytes;
 mod carried;
 mod conversation;
 mod echo;

@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::greeting::Sniffed;
 use super::{Emit, Packet, Reader};
+use crate::formats::capture::bytes::be16;
 use crate::model::{Detail, Dns, Flow, Protocol};
 use crate::time::Instant;
 
@@ -67,7 +68,7 @@ pub(super) fn read(bytes: &[u8], family: Family) -> Option<Dns> {
             }
             break;
         };
-        let (Some(kind), Some(class)) = (word(bytes, after), word(bytes, after + 2)) else {
+        let (Some(kind), Some(class)) = (be16(bytes, after), be16(bytes, after + 2)) else {
             if index == 0 {
                 return None;
             }
@@ -120,15 +121,11 @@ pub(super) fn read(bytes: &[u8], family: Family) -> Option<Dns> {
     Some(dns)
 }
 
-fn word(bytes: &[u8], at: usize) -> Option<u16> {
-    bytes.get(at..at.checked_add(2)?)?.try_into().ok().map(u16::from_be_bytes)
-}
-
 /// A resource record: owner, type, and where its data begins and ends.
 fn read_record(bytes: &[u8], at: usize) -> Option<(String, u16, usize, usize)> {
     let (name, after) = read_name(bytes, at)?;
-    let kind = word(bytes, after)?;
-    let length = usize::from(word(bytes, after + 8)?);
+    let kind = be16(bytes, after)?;
+    let length = usize::from(be16(bytes, after + 8)?);
     let data = after + 10;
     let end = data.checked_add(length).filter(|end| *end <= bytes.len())?;
     Some((name, kind, data, end))
@@ -157,7 +154,7 @@ fn read_name(bytes: &[u8], start: usize) -> Option<(String, usize)> {
                 at += 1 + label.len();
             }
             0xc0..=0xff => {
-                let target = usize::from(word(bytes, at)? & 0x3fff);
+                let target = usize::from(be16(bytes, at)? & 0x3fff);
                 after.get_or_insert(at + 2);
                 // Backwards only: no loop can come of it.
                 if target >= at {

@@ -8,6 +8,7 @@ mod ike;
 mod tests;
 mod udp;
 
+use super::bytes::{be16, be32};
 use super::ip::IpPacket;
 use super::link::{self, Opened, Payload};
 use crate::model::{Mark, TunnelClass};
@@ -196,12 +197,4 @@ fn checksum(bytes: &[u8]) -> u16 {
     let sum: u32 = words.sum();
     let folded = (sum & 0xffff) + (sum >> 16);
     ((folded & 0xffff) + (folded >> 16)) as u16
-}
-
-fn be16(bytes: &[u8], at: usize) -> Option<u16> {
-    bytes.get(at..)?.first_chunk::<2>().map(|value| u16::from_be_bytes(*value))
-}
-
-fn be32(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes.get(at..)?.first_chunk::<4>().map(|value| u32::from_be_bytes(*value))
 }

@@ -12,6 +12,8 @@ mod tests;
 pub(super) mod verdict;
 mod wan;
 
+use super::bytes::{be16, be32};
+
 pub(super) use ether::is_frame;
 pub(super) use ieee80211::subframes;
 pub(super) use names::name;
@@ -131,11 +133,11 @@ impl<'a> Walk<'a> {
     }
 
     fn be16(&self, at: usize) -> Option<u16> {
-        self.frame.get(at..)?.first_chunk::<2>().map(|value| u16::from_be_bytes(*value))
+        be16(self.frame, at)
     }
 
     fn be32(&self, at: usize) -> Option<u32> {
-        self.frame.get(at..)?.first_chunk::<4>().map(|value| u32::from_be_bytes(*value))
+        be32(self.frame, at)
     }
 
     fn le16(&self, at: usize) -> Option<u16> {

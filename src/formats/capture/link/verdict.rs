@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use super::super::bytes::{be16, be32};
 use crate::formats::firewall::action::action;
 use crate::model::{Action, Connection, Direction};
 
@@ -24,14 +25,6 @@ pub(in super::super) fn verdict(link: u32, frame: &[u8]) -> Option<Connection<'_
 fn text(bytes: &[u8]) -> Option<Cow<'_, str>> {
     let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
     bytes.get(..end).filter(|text| !text.is_empty()).map(String::from_utf8_lossy)
-}
-
-fn be32(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes.get(at..)?.first_chunk::<4>().map(|value| u32::from_be_bytes(*value))
-}
-
-fn be16(bytes: &[u8], at: usize) -> Option<u16> {
-    bytes.get(at..)?.first_chunk::<2>().map(|value| u16::from_be_bytes(*value))
 }
 
 /// Where the packet begins: the stated length of the header, rounded up to the alignment of BPF.

@@ -10,6 +10,7 @@ mod session;
 pub(super) mod stream;
 
 use super::sight::looks_random;
+use crate::formats::capture::bytes::be32;
 
 const SOFT_RESET: u8 = 3;
 const CONTROL: u8 = 4;
@@ -54,15 +55,11 @@ struct Control {
     time: Option<u32>,
 }
 
-fn number(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes.get(at..)?.first_chunk().map(|word| u32::from_be_bytes(*word))
-}
-
 /// The number of the packet and the sender's clock, for replay protection, beside the digest over them. The first byte
 /// of the number may carry flags, which were 0x0a before they were 0x0f.
 fn replay(bytes: &[u8], at: usize, max: u32, digest: usize) -> Option<u32> {
-    let counter = number(bytes, at)?;
-    let time = number(bytes, at.checked_add(4)?)?;
+    let counter = be32(bytes, at)?;
+    let time = be32(bytes, at.checked_add(4)?)?;
     let random = bytes.get(digest..)?.first_chunk().is_some_and(looks_random);
     let flags = matches!(counter >> 24, 0 | 0x0a | 0x0f);
     let believable = random && flags && (1..=max).contains(&(counter & 0x00ff_ffff));
@@ -88,7 +85,7 @@ fn in_clear(opcode: u8, bytes: &[u8]) -> Option<Option<u64>> {
     if opcode == ACK {
         return (count > 0 && rest.is_empty()).then_some(acknowledged);
     }
-    let own = number(rest, 0)?;
+    let own = be32(rest, 0)?;
     let brings = rest.len() > 4;
     let fits = match opcode {
         CLIENT_RESET => count == 0 && own == 0 && !brings,
