@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 
 use super::greeting::{Fit, Greeting};
+use super::sight::Sight;
 use super::{Emit, Packet, Reader, side};
-use crate::model::{Detail, Flow, Mark, Tunnel, TunnelClass};
+use crate::model::{Flow, Mark, Tunnel, TunnelClass};
 use crate::time::Instant;
 
 /// Bytes of a direction that are kept.
@@ -81,17 +82,18 @@ impl Reader for MarkedReader {
         let begun = side(self.begun_by_opener);
         let Some(first) = self.first.filter(|_| self.fits[begun]) else { return };
         let answer = self.answer.filter(|_| self.fits[1 - begun]);
-        let proof = std::iter::once(first.record).chain(answer.map(|answer| answer.record)).collect::<Vec<_>>();
+        let mut sight = Sight::default();
+        for packet in std::iter::once(first).chain(answer) {
+            sight.count(packet);
+            sight.prove(packet);
+        }
         let tunnel = Tunnel {
             protocol: self.service.protocol,
             class: self.service.class,
             mark: if answer.is_some() { Mark::Exchange } else { Mark::OneSide },
-            packets: proof.len() as u64,
             note: Cow::Borrowed(self.service.note),
-            last: Some(last.max(first.at)),
-            proof,
             ..Tunnel::default()
         };
-        emit(&first.observation(self.flow, Detail::Tunnel(tunnel)));
+        sight.report(self.flow, tunnel, last, emit);
     }
 }
