@@ -10,7 +10,6 @@ use super::events::Event;
 use super::jitter::{self, Range, Stratum};
 use super::tokens;
 use super::traced::Traced;
-use super::witnesses::is_private;
 use crate::formats::Kind;
 use crate::model::{Behaviour, Confidence, Flow, SignalSource};
 use crate::time::{Instant, SECOND};
@@ -249,7 +248,10 @@ fn not_theirs(steps: &Steps<'_>, events: &[Event]) -> BTreeMap<Flow, Vec<Instant
     }
     for event in events.iter().filter(|event| event.timed) {
         let theirs = event.src.is_some_and(|src| identity.is_agent(src));
-        if !theirs && event.src.is_some_and(is_private) && event.dst.is_some_and(|dst| !identity.is_agent(dst)) {
+        if !theirs
+            && event.src.is_some_and(crate::model::is_private)
+            && event.dst.is_some_and(|dst| !identity.is_agent(dst))
+        {
             found.entry(event.peers()).or_default().push(event.at);
         }
     }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::seen::{RECORDS_CITED, cited};
 use crate::evidence::{EvidenceId, Record};
 use crate::intake::{Facts, TunnelFact};
-use crate::model::{Behaviour, Confidence, Flow, Mark, Signal, SignalSource, TunnelClass};
+use crate::model::{Behaviour, Confidence, Flow, Mark, Signal, SignalSource, TunnelClass, is_private};
 use crate::time::{SECOND, Span};
 
 /// One signal for each opener, peer and port that spoke a carrying protocol. Encapsulation between inside addresses is
@@ -39,24 +39,7 @@ fn leads_outside(flow: &Flow) -> bool {
 
 /// Addresses that are not routed on the Internet (RFC 6890).
 pub(super) fn is_inside(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => {
-            let shared = v4.octets()[0] == 100 && v4.octets()[1] & 0xc0 == 64;
-            v4.is_private()
-                || v4.is_loopback()
-                || v4.is_link_local()
-                || v4.is_unspecified()
-                || v4.is_multicast()
-                || shared
-        }
-        IpAddr::V6(v6) => {
-            v6.is_loopback()
-                || v6.is_unspecified()
-                || v6.is_multicast()
-                || v6.is_unique_local()
-                || v6.is_unicast_link_local()
-        }
-    }
+    is_private(address) || address.is_unspecified() || address.is_multicast()
 }
 
 fn kind(fact: &TunnelFact) -> String {

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 
 use sha2::{Digest, Sha256};
 
-use super::EvidenceId;
+use super::{EvidenceId, hexadecimal};
 
 /// Compression of a file, told by its first bytes, never by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,9 +146,7 @@ impl Input {
                     }
                 }
             }
-            let digest = sha.finalize();
-            let hex = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-            (hex, length)
+            (hexadecimal(&sha.finalize()), length)
         });
         let mut raw = Blocks { received, used, block: Vec::new(), at: 0 };
         let mut magic = [0; 6];

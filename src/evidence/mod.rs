@@ -8,6 +8,11 @@ pub use anomaly::{Anomaly, AnomalyKind};
 pub use input::{Compression, Head, Input};
 pub use walk::{EvidenceFile, WalkError, walk};
 
+/// A digest as it is written: two lower-case digits a byte.
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Index of an evidence file in the case, in the order of their sorted paths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EvidenceId(pub u32);

@@ -13,7 +13,7 @@ pub mod wallet;
 
 pub use behaviour::{Behaviour, Confidence};
 pub use conversation::{Connection as ConversationStart, Conversation, ConversationKey, Rules, Segment, Segments, Sum};
-pub use flow::{Flow, Protocol};
+pub use flow::{Flow, Protocol, is_private};
 pub use observation::{
     Action, Alert, Certificate, Connection, Detail, Direction, Dns, GpuProcess, GpuSample, Http, Mining, Ntp,
     Observation, Ssh, SshMessage, Tls, Work,

@@ -3,6 +3,7 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 
 use super::wallet;
+use crate::evidence::hexadecimal;
 
 /// A name that leads to a person or an account: a wallet, a login, a worker. Shown, it is a mask of itself that is the
 /// same wherever the name is the same; [`Secret::reveal`] gives the name.
@@ -56,7 +57,7 @@ fn masked(text: &str) -> String {
 /// First four, last four and 32 bits of a digest: enough to match two sights of one name, not enough to pay it. Of
 /// short names the digest alone is shown.
 pub fn mask(name: &str) -> String {
-    let digest: String = Sha256::digest(name.as_bytes()).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let digest = hexadecimal(Sha256::digest(name.as_bytes()).get(..4).unwrap_or_default());
     let length = name.chars().count();
     if length < 16 {
         return format!("…#{digest}");

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use super::escape;
 use super::lines::SCHEMA;
 use crate::detect::rules::RuleSet;
+use crate::evidence::hexadecimal;
 use crate::intake::Source;
 
 /// The manifest.
@@ -57,7 +58,7 @@ pub struct FileHash {
 impl FileHash {
     /// The hash of bytes in memory.
     pub fn of(path: &str, bytes: &[u8]) -> Self {
-        let sha256 = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = hexadecimal(&Sha256::digest(bytes));
         FileHash { path: path.to_owned(), bytes: bytes.len() as u64, sha256 }
     }
 }

@@ -5,13 +5,13 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::{ROW_OF_FAILURES, is_private};
+use super::ROW_OF_FAILURES;
 use crate::correlate::attribute::Steps;
 use crate::correlate::clocks::Clocks;
 use crate::correlate::events::Event;
 use crate::correlate::tokens::{self, Token};
 use crate::intake::CaseFile;
-use crate::model::Flow;
+use crate::model::{Flow, is_private};
 use crate::time::{Instant, SECOND};
 
 pub(super) struct Lookup<'a> {

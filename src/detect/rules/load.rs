@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use super::indicator::{self, Indicator, IndicatorValue};
 use super::lint::{self, LintLevel, LintMessage};
 use super::{LogSource, RuleInfo, RuleSet};
+use crate::evidence::hexadecimal;
 use crate::model::{Behaviour, Confidence};
 
 /// Bound on the size of one rule file, in bytes.
@@ -84,7 +85,7 @@ pub(super) fn build(mut files: Files, mut messages: Vec<LintMessage>) -> RuleSet
         hash.update((bytes.len() as u64).to_be_bytes());
         hash.update(bytes);
     }
-    let version = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let version = hexadecimal(&hash.finalize());
     let mut rules = Vec::new();
     let mut compiled = Vec::new();
     let mut indicators: Vec<Indicator> = Vec::new();

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::greeting::{Binary, Fit, Greeting};
 use super::{Emit, Packet, Reader};
+use crate::evidence::hexadecimal;
 use crate::model::{Detail, File, Flow};
 use crate::time::Instant;
 
@@ -123,7 +124,7 @@ impl Watch {
             media_type: announced.media_type.map(short),
             bytes,
             announced: announced.length,
-            sha256: hash.map(|hash| hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
+            sha256: hash.map(|hash| hexadecimal(&hash.finalize())),
             to_opener,
             last: Some(last),
         };

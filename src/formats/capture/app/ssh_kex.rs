@@ -1,5 +1,6 @@
 //! SSH algorithm negotiation (RFC 4253 section 7.1) and HASSH.
 
+use crate::evidence::hexadecimal;
 use md5::{Digest, Md5};
 
 /// The name-lists of a KEXINIT, as sent.
@@ -61,7 +62,7 @@ impl KexInit {
 
 fn hassh(kex: &str, cipher: &str, mac: &str, compression: &str) -> String {
     let digest = Md5::digest(format!("{kex};{cipher};{mac};{compression}"));
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&digest)
 }
 
 /// The first name of the client's list that the server's has too.

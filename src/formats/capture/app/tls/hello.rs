@@ -4,6 +4,7 @@ use md5::Md5;
 use sha2::{Digest, Sha256};
 use tls_parser::{TlsCipherSuite, parse_tls_handshake_client_hello};
 
+use crate::evidence::hexadecimal;
 use crate::model::Tls;
 
 /// What carries the handshake: the first letter of a JA4.
@@ -228,10 +229,6 @@ fn four_digits(value: &u16) -> String {
 
 fn joined(values: &[u16], separator: &str, digits: fn(&u16) -> String) -> String {
     values.iter().map(digits).collect::<Vec<_>>().join(separator)
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// MD5 of version, ciphers, extensions, groups and point formats, in decimal digits, without GREASE.
