@@ -237,7 +237,7 @@ fn noise(length: usize, mut state: u64) -> Vec<u8> {
 fn every_format_survives_nothing_and_noise() {
     let printable: Vec<u8> =
         noise(64 << 10, 2).into_iter().map(|byte| if byte % 61 == 0 { b'\n' } else { 32 + byte % 95 }).collect();
-    for format in registry::FORMATS {
+    for format in registry::FORMATS.iter() {
         let nothing = read(*format, "nothing", b"");
         assert_eq!(nothing.records, 0, "{}", format.id());
         assert!(nothing.observations.is_empty() && nothing.steps.is_empty(), "{}", format.id());
@@ -252,12 +252,7 @@ fn every_format_survives_nothing_and_noise() {
             assert!(!found.unread.is_empty() || !found.anomalies.is_empty(), "{} passes over noise", format.id());
         }
         for head in [Vec::new(), noise(64 << 10, 3), printable.clone()] {
-            let head = Head {
-                name: "noise".to_owned(),
-                bytes: head,
-                whole: true,
-                compression: coincident::evidence::Compression::None,
-            };
+            let head = Head::from_bytes("noise", &head);
             assert!(!matches!(format.probe(&head), Match::Certain(_)), "{} is certain of noise", format.id());
         }
     }
@@ -296,7 +291,7 @@ fn the_documentation_names_every_format() {
         .split_whitespace()
         .collect::<Vec<_>>()
         .join(" ");
-    for format in registry::FORMATS {
+    for format in registry::FORMATS.iter() {
         for (what, text) in [
             ("id", format!("## `{}`", format.id())),
             ("title", format.title().to_owned()),

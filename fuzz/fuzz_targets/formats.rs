@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use coincident::evidence::{Compression, EvidenceId, Head, Input};
+use coincident::evidence::{EvidenceId, Head, Input};
 use coincident::formats::{Collector, registry};
 use coincident::time::TimeContext;
 use libfuzzer_sys::fuzz_target;
@@ -10,12 +10,7 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|data: &[u8]| {
     let Some((first, bytes)) = data.split_first() else { return };
     let Some(format) = registry::FORMATS.get(usize::from(*first) % registry::FORMATS.len()) else { return };
-    let head = Head {
-        name: "fuzz".to_owned(),
-        bytes: bytes[..bytes.len().min(Head::LENGTH)].to_vec(),
-        whole: bytes.len() <= Head::LENGTH,
-        compression: Compression::None,
-    };
+    let head = Head::from_bytes("fuzz", bytes);
     // All formats look at every head, also those that another one will read.
     let candidates = registry::probe(&head);
     assert!(candidates.windows(2).all(|pair| pair[0].matched.rank() >= pair[1].matched.rank()));

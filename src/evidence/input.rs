@@ -1,11 +1,14 @@
+use std::any::Any;
 use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::path::Path;
+use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::thread::JoinHandle;
 
 use sha2::{Digest, Sha256};
 
+use super::encoding::decoded;
 use super::{EvidenceId, hexadecimal};
 
 /// Compression of a file, told by its first bytes, never by its name.
@@ -52,7 +55,7 @@ impl Compression {
 }
 
 /// The beginning of a file after decompression: what probing looks at.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Head {
     /// Shown name of the evidence (relative path).
     pub name: String,
@@ -60,6 +63,7 @@ pub struct Head {
     /// `bytes` is the whole file.
     pub whole: bool,
     pub compression: Compression,
+    derived: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
 impl Head {
@@ -83,13 +87,33 @@ impl Head {
         let compression = Compression::of(&magic[..filled]);
         let raw: Box<dyn Read + Send> = Box::new(Cursor::new(magic[..filled].to_vec()).chain(file));
         let mut bytes = Vec::new();
-        let read = compression.decode(raw)?.take(Self::LENGTH as u64 + 1).read_to_end(&mut bytes);
+        let read = decoded(compression.decode(raw)?)
+            .and_then(|text| text.take(Self::LENGTH as u64 + 1).read_to_end(&mut bytes).map(|_| ()));
         if compression == Compression::None {
             read?;
         }
         let whole = bytes.len() <= Self::LENGTH;
         bytes.truncate(Self::LENGTH);
-        Ok(Head { name: name.to_owned(), bytes, whole, compression })
+        Ok(Head { name: name.to_owned(), bytes, whole, compression, derived: OnceLock::new() })
+    }
+
+    /// Of bytes in memory: the beginning of them.
+    pub fn from_bytes(name: &str, bytes: &[u8]) -> Self {
+        let kept = bytes.get(..Self::LENGTH).unwrap_or(bytes);
+        Head {
+            name: name.to_owned(),
+            bytes: kept.to_vec(),
+            whole: kept.len() == bytes.len(),
+            compression: Compression::None,
+            derived: OnceLock::new(),
+        }
+    }
+
+    /// What `compute` makes of the head: computed for the first who asks and kept for all others, who must ask for the
+    /// same type.
+    pub fn derived<T: Clone + Default + Send + Sync + 'static>(&self, compute: fn(&Head) -> T) -> T {
+        let kept = self.derived.get_or_init(|| Box::new(compute(self)));
+        kept.downcast_ref::<T>().cloned().unwrap_or_default()
     }
 
     /// The head as text, with replacement characters where it is not UTF-8.
@@ -159,7 +183,7 @@ impl Input {
         }
         let compression = Compression::of(&magic[..filled]);
         let raw = Cursor::new(magic[..filled].to_vec()).chain(raw);
-        let reader = compression.decode(Box::new(raw))?;
+        let reader = decoded(compression.decode(Box::new(raw))?)?;
         Ok(Input { name: name.to_owned(), evidence, compression, reader: Some(reader), hasher: Some(hasher) })
     }
 
@@ -174,6 +198,23 @@ impl Input {
         }
     }
 
+    /// The next bytes, at most `length`, which are still to be read.
+    ///
+    /// # Errors
+    /// None: a failure comes again where it stands when the bytes are read.
+    pub fn peek(&mut self, length: u64) -> io::Result<Vec<u8>> {
+        let Some(mut reader) = self.reader.take() else { return Ok(Vec::new()) };
+        let mut bytes = Vec::new();
+        let outcome = reader.by_ref().take(length).read_to_end(&mut bytes);
+        self.reader = Some(Box::new(Cursor::new(bytes.clone()).chain(Failing(outcome.err())).chain(reader)));
+        Ok(bytes)
+    }
+
+    /// Reads on through a filter.
+    pub fn through(&mut self, filter: impl FnOnce(Box<dyn Read + Send>) -> Box<dyn Read + Send>) {
+        self.reader = self.reader.take().map(filter);
+    }
+
     /// Closes the input; gives the SHA-256 of the file as it lies on disk (hex) and its length in bytes.
     /// Both are empty for an input made from memory.
     pub fn finish(mut self) -> (String, u64) {
@@ -185,6 +226,15 @@ impl Input {
 impl Read for Input {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         self.reader.as_mut().map_or(Ok(0), |reader| reader.read(into))
+    }
+}
+
+/// A failure in its place.
+struct Failing(Option<io::Error>);
+
+impl Read for Failing {
+    fn read(&mut self, _into: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
     }
 }
 

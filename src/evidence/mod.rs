@@ -1,6 +1,7 @@
 //! The files taken in: found, opened read-only, hashed, decompressed, and named in every statement.
 
 mod anomaly;
+mod encoding;
 mod input;
 mod walk;
 

@@ -6,11 +6,24 @@ use rayon::prelude::*;
 use super::Sink;
 use crate::evidence::{Anomaly, AnomalyKind, Input};
 
-/// Reads one line of a text format. Must not keep state between lines: lines are read in parallel, in any order.
+/// Reads one line of a text format. Must not keep state between lines: lines are read in parallel, in any order. What
+/// header lines say of the lines after them is the one exception, and is handed in.
 pub trait LineReader: Sync {
+    /// What header lines say of the lines that follow: names of columns, for example.
+    type Layout: Clone + Default + Send + Sync;
+
     /// `line` comes without its line break; `number` counts from 1. Calls [`Sink::record`] or [`Sink::unread`] once.
-    fn line(&self, line: &[u8], number: u64, sink: &mut dyn Sink);
+    fn line(&self, line: &[u8], number: u64, layout: &Self::Layout, sink: &mut dyn Sink);
+
+    /// The layout from a header line on, given the one before it. `None` if the line is no header. Only the first line
+    /// of a file and lines that begin like it are asked about (with `#`, if it begins so).
+    fn header(&self, _line: &[u8], _before: &Self::Layout) -> Option<Self::Layout> {
+        None
+    }
 }
+
+/// How much of the first line a repeated header has in common with it.
+const MARK: usize = 24;
 
 const BLOCK: usize = 1 << 20;
 const LONGEST_LINE: usize = 16 << 20;
@@ -25,17 +38,19 @@ const JOINED_EVERY: usize = 128 << 20;
 ///
 /// # Errors
 /// When the input fails; the lines before the failure have been read.
-pub fn read_lines(input: &mut Input, reader: &dyn LineReader, sink: &mut dyn Sink) -> io::Result<()> {
+pub fn read_lines<R: LineReader>(input: &mut Input, reader: &R, sink: &mut dyn Sink) -> io::Result<()> {
     let blocks_at_once = rayon::current_num_threads().max(1) * 2;
     let mut forks: Vec<Mutex<Box<dyn Sink>>> = (0..blocks_at_once).map(|_| Mutex::new(sink.fork())).collect();
     let mut blocks = Blocks::new(input);
-    let mut batch = blocks.take(blocks_at_once);
+    let mut headers = Headers { reader, mark: None, layout: R::Layout::default() };
+    let mut batch = headers.lay_out(blocks.take(blocks_at_once));
     let mut unjoined = 0;
     while !batch.is_empty() {
-        unjoined += batch.iter().map(|block| block.lines.len()).sum::<usize>();
-        let ((), next) = rayon::join(|| read_batch(&batch, reader, &forks), || blocks.take(blocks_at_once));
-        blocks.recycle(batch);
-        batch = next;
+        unjoined += batch.iter().map(|(block, _)| block.lines.len()).sum::<usize>();
+        let mark = headers.mark.clone().unwrap_or_default();
+        let ((), next) = rayon::join(|| read_batch(&batch, reader, &mark, &forks), || blocks.take(blocks_at_once));
+        blocks.recycle(batch.into_iter().map(|(block, _)| block));
+        batch = headers.lay_out(next);
         if unjoined >= JOINED_EVERY {
             unjoined = 0;
             for fork in &mut forks {
@@ -62,17 +77,73 @@ pub fn read_lines(input: &mut Input, reader: &dyn LineReader, sink: &mut dyn Sin
 
 /// There is a fork for every block, and a block takes the first that is free: as many are used as there are threads, so
 /// that what they hold is held few times and stays near the processor.
-fn read_batch(batch: &[Block], reader: &dyn LineReader, forks: &[Mutex<Box<dyn Sink>>]) {
-    batch.par_iter().zip(forks.par_iter()).for_each(|(block, own)| {
+fn read_batch<R: LineReader>(batch: &[(Block, R::Layout)], reader: &R, mark: &[u8], forks: &[Mutex<Box<dyn Sink>>]) {
+    batch.par_iter().zip(forks.par_iter()).for_each(|((block, layout), own)| {
         let free = forks.iter().find_map(|fork| fork.try_lock().ok());
         let mut sink = free.unwrap_or_else(|| own.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut layout = layout.clone();
         for (line, number) in block.lines.split(|byte| *byte == b'\n').zip(block.first_line..) {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
-            if !line.is_empty() {
-                reader.line(line, number, sink.as_mut());
+            if line.is_empty() {
+                continue;
             }
+            if !mark.is_empty()
+                && line.starts_with(mark)
+                && let Some(next) = reader.header(line, &layout)
+            {
+                layout = next;
+                continue;
+            }
+            reader.line(line, number, &layout, sink.as_mut());
         }
     });
+}
+
+/// Follows the header lines of a file from block to block, ahead of those who read the lines.
+struct Headers<'r, R: LineReader> {
+    reader: &'r R,
+    /// What lines begin with that may be headers: known from the first line on, empty if that is none.
+    mark: Option<Vec<u8>>,
+    layout: R::Layout,
+}
+
+impl<R: LineReader> Headers<'_, R> {
+    /// Gives each block the layout that its first line is under.
+    fn lay_out(&mut self, blocks: Vec<Block>) -> Vec<(Block, R::Layout)> {
+        blocks
+            .into_iter()
+            .map(|block| {
+                let before = self.layout.clone();
+                self.follow(&block.lines);
+                (block, before)
+            })
+            .collect()
+    }
+
+    fn follow(&mut self, lines: &[u8]) {
+        if self.mark.is_none() {
+            let first = lines.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+            let Some(first) = first.into_iter().find(|line| !line.is_empty()) else { return };
+            let is_header = self.reader.header(first, &self.layout).is_some();
+            let length = if first.first() == Some(&b'#') { 1 } else { first.len().min(MARK) };
+            self.mark = Some(if is_header { first.get(..length).unwrap_or_default().to_vec() } else { Vec::new() });
+        }
+        let mark = self.mark.as_deref().unwrap_or_default();
+        if mark.is_empty() {
+            return;
+        }
+        let mut from = 0;
+        while let Some(found) = lines.get(from..).and_then(|rest| memchr::memmem::find(rest, mark)) {
+            let at = from + found;
+            let end = memchr::memchr(b'\n', &lines[at..]).map_or(lines.len(), |length| at + length);
+            let line = lines.get(at..end).unwrap_or_default();
+            let begins = at == 0 || lines.get(at - 1) == Some(&b'\n');
+            if begins && let Some(next) = self.reader.header(line.strip_suffix(b"\r").unwrap_or(line), &self.layout) {
+                self.layout = next;
+            }
+            from = if begins { end } else { at + mark.len() };
+        }
+    }
 }
 
 /// Whole lines, and the number of the first.
@@ -103,8 +174,8 @@ impl<'i> Blocks<'i> {
         Blocks { input, rest, next_line: 1, skipping: false, ended: false, outcome: Ok(()), too_long, spare }
     }
 
-    fn recycle(&mut self, batch: Vec<Block>) {
-        self.spare.extend(batch.into_iter().map(|block| block.lines).filter(|lines| lines.capacity() <= BLOCK * 2));
+    fn recycle(&mut self, batch: impl Iterator<Item = Block>) {
+        self.spare.extend(batch.map(|block| block.lines).filter(|lines| lines.capacity() <= BLOCK * 2));
     }
 
     /// The next blocks, at most `count`; none at the end.
@@ -180,7 +251,9 @@ mod tests {
     struct Echo;
 
     impl LineReader for Echo {
-        fn line(&self, line: &[u8], number: u64, sink: &mut dyn Sink) {
+        type Layout = ();
+
+        fn line(&self, line: &[u8], number: u64, (): &(), sink: &mut dyn Sink) {
             sink.unread(number, "", line);
         }
     }

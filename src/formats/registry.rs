@@ -1,14 +1,22 @@
 //! Every format, in one list. Adding one costs a line here.
 
+use std::sync::LazyLock;
+
 use super::{Format, Match, capture, firewall, gpu, transcript};
 use crate::evidence::Head;
 
-/// All formats, in the order of documentation.
+/// The formats of logs: one for each dialect of [`firewall::DIALECTS`].
+static LOGS: LazyLock<Vec<firewall::Log>> =
+    LazyLock::new(|| firewall::DIALECTS.iter().map(|dialect| firewall::Log(*dialect)).collect());
+
+/// All formats, in the order of documentation: those of logs, and these.
+pub static FORMATS: LazyLock<Vec<&'static dyn Format>> = LazyLock::new(|| {
+    let logs = LOGS.iter().map(|log| log as &dyn Format);
+    logs.chain(OTHERS.iter().copied()).collect()
+});
+
 #[rustfmt::skip]
-pub static FORMATS: &[&dyn Format] = &[
-    &firewall::iptables::Iptables,
-    &firewall::sshd::Sshd,
-    &firewall::conntrack::Conntrack,
+static OTHERS: &[&dyn Format] = &[
     &capture::pcap::Pcap,
     &capture::pcapng::PcapNg,
     &gpu::QueryGpu,

@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use super::{File, Flow, Mark, Probe, Secret, Tunnel};
+use super::{Behaviour, File, Flow, Mark, Probe, Secret, Tunnel};
 use crate::time::{Instant, Span};
 
 /// What one record says happened.
@@ -113,14 +113,29 @@ pub struct Connection<'a> {
     pub rule: Option<Cow<'a, str>>,
     pub in_interface: Option<Cow<'a, str>>,
     pub out_interface: Option<Cow<'a, str>>,
-    /// The other side of address translation, where the record shows it: the opener's translated address and port.
-    pub nat_src: Option<(IpAddr, u16)>,
+    /// The other side of address translation, where the record shows it: the opener's translated address, and its port if known.
+    pub nat_src: Option<(IpAddr, Option<u16>)>,
     /// The peer's translated address and port.
-    pub nat_dst: Option<(IpAddr, u16)>,
+    pub nat_dst: Option<(IpAddr, Option<u16>)>,
     /// TCP state, conntrack event or flag letters as the record has them.
     pub state: Option<Cow<'a, str>>,
     /// The peer answered (both ways seen). `None` if the record cannot tell.
     pub answered: Option<bool>,
+    /// When the record itself was written, where that is not when the connection began.
+    pub written: Option<Instant>,
+    pub in_zone: Option<Cow<'a, str>>,
+    pub out_zone: Option<Cow<'a, str>>,
+    pub user: Option<Cow<'a, str>>,
+    /// The application or service as the device names it.
+    pub application: Option<Cow<'a, str>>,
+    /// Host name of the peer: from SNI, the HTTP host or URL, or a reverse lookup of the device.
+    pub domain: Option<Cow<'a, str>>,
+    /// The device's own number or id of the session.
+    pub session: Option<Cow<'a, str>>,
+    /// Initial or first seen TCP sequence number of the opener (RFC 9293), for exact pairs with captures.
+    pub tcp_sequence: Option<u32>,
+    pub process: Option<Cow<'a, str>>,
+    pub pid: Option<u32>,
 }
 
 /// A DNS message.
@@ -354,6 +369,10 @@ pub struct Alert<'a> {
     pub category: Cow<'a, str>,
     pub message: Cow<'a, str>,
     pub user: Option<Cow<'a, str>>,
+    /// What the sensor did about it.
+    pub action: Option<Action>,
+    /// The behaviour that the sensor's own words name ("Mining Behavior", "ET COINMINER"), if they name one.
+    pub behaviour: Option<Behaviour>,
 }
 
 fn owned(text: &Option<Cow<'_, str>>) -> Option<Cow<'static, str>> {
@@ -369,6 +388,13 @@ impl Observation<'_> {
                 in_interface: owned(&c.in_interface),
                 out_interface: owned(&c.out_interface),
                 state: owned(&c.state),
+                in_zone: owned(&c.in_zone),
+                out_zone: owned(&c.out_zone),
+                user: owned(&c.user),
+                application: owned(&c.application),
+                domain: owned(&c.domain),
+                session: owned(&c.session),
+                process: owned(&c.process),
                 ..*c
             }),
             Detail::Dns(dns) => Detail::Dns(dns.clone()),
@@ -392,6 +418,7 @@ impl Observation<'_> {
                 category: Cow::Owned(alert.category.to_string()),
                 message: Cow::Owned(alert.message.to_string()),
                 user: owned(&alert.user),
+                ..*alert
             }),
             Detail::Other(text) => Detail::Other(Cow::Owned(text.to_string())),
         };

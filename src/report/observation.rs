@@ -1,5 +1,7 @@
 //! Rows of the timeline: an observation or a step, flat, under the names of the JSON schema.
 
+use std::net::IpAddr;
+
 use super::details::{
     Said, corrected, dns_row, file_row, finite, http_row, mining_row, probe_row, socket, ssh_row, tls_row, tunnel_row,
 };
@@ -11,6 +13,11 @@ use crate::time::Span;
 
 fn placed(span: Option<Span>, offset: OffsetNs) -> Option<Span> {
     span.filter(|span| span.basis.is_dated()).map(|span| span.shifted(offset.saturating_neg()))
+}
+
+/// A translated end of a connection.
+fn translated(ip: IpAddr, port: Option<u16>) -> String {
+    port.map_or_else(|| ip.to_string(), |port| socket(ip, port).to_string())
 }
 
 /// When an observation happened on the reference clock. `None` if nothing dates it.
@@ -63,10 +70,20 @@ pub fn observation_row(observation: &Observation<'_>, source: &Source, offset: O
             said.text("state", connection.state.as_deref());
             said.text("in", connection.in_interface.as_deref());
             said.text("out", connection.out_interface.as_deref());
-            said.shown("nat-src", connection.nat_src.map(|(ip, port)| socket(ip, port)));
-            said.shown("nat-dst", connection.nat_dst.map(|(ip, port)| socket(ip, port)));
+            said.shown("nat-src", connection.nat_src.map(|(ip, port)| translated(ip, port)));
+            said.shown("nat-dst", connection.nat_dst.map(|(ip, port)| translated(ip, port)));
             said.shown("answered", connection.answered);
+            said.text("from-zone", connection.in_zone.as_deref());
+            said.text("to-zone", connection.out_zone.as_deref());
+            said.text("user", connection.user.as_deref());
+            said.text("session", connection.session.as_deref());
+            said.shown("tcp-sequence", connection.tcp_sequence);
             said.shown("last", corrected(connection.last, offset));
+            said.shown("written", corrected(connection.written, offset));
+            row.app = connection.application.as_ref().map(|application| application.to_string());
+            row.domain = connection.domain.as_ref().map(|domain| domain.to_string());
+            row.process = connection.process.as_ref().map(|process| process.to_string());
+            row.pid = connection.pid;
             row.message = said.done();
         }
         Detail::Dns(dns) => dns_row(dns, &mut row),
@@ -97,11 +114,13 @@ pub fn observation_row(observation: &Observation<'_>, source: &Source, offset: O
             row.process = process.process.as_ref().map(|name| name.to_string());
             row.memory_used_mib = finite(process.memory_used_mib);
         }
-        Detail::Alert(Alert { category, message, user }) => {
+        Detail::Alert(Alert { category, message, user, action, behaviour }) => {
+            row.action = action.map(|action| action.name());
             row.rule = Some(category.to_string());
             let mut said = Said::default();
             said.text("", Some(message));
             said.text("user", user.as_deref());
+            said.shown("behaviour", behaviour.map(|behaviour| behaviour.name()));
             row.message = said.done();
         }
         Detail::Other(text) => row.message = Some(text.to_string()),

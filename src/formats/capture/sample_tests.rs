@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::evidence::{AnomalyKind, Compression, EvidenceId, Head, Input};
+use crate::evidence::{AnomalyKind, EvidenceId, Head, Input};
 use crate::formats::{Collector, Match, registry};
 use crate::model::{Connection, Detail, Observation};
 use crate::time::{Basis, TimeContext};
@@ -165,7 +165,7 @@ fn a_declared_offset_moves_first_and_last() {
 fn samples_are_recognised_by_their_own_format_alone() {
     for format in ["pcap", "pcapng"] {
         for (sample, bytes) in samples(format) {
-            let head = Head { name: sample.name.clone(), bytes, whole: true, compression: Compression::None };
+            let head = Head::from_bytes(&sample.name, &bytes);
             let candidates = registry::probe(&head);
             assert_eq!(candidates.len(), 1, "{}: {candidates:?}", sample.name);
             assert_eq!(candidates[0].format, format, "{}", sample.name);

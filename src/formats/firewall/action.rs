@@ -28,6 +28,51 @@ pub(in crate::formats) fn action(prefix: &[u8]) -> Option<Action> {
     if both && !last_counts { None } else { found }
 }
 
+/// What the value of an action field says: the words of [`action`], and those of devices that write one word of their own
+/// (`reset-both`, `allowedOnNoRuleMatch`, `Block with reset`). To watch, to log and to alert is to allow.
+pub(crate) fn verdict(value: &[u8]) -> Option<Action> {
+    if let Some(found) = action(value) {
+        return Some(found);
+    }
+    let begins = |words: &[&str]| {
+        words
+            .iter()
+            .any(|word| value.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word.as_bytes())))
+    };
+    const DENY: [&str; 19] = [
+        "deny",
+        "denied",
+        "drop",
+        "block",
+        "reject",
+        "reset",
+        "discard",
+        "refuse",
+        "sinkhole",
+        "quarantine",
+        "prevent",
+        "terminate",
+        "prohibit",
+        "isolate",
+        "kill",
+        "not allowed",
+        "not-allowed",
+        "policy_discard",
+        "tcp-rst",
+    ];
+    const ALLOW: [&str; 12] = [
+        "allow", "accept", "permit", "pass", "alert", "monitor", "detect", "log", "bypass", "trust", "inspect",
+        "continue",
+    ];
+    if begins(&DENY) {
+        Some(Action::Deny)
+    } else if begins(&ALLOW) {
+        Some(Action::Allow)
+    } else {
+        None
+    }
+}
+
 fn of_word(word: &[u8]) -> Option<Action> {
     const DENY: [&[u8]; 12] = [
         b"drop",

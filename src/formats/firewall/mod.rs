@@ -1,14 +1,43 @@
-//! Logs of firewalls and connection trackers.
+//! Logs of firewalls, flows, sensors and the machines behind them: who talked to whom, when, allowed or not.
+//!
+//! A format is a [`dialect::Dialect`]: it claims records that are its own and reads them. What wraps records (syslog,
+//! journald, JSON of shippers) is opened by [`record`], how fields are written is known to [`notation`], what they are
+//! called is mapped to [`fields`], and [`mixed`] reads a file line by line, each by the dialect that it is in.
 
 pub(in crate::formats) mod action;
+mod appliance;
 mod bytes;
-pub mod conntrack;
-mod hostlog;
-pub mod iptables;
-mod netfilter;
-pub mod sshd;
+mod census;
+mod dialect;
+mod documents;
+mod fields;
+mod generic;
+mod linux;
+mod mixed;
+mod notation;
+mod record;
+mod sensor;
+mod shape;
 pub mod syslog;
+mod table;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod verdict;
+
+pub use mixed::Log;
+
+use dialect::Dialect;
+
+/// Every dialect of logs, in the order in which records are offered to them: what nobody else writes first, what many
+/// write last.
+#[rustfmt::skip]
+pub(crate) static DIALECTS: &[&dyn Dialect] = &[
+    &linux::iptables::Iptables,
+    &linux::sshd::Sshd,
+    &linux::conntrack::Conntrack,
+    &appliance::fortigate::FortiGate,
+    &sensor::zeek::Zeek,
+    &generic::cef::Cef,
+];

@@ -58,7 +58,7 @@ fn folded(records: &[u64], forks: bool) -> Fold {
         see(Detail::Alert(Alert {
             category: "ssh-login-failed".into(),
             message: format!("attempt {record}").into(),
-            user: None,
+            ..Alert::default()
         }));
         sink.unread(*record, "odd", format!("line {record}").as_bytes());
         sink.anomaly(Anomaly { record: *record, kind: AnomalyKind::Gap, detail: String::new() });

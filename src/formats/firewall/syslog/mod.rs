@@ -5,10 +5,12 @@ mod journald;
 mod stamp;
 #[cfg(test)]
 mod tests;
+mod value;
 
 pub(crate) use journald::entry;
 pub use stamp::Stamp;
 pub(crate) use stamp::{slashed, weekday};
+pub use value::Zone;
 
 use super::bytes::{after_spaces, number, word};
 

@@ -45,7 +45,7 @@ pub(crate) fn month(text: &[u8]) -> Option<u32> {
     (1..).zip(MONTHS).find(|(_, known)| *known == name).map(|(number, _)| number)
 }
 
-fn two(text: &[u8], at: usize) -> Option<u32> {
+pub(super) fn two(text: &[u8], at: usize) -> Option<u32> {
     match text.get(at..at + 2)? {
         [tens @ b'0'..=b'9', ones @ b'0'..=b'9'] => Some(u32::from(tens - b'0') * 10 + u32::from(ones - b'0')),
         _ => None,
@@ -76,7 +76,7 @@ pub(crate) fn clock(text: &[u8]) -> Option<(NaiveTime, i64, usize)> {
 }
 
 /// Nanoseconds, resolution and number of the digits at the beginning of `text`; `None` if there are none.
-fn fraction(text: &[u8]) -> Option<(u32, i64, usize)> {
+pub(super) fn fraction(text: &[u8]) -> Option<(u32, i64, usize)> {
     let length = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let used = length.min(9);
     if used == 0 {
@@ -171,7 +171,7 @@ pub(crate) fn iso(text: &[u8]) -> Option<(Stamp, usize)> {
 }
 
 /// `Z`, `+HH:MM`, `+HHMM` or `+HH`: seconds east of UTC and bytes taken.
-fn offset(text: &[u8]) -> Option<(i32, usize)> {
+pub(super) fn offset(text: &[u8]) -> Option<(i32, usize)> {
     let sign = match text.first()? {
         b'Z' | b'z' => return Some((0, 1)),
         b'+' => 1,

@@ -7,9 +7,9 @@ use std::sync::LazyLock;
 
 use memchr::memmem;
 
-use super::action::action;
-use super::bytes::{address, number, port, text, trim};
-use super::syslog::slashed;
+use crate::formats::firewall::action::action;
+use crate::formats::firewall::bytes::{address, number, port, text, trim};
+use crate::formats::firewall::syslog::{self, slashed};
 use crate::model::{Connection, Direction, Flow, Protocol};
 
 const FIN: u8 = 1;
@@ -39,7 +39,7 @@ pub(super) struct Packet<'a> {
     /// Text before the first field, with what the line has of its own time taken out.
     pub(super) prefix: Cow<'a, [u8]>,
     /// A time inside the prefix, as the firewall of Proxmox VE writes it.
-    pub(super) stamp: Option<super::syslog::Stamp>,
+    pub(super) stamp: Option<syslog::Stamp>,
     input: Option<&'a [u8]>,
     output: Option<&'a [u8]>,
     pub(super) src: Option<IpAddr>,

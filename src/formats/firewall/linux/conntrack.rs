@@ -1,151 +1,95 @@
 //! Connection tracking of Linux: `conntrack -E` and `-L` in every output mode but XML, and `/proc/net/nf_conntrack`.
 
 use std::borrow::Cow;
-use std::io;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::bytes::{address, after_spaces, number, port, text, trim, word};
-use super::syslog;
-use crate::evidence::{Anomaly, AnomalyKind, Head, Input};
-use crate::formats::{Format, Kind, LineReader, Match, Sink, read_lines};
-use crate::model::{Connection, Detail, Flow, Observation, Protocol};
+use crate::evidence::AnomalyKind;
+use crate::formats::firewall::bytes::{address, after_spaces, number, port, text, trim, word};
+use crate::formats::firewall::dialect::{Dialect, Out, Outcome};
+use crate::formats::firewall::record::Record;
+use crate::formats::firewall::syslog;
+use crate::model::{Connection, Detail, Flow, Protocol};
 use crate::time::{Instant, SECOND, Span, TimeContext};
 
 /// The format.
-pub struct Conntrack;
+pub(crate) struct Conntrack;
 
-impl Format for Conntrack {
+impl Dialect for Conntrack {
     fn id(&self) -> &'static str {
         "conntrack"
-    }
-
-    fn kind(&self) -> Kind {
-        Kind::Firewall
     }
 
     fn title(&self) -> &'static str {
         "conntrack -E and -L (plain, -o timestamp, extended, id, ktimestamp in any combination), /proc/net/nf_conntrack"
     }
 
-    fn record_unit(&self) -> &'static str {
-        "line"
+    fn signature(&self) -> &'static str {
+        "conntrack entries (two tuples of src= dst=)"
     }
 
-    fn probe(&self, head: &Head) -> Match {
-        let end = if head.whole { head.bytes.len() } else { memchr::memrchr(b'\n', &head.bytes).unwrap_or(0) };
-        let (mut lines, mut entries) = (0_usize, 0_usize);
-        for line in head.bytes.get(..end).unwrap_or_default().split(|byte| *byte == b'\n') {
-            if !trim(line).is_empty() {
-                lines += 1;
-                entries += usize::from(
-                    entry(line).is_some_and(|entry| entry.original.flow_known() && entry.reply.flow_known()),
-                );
-            }
-        }
-        let reason = format!("{entries} of its first {lines} lines are conntrack entries (two tuples of src= dst=)");
-        match entries {
-            0 => Match::No,
-            _ if entries * 10 >= lines * 9 => Match::Certain(reason),
-            _ if entries * 2 >= lines => Match::Likely(70, reason),
-            _ => Match::No,
-        }
+    fn claims(&self, record: &Record<'_>) -> bool {
+        let cheap = memchr::memmem::find(record.line, b"src=").is_some() && record.json.is_none();
+        (cheap && entry_of(record).is_some()) || record.line.starts_with(b"conntrack v")
     }
 
-    fn read(&self, input: &mut Input, time: &TimeContext, sink: &mut dyn Sink) -> io::Result<()> {
-        let reader = Reader { time: *time, undated: AtomicU64::new(0) };
-        let outcome = read_lines(input, &reader, sink);
-        let undated = reader.undated.load(Ordering::Relaxed);
-        if undated > 0 {
-            sink.anomaly(Anomaly {
-                record: 0,
-                kind: AnomalyKind::UndatedTimes,
-                detail: format!("{undated} entries have no time; record with conntrack -E -o timestamp"),
-            });
-        }
-        outcome
-    }
-}
-
-struct Reader {
-    time: TimeContext,
-    /// A sum, so that the order of lines does not matter.
-    undated: AtomicU64,
-}
-
-impl LineReader for Reader {
-    fn line(&self, line: &[u8], number: u64, sink: &mut dyn Sink) {
-        let bare = entry(line);
-        let (entry, peeled) = match bare {
-            Some(entry) => (entry, None),
-            None => {
-                // Piped into logger(1), or kept by journald.
-                let peeled = syslog::peel(line);
-                match entry(peeled.message) {
-                    Some(entry) if peeled.stamp.is_some() => (entry, Some(peeled)),
-                    _ => {
-                        let own = line.starts_with(b"conntrack v");
-                        let reason = if own { "message of the conntrack program" } else { "no conntrack entry" };
-                        return sink.unread(number, reason, line);
-                    }
-                }
-            }
+    fn read<'r>(&self, record: &'r Record<'r>, out: &mut Out<'_>) -> Outcome {
+        let Some((entry, headed)) = entry_of(record) else {
+            return Err("a message of the conntrack program".into());
         };
-        sink.record();
-        let mut anomaly = |kind, detail| sink.anomaly(Anomaly { record: number, kind, detail });
         if let Some(field) = entry.impossible {
-            anomaly(AnomalyKind::ImpossibleValue, format!("{field} has no readable value; left unknown"));
+            out.anomaly(AnomalyKind::ImpossibleValue, format!("{field} has no readable value; left unknown"));
         }
         if entry.reply.src.is_none() || entry.reply.dst.is_none() {
-            anomaly(
-                AnomalyKind::TruncatedRecord,
-                "the entry ends before its reply tuple; address translation and answer are unknown".to_owned(),
-            );
+            let detail = "the entry ends before its reply tuple; address translation and answer are unknown".to_owned();
+            out.anomaly(AnomalyKind::TruncatedRecord, detail);
         }
-        let (span, last) = self.times(&entry, peeled.and_then(|peeled| peeled.stamp));
+        let header = if headed { record.peeled.stamp } else { None };
+        let (span, last) = times(out.context(), &entry, header);
         if span.is_none() {
-            self.undated.fetch_add(1, Ordering::Relaxed);
+            out.span(None);
         }
-        sink.observation(&Observation {
-            record: number,
-            span,
-            host: peeled.and_then(|peeled| peeled.host).map(text),
-            flow: Some(entry.flow()),
-            detail: Detail::Connection(entry.connection(last)),
-        });
+        let host = record.peeled.host.filter(|_| headed).map(text);
+        out.observe(span, host, Some(entry.flow()), Detail::Connection(entry.connection(last)));
+        Ok(())
+    }
+}
+
+/// The entry of a line, and whether it stands behind a header (piped into logger(1), or kept by journald).
+fn entry_of<'r>(record: &Record<'r>) -> Option<(Entry<'r>, bool)> {
+    match entry(record.line) {
+        Some(entry) => Some((entry, false)),
+        None => entry(record.peeled.message).filter(|_| record.peeled.stamp.is_some()).map(|entry| (entry, true)),
     }
 }
 
 /// Events reach the program that prints them within this time, in nanoseconds.
 const REPORTED_WITHIN: i64 = 50_000_000;
 
-impl Reader {
-    /// When the connection began, as far as the entry tells, and its last moment.
-    ///
-    /// `-o timestamp` is the instant of the event. The end of a connection of known age (`delta-time`) tells when it
-    /// began: the age is the difference of two times that were each cut to whole seconds, so the beginning lies in one
-    /// certain second, or in the one before where the report of the end may have crossed into a new second. The event is
-    /// then its last moment. Without an event time the kernel's local `start` and `stop` count.
-    fn times(&self, entry: &Entry<'_>, header: Option<syslog::Stamp>) -> (Option<Span>, Option<Instant>) {
-        let event = match (entry.stamp, header) {
-            (Some((at, resolution)), _) => Some(self.time.epoch(at, resolution)),
-            (None, Some(stamp)) => stamp.span(&self.time),
-            (None, None) => None,
-        };
-        let kernel = |stamp: Option<syslog::Stamp>| stamp.and_then(|stamp| stamp.span(&self.time));
-        let (start, stop) = (kernel(entry.start), kernel(entry.stop));
-        match (event, entry.age) {
-            (Some(event), Some(age)) if entry.event == Some("DESTROY") => {
-                let age = i64::try_from(age).ok().and_then(|age| age.checked_mul(SECOND)).unwrap_or(i64::MAX);
-                let fraction = event.lo.0.rem_euclid(SECOND);
-                let second = event.lo.plus(-fraction).plus(age.saturating_neg());
-                let lo = if fraction < REPORTED_WITHIN { second.plus(-SECOND) } else { second };
-                let hi = second.plus(SECOND - 1).min(event.hi);
-                (Some(Span { lo, hi, basis: event.basis }), Some(event.hi))
-            }
-            (Some(event), _) => (Some(event), None),
-            (None, _) => (start.or(stop), stop.map(|stop| stop.hi)),
+/// When the connection began, as far as the entry tells, and its last moment.
+///
+/// `-o timestamp` is the instant of the event. The end of a connection of known age (`delta-time`) tells when it
+/// began: the age is the difference of two times that were each cut to whole seconds, so the beginning lies in one
+/// certain second, or in the one before where the report of the end may have crossed into a new second. The event is
+/// then its last moment. Without an event time the kernel's local `start` and `stop` count.
+fn times(time: &TimeContext, entry: &Entry<'_>, header: Option<syslog::Stamp>) -> (Option<Span>, Option<Instant>) {
+    let event = match (entry.stamp, header) {
+        (Some((at, resolution)), _) => Some(time.epoch(at, resolution)),
+        (None, Some(stamp)) => stamp.span(time),
+        (None, None) => None,
+    };
+    let kernel = |stamp: Option<syslog::Stamp>| stamp.and_then(|stamp| stamp.span(time));
+    let (start, stop) = (kernel(entry.start), kernel(entry.stop));
+    match (event, entry.age) {
+        (Some(event), Some(age)) if entry.event == Some("DESTROY") => {
+            let age = i64::try_from(age).ok().and_then(|age| age.checked_mul(SECOND)).unwrap_or(i64::MAX);
+            let fraction = event.lo.0.rem_euclid(SECOND);
+            let second = event.lo.plus(-fraction).plus(age.saturating_neg());
+            let lo = if fraction < REPORTED_WITHIN { second.plus(-SECOND) } else { second };
+            let hi = second.plus(SECOND - 1).min(event.hi);
+            (Some(Span { lo, hi, basis: event.basis }), Some(event.hi))
         }
+        (Some(event), _) => (Some(event), None),
+        (None, _) => (start.or(stop), stop.map(|stop| stop.hi)),
     }
 }
 
@@ -289,7 +233,7 @@ impl<'a> Entry<'a> {
         let (original, reply) = (&self.original, &self.reply);
         let complete = reply.flow_known() && reply.src_port.is_some() == original.dst_port.is_some();
         let translated = |address: Option<IpAddr>, number: Option<u16>, was: (Option<IpAddr>, Option<u16>)| {
-            ((address, number) != was).then_some(address.zip(number)).flatten()
+            ((address, number) != was).then_some(address.map(|address| (address, number))).flatten()
         };
         let (nat_src, nat_dst) = if complete {
             (

@@ -1,71 +1,56 @@
 //! Messages of OpenSSH's sshd (auth.c, sshd.c, packet.c, serverloop.c, loginrec), of PAM on its behalf, and of dropbear.
 
-use std::io;
-
-use super::bytes::{address, leading_number, port, rsplit_once, split_once, text, trim, word};
-use super::hostlog::{self, Census};
-use super::syslog::Peeled;
-use crate::evidence::{Head, Input};
-use crate::formats::{Format, Kind, Match, Sink};
-use crate::model::{Alert, Flow, Protocol};
-use crate::time::TimeContext;
+use crate::formats::firewall::bytes::{address, leading_number, port, rsplit_once, split_once, text, trim, word};
+use crate::formats::firewall::dialect::{Dialect, Out, Outcome};
+use crate::formats::firewall::record::Record;
+use crate::formats::firewall::syslog::Peeled;
+use crate::model::{Alert, Detail, Flow, Protocol};
 
 /// The format.
-pub struct Sshd;
+pub(crate) struct Sshd;
 
-impl Format for Sshd {
+impl Dialect for Sshd {
     fn id(&self) -> &'static str {
         "sshd"
     }
 
-    fn kind(&self) -> Kind {
-        Kind::Firewall
-    }
-
     fn title(&self) -> &'static str {
-        "sshd logins, refusals and sessions (OpenSSH, PAM, dropbear) in syslog, journalctl text or JSON; netfilter lines \
-         between them too"
+        "sshd logins, refusals and sessions (OpenSSH, PAM, dropbear) in syslog, journalctl text or JSON"
     }
 
-    fn record_unit(&self) -> &'static str {
-        "line"
+    fn signature(&self) -> &'static str {
+        "messages of sshd"
     }
 
-    fn probe(&self, head: &Head) -> Match {
-        let census = Census::of(head);
-        let Census { lines, packets, logins, .. } = census;
-        if logins > packets {
-            let reason = format!("{logins} of its first {lines} lines are messages of sshd");
-            if (packets + logins) * 2 >= lines {
-                return Match::Certain(reason);
-            }
-            if census.is_log() {
-                return Match::Likely(80, reason);
-            }
-        }
-        Match::No
+    fn claims(&self, record: &Record<'_>) -> bool {
+        record.json.is_none() && (is_sshd(&record.peeled) || event(&record.peeled).is_some())
     }
 
-    fn read(&self, input: &mut Input, time: &TimeContext, sink: &mut dyn Sink) -> io::Result<()> {
-        hostlog::read(input, time, sink)
+    fn read<'r>(&self, record: &'r Record<'r>, out: &mut Out<'_>) -> Outcome {
+        let Some(event) = event(&record.peeled) else {
+            return Err("a message without a login or session event".into());
+        };
+        let span = out.span(record.peeled.stamp);
+        out.observe(span, record.peeled.host.map(text), event.flow, Detail::Alert(event.alert));
+        Ok(())
     }
 }
 
 /// What a message of sshd says. The server's own address is known only from "Connection from ... on ...".
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Event<'a> {
-    pub(super) alert: Alert<'a>,
-    pub(super) flow: Option<Flow>,
+struct Event<'a> {
+    alert: Alert<'a>,
+    flow: Option<Flow>,
 }
 
 /// Whether the program is sshd (`sshd-session` and `sshd-auth` since OpenSSH 9.8 and 10) or dropbear.
-pub(super) fn is_sshd(peeled: &Peeled<'_>) -> bool {
+fn is_sshd(peeled: &Peeled<'_>) -> bool {
     let name = peeled.program.and_then(|program| program.rsplit(|byte| *byte == b'/').next());
     name.is_some_and(|name| name.starts_with(b"sshd") || name == b"dropbear")
 }
 
 /// Reads a message of sshd. A line without any header is one if it reads like one.
-pub(super) fn event<'a>(peeled: &Peeled<'a>) -> Option<Event<'a>> {
+fn event<'a>(peeled: &Peeled<'a>) -> Option<Event<'a>> {
     let headless = peeled.program.is_none() && peeled.stamp.is_none() && peeled.host.is_none();
     // "error: maximum authentication attempts ..." without a header: its first word looks like a tag.
     let level = peeled.stamp.is_none() && matches!(peeled.program, Some(b"error" | b"fatal"));
@@ -100,7 +85,7 @@ pub(super) fn event<'a>(peeled: &Peeled<'a>) -> Option<Event<'a>> {
         dst_port: local.and_then(|(_, port)| port),
         protocol: Some(Protocol::TCP),
     });
-    Some(Event { alert: Alert { category: category.into(), message: text(shown), user }, flow })
+    Some(Event { alert: Alert { category: category.into(), message: text(shown), user, ..Alert::default() }, flow })
 }
 
 type End = (std::net::IpAddr, Option<u16>);

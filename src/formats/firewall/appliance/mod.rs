@@ -1,0 +1,3 @@
+//! Firewalls that one buys.
+
+pub(crate) mod fortigate;

@@ -1,0 +1,3 @@
+//! Formats that many write, read by their common names where no vendor's reader claims the record.
+
+pub(crate) mod cef;

@@ -1,0 +1,3 @@
+//! Sensors that watch traffic without ruling it.
+
+pub(crate) mod zeek;

@@ -1,0 +1,70 @@
+//! Rows under a header line that names their columns.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::fields::{Field, Fields, Names};
+
+/// What a header says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Table(Arc<Header>);
+
+/// See [`Table`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Header {
+    /// Between cells.
+    pub(crate) delimiter: u8,
+    pub(crate) columns: Vec<String>,
+    /// What each column means.
+    fields: Vec<Option<Field>>,
+    /// Cells that stand for nothing, besides those that do everywhere.
+    pub(crate) unset: Vec<Vec<u8>>,
+    /// What else headers say of the rows: Zeek's `#path`, the zone of a Windows log.
+    pub(crate) about: String,
+}
+
+impl Table {
+    /// A table of these columns. `names` says what they mean.
+    pub(crate) fn new(delimiter: u8, columns: Vec<String>, names: &Names) -> Self {
+        let fields = columns.iter().map(|column| names.get(column.as_bytes())).collect();
+        Table(Arc::new(Header { delimiter, columns, fields, ..Header::default() }))
+    }
+
+    /// The same with more said.
+    pub(crate) fn with(&self, change: impl FnOnce(&mut Header)) -> Self {
+        let mut header = (*self.0).clone();
+        change(&mut header);
+        Table(Arc::new(header))
+    }
+
+    /// No header was seen.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.columns.is_empty()
+    }
+
+    pub(crate) fn header(&self) -> &Header {
+        &self.0
+    }
+
+    /// Where a column stands.
+    pub(crate) fn place(&self, column: &str) -> Option<usize> {
+        self.0.columns.iter().position(|name| name == column)
+    }
+
+    /// The cell of a column, if the row has one and it stands for something.
+    pub(crate) fn cell<'r>(&self, row: &'r [Cow<'_, [u8]>], column: &str) -> Option<&'r [u8]> {
+        let cell = row.get(self.place(column)?)?;
+        (!cell.is_empty() && !self.0.unset.iter().any(|unset| unset[..] == **cell)).then_some(cell)
+    }
+
+    /// The cells whose columns mean something.
+    pub(crate) fn take<'r>(&self, row: &'r [Cow<'_, [u8]>], fields: &mut Fields<'r>) {
+        for (cell, field) in row.iter().zip(&self.0.fields) {
+            if let Some(field) = field
+                && !self.0.unset.iter().any(|unset| unset[..] == **cell)
+            {
+                fields.set(*field, Cow::Borrowed(cell));
+            }
+        }
+    }
+}
