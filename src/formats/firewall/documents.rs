@@ -10,7 +10,7 @@ const WRAPPERS: [&[u8]; 8] = [b"records", b"Records", b"logEvents", b"entries", 
 pub(super) fn is_document(beginning: &[u8]) -> bool {
     let text = beginning.trim_ascii_start();
     match text.first() {
-        Some(b'[') => matches!(text.get(1..).unwrap_or_default().trim_ascii_start().first(), None | Some(b'{' | b']')),
+        Some(b'[') => text.get(1..).unwrap_or_default().trim_ascii_start().first() == Some(&b'{'),
         Some(b'{') => {
             let first = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
             let closed = first.trim_ascii_end().last() == Some(&b'}');
@@ -42,6 +42,9 @@ fn wrapper(text: &[u8]) -> Option<usize> {
 /// How much is looked at to tell a wrapper from an object.
 const AHEAD: usize = 64;
 
+/// Stands on the last line of a document whose list is not closed.
+pub(super) const UNCLOSED: &[u8] = b"[the list of records is not closed";
+
 /// Passes JSON on with each object of the outermost list, or each object outside of any list, on one line. Line breaks
 /// within it follow it as empty lines, so that the number of a line is that of the line on which its object begins; of
 /// several that begin on one line, the later ones count on.
@@ -58,6 +61,8 @@ pub(super) struct Documents<R> {
     escaped: bool,
     /// Line breaks owed.
     breaks: usize,
+    /// Lists that are open around the objects.
+    lists: usize,
 }
 
 impl<R: Read> Documents<R> {
@@ -73,6 +78,7 @@ impl<R: Read> Documents<R> {
             quoted: false,
             escaped: false,
             breaks: 0,
+            lists: 0,
         }
     }
 
@@ -96,6 +102,11 @@ impl<R: Read> Documents<R> {
         self.fill()?;
         let keep = if self.ended { 0 } else { AHEAD };
         if self.at >= self.raw.len() {
+            if std::mem::take(&mut self.lists) > 0 || self.depth > 0 {
+                self.depth = 0;
+                self.ready.push(b'\n');
+                self.ready.extend_from_slice(UNCLOSED);
+            }
             self.ready.extend(std::iter::repeat_n(b'\n', std::mem::take(&mut self.breaks)));
             return Ok(!self.ready.is_empty());
         }
@@ -118,6 +129,7 @@ impl<R: Read> Documents<R> {
                     let breaks = skipped.iter().filter(|byte| **byte == b'\n').count();
                     self.ready.extend(std::iter::repeat_n(b'\n', breaks));
                     self.at += length;
+                    self.lists += 1;
                     return;
                 }
                 self.depth = 1;
@@ -125,7 +137,9 @@ impl<R: Read> Documents<R> {
             }
             b'\n' => self.ready.push(byte),
             // Anything else between objects that is no JSON is passed on, so that it is seen and counted.
-            b'[' | b']' | b'}' | b',' | b' ' | b'\t' | b'\r' => {}
+            b'[' => self.lists += 1,
+            b']' => self.lists = self.lists.saturating_sub(1),
+            b'}' | b',' | b' ' | b'\t' | b'\r' => {}
             _ => self.ready.push(byte),
         }
         self.at += 1;
@@ -207,10 +221,9 @@ mod tests {
         assert!(is_document(wrapped.as_bytes()));
         assert_eq!(objects(wrapped).len(), 3);
         // A blob that is still being written lacks its end.
-        assert_eq!(
-            objects("{\"records\":[\n{\"a\":1},\n{\"a\":2}\n"),
-            [(2, "{\"a\":1}".to_owned()), (3, "{\"a\":2}".to_owned())]
-        );
+        let open = objects("{\"records\":[\n{\"a\":1},\n{\"a\":2}\n");
+        assert_eq!(open[..2], [(2, "{\"a\":1}".to_owned()), (3, "{\"a\":2}".to_owned())]);
+        assert_eq!(open[2].1, String::from_utf8_lossy(UNCLOSED).replace(' ', ""));
         assert_eq!(
             objects("{\n\"a\": 1\n}\n{\n\"a\": 2\n}\n"),
             [(1, "{\"a\":1}".to_owned()), (4, "{\"a\":2}".to_owned())]

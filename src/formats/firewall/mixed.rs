@@ -8,7 +8,7 @@ use super::DIALECTS;
 use super::bytes;
 use super::census::Census;
 use super::dialect::{Dialect, Out, Outcome};
-use super::documents::{Documents, is_document};
+use super::documents::{Documents, UNCLOSED, is_document};
 use super::notation::delimited::cells;
 use super::record::{self, JOURNAL_WITHOUT_MESSAGE, Record};
 use super::shape;
@@ -127,6 +127,11 @@ impl LineReader for Mixed {
     type Layout = Table;
 
     fn line(&self, line: &[u8], number: u64, table: &Table, sink: &mut dyn Sink) {
+        if line == UNCLOSED {
+            let detail = "the document ends before the list of its records does; later ones may be missing".to_owned();
+            sink.anomaly(Anomaly { record: number, kind: AnomalyKind::TruncatedRecord, detail });
+            return;
+        }
         if let Some(own) = self.own
             && !table.is_empty()
         {
