@@ -198,9 +198,9 @@ fn summary(signals: &[&Traced], named_by: Option<&str>) -> String {
         }
         _ => 2,
     };
-    let gpu = of(SignalSource::Gpu);
+    let (host, gpu) = (of(SignalSource::Host), of(SignalSource::Gpu));
     let mut parts: Vec<&str> = Vec::new();
-    for signal in network.iter().take(shown).chain(gpu.iter().take(1)) {
+    for signal in network.iter().take(shown).chain(host.iter().take(1)).chain(gpu.iter().take(1)) {
         if !parts.contains(&signal.summary.as_str()) {
             parts.push(&signal.summary);
         }

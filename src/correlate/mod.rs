@@ -144,6 +144,8 @@ fn detected(intake: &Intake, options: &Options, rules: &RuleSet) -> Vec<Signal> 
         all.extend(detect::download::files(&intake.facts));
         all.extend(detect::download::hosts(&intake.facts, &intake.conversations));
         all.extend(detect::network::names(&intake.facts, rules));
+        all.extend(detect::verdict::sensors(&intake.facts));
+        all.extend(detect::execution::commands(&intake.facts, rules));
         all.extend(detect::network::connections(&intake.conversations, rules));
         all
     };

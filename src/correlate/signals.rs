@@ -105,8 +105,8 @@ fn as_event(signal: &Signal, clocks: &Clocks, names: &Names) -> Event {
     for target in &signal.targets {
         tokens.extend(names.tokens(target.dst, target.dst_port));
     }
-    if signal.source == SignalSource::Gpu {
-        // The program as the GPU named it: the last component of a path.
+    if matches!(signal.source, SignalSource::Gpu | SignalSource::Host) {
+        // The program as the GPU or the machine named it: the last component of a path.
         for word in signal.summary.split_whitespace().filter(|word| word.contains('/')) {
             tokens.extend(
                 word.rsplit('/').next().filter(|name| !name.is_empty()).map(|name| Token::Program(name.to_owned())),

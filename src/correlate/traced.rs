@@ -31,8 +31,9 @@ impl Traced {
         let enough = best.strength.log10_lr >= least && best.strength.p_step >= LEAST_SHARE;
         // What the firewall refused says little by its time alone: the command must have named it.
         let named = self.signal.behaviour != Behaviour::EgressViolation || !best.shared.is_empty();
-        // A poll of a GPU is too coarse to line up by time alone.
-        let seen = self.signal.source != SignalSource::Gpu || !best.shared.is_empty();
+        // A poll of a GPU is too coarse to line up by time alone, and a machine runs programs of many.
+        let by_name = matches!(self.signal.source, SignalSource::Gpu | SignalSource::Host);
+        let seen = !by_name || !best.shared.is_empty();
         (enough && named && seen).then_some(best)
     }
 }

@@ -5,6 +5,7 @@ pub mod command;
 #[cfg(test)]
 mod corpus_tests;
 pub mod download;
+pub mod execution;
 pub mod fingerprint;
 pub mod gpu;
 pub mod mining;
@@ -16,6 +17,7 @@ mod seen;
 pub mod services;
 pub mod ssh;
 pub mod tunnel;
+pub mod verdict;
 pub mod zone;
 
 pub use seen::Seen;

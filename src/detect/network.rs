@@ -54,6 +54,7 @@ pub fn names(facts: &Facts, rules: &RuleSet) -> Vec<Signal> {
                 NameSource::Sni => "TLS to",
                 NameSource::Certificate => "TLS with a certificate for",
                 NameSource::Host => "HTTP to",
+                NameSource::Device => "by the device's word, a connection to",
             };
             let peer = fact.flow.dst.zip(fact.flow.dst_port);
             let peer =

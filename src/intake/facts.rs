@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::zones::ZoneFact;
 use crate::evidence::Record;
-use crate::model::{File, Flow, Http, Mining, Probe, Ssh, Tunnel};
+use crate::model::{Action, Behaviour, File, Flow, Http, Mining, Probe, Ssh, Tunnel};
 use crate::time::{Instant, Span};
 
 /// A name had an address, by a DNS answer.
@@ -38,6 +38,8 @@ pub enum NameSource {
     Certificate,
     /// HTTP Host.
     Host,
+    /// A firewall or proxy names the peer so.
+    Device,
 }
 
 /// A name was spoken to a peer.
@@ -179,6 +181,37 @@ pub struct AlertFact {
     pub count: u64,
 }
 
+/// A sensor's own words name a behaviour: what it says of one opener and one port of one peer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VerdictFact {
+    pub behaviour: Behaviour,
+    /// The sensor's words: a signature or attack, else a category or application.
+    pub message: String,
+    /// "threat" or "category", as of the alert.
+    pub category: String,
+    /// Source port left out.
+    pub flow: Flow,
+    pub host: Option<String>,
+    pub action: Option<Action>,
+    pub first: Option<Span>,
+    pub last: Option<Instant>,
+    pub record: Record,
+    pub count: u64,
+}
+
+/// A program ran, distinct by machine, user and command.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExecutionFact {
+    pub command: String,
+    pub process: Option<String>,
+    pub pid: Option<u32>,
+    pub user: Option<String>,
+    pub host: Option<String>,
+    pub first: Option<Span>,
+    pub record: Record,
+    pub count: u64,
+}
+
 /// All of it. Every list is sorted by evidence and record.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
@@ -196,4 +229,6 @@ pub struct Facts {
     pub gpu: Vec<GpuSeries>,
     pub gpu_processes: Vec<GpuProcessFact>,
     pub alerts: Vec<AlertFact>,
+    pub verdicts: Vec<VerdictFact>,
+    pub executions: Vec<ExecutionFact>,
 }

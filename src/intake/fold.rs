@@ -3,20 +3,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::facts::*;
-use super::merge::{gpu_name, join_process, join_tunnel, repeat};
+use super::merge::{gpu_name, join_execution, join_process, join_tunnel, join_unread, join_verdict, repeat};
 use super::segments;
 use super::source::Unread;
 use super::table::Table;
 use super::zones::{self, ZoneFact};
 use crate::evidence::{Anomaly, AnomalyKind, EvidenceId, Record};
 use crate::model::{
-    Connection, Conversation, ConversationKey, Dns, Episode, EpisodeText, Flow, GpuProcess, GpuSample, Http, Step,
-    StepResult, Tls,
+    Behaviour, Connection, Conversation, ConversationKey, Dns, Episode, EpisodeText, Flow, GpuProcess, GpuSample, Http,
+    Step, StepResult, Tls,
 };
 use crate::time::{Instant, Span};
 
 /// How many distinct requests and server times are kept per evidence; more are counted in an anomaly.
 const DISTINCT_KEPT: usize = 200_000;
+
+/// Reasons for which records are unread that are told apart in one evidence: shapes of lines are whatever was written.
+const REASONS_KEPT: usize = 1_000;
+const OTHER_REASONS: &str = "of many shapes: more than 1,000 kinds of unread records in one file";
 
 /// Names in a certificate up to which they tell whom the client meant.
 const CERTIFICATE_NAMES: usize = 4;
@@ -46,6 +50,8 @@ pub(super) struct Fold {
     gpu: BTreeMap<String, (Option<u32>, Vec<GpuPoint>)>,
     gpu_processes: BTreeMap<(String, Option<u32>, Option<String>), GpuProcessFact>,
     alerts: BTreeMap<(String, Option<String>, Option<IpAddr>), AlertFact>,
+    verdicts: BTreeMap<(Behaviour, Flow, String), VerdictFact>,
+    executions: BTreeMap<(Option<String>, Option<String>, String), ExecutionFact>,
     pub(super) episodes: BTreeMap<String, Episode>,
     pub(super) steps: Vec<Step>,
     pub(super) results: Vec<StepResult>,
@@ -77,11 +83,29 @@ impl Fold {
             gpu: BTreeMap::new(),
             gpu_processes: BTreeMap::new(),
             alerts: BTreeMap::new(),
+            verdicts: BTreeMap::new(),
+            executions: BTreeMap::new(),
             episodes: BTreeMap::new(),
             steps: Vec::new(),
             results: Vec::new(),
             texts: Vec::new(),
             anomalies: BTreeMap::new(),
+        }
+    }
+
+    /// A reason that was not met before. Of more reasons than are kept, the last in order go under one name: which these
+    /// are depends on the reasons alone and not on the order of records.
+    fn new_unread(&mut self, unread: Unread) {
+        self.unread.insert(unread.reason.clone(), unread);
+        if self.unread.len() <= REASONS_KEPT {
+            return;
+        }
+        let last = self.unread.keys().rev().find(|reason| reason.as_str() != OTHER_REASONS).cloned();
+        let Some(mut other) = last.and_then(|last| self.unread.remove(&last)) else { return };
+        other.reason = OTHER_REASONS.to_owned();
+        match self.unread.get_mut(OTHER_REASONS) {
+            Some(known) => join_unread(known, other),
+            None => drop(self.unread.insert(OTHER_REASONS.to_owned(), other)),
         }
     }
 
@@ -99,6 +123,9 @@ impl Fold {
         let segments =
             self.conversations.segments(ConversationKey { evidence: self.evidence, src, dst, dst_port, protocol });
         segments::add(segments, span, flow, record, seen);
+        if let Some(domain) = &seen.domain {
+            self.name(domain, NameSource::Device, flow, Some(span), record.number);
+        }
     }
 
     fn dns(&mut self, flow: Option<Flow>, span: Option<Span>, record: u64, dns: &Dns) {
@@ -228,6 +255,30 @@ impl Fold {
         }
     }
 
+    fn verdict(&mut self, fact: VerdictFact) {
+        let key = (fact.behaviour, fact.flow, fact.message.clone());
+        if self.verdicts.len() >= DISTINCT_KEPT && !self.verdicts.contains_key(&key) {
+            self.omitted += 1;
+            return;
+        }
+        match self.verdicts.entry(key) {
+            Entry::Vacant(entry) => drop(entry.insert(fact)),
+            Entry::Occupied(mut entry) => join_verdict(entry.get_mut(), fact),
+        }
+    }
+
+    fn execution(&mut self, fact: ExecutionFact) {
+        let key = (fact.host.clone(), fact.user.clone(), fact.command.clone());
+        if self.executions.len() >= DISTINCT_KEPT && !self.executions.contains_key(&key) {
+            self.omitted += 1;
+            return;
+        }
+        match self.executions.entry(key) {
+            Entry::Vacant(entry) => drop(entry.insert(fact)),
+            Entry::Occupied(mut entry) => join_execution(entry.get_mut(), fact),
+        }
+    }
+
     fn gpu_sample(&mut self, span: Option<Span>, record: u64, sample: &GpuSample<'_>) {
         let Some(span) = span else {
             self.undated += 1;
@@ -293,6 +344,8 @@ impl Fold {
                 .collect(),
             gpu_processes: self.gpu_processes.into_values().collect(),
             alerts: self.alerts.into_values().collect(),
+            verdicts: self.verdicts.into_values().collect(),
+            executions: self.executions.into_values().collect(),
         };
         facts.dns.sort_by_key(|fact| (fact.record, fact.address));
         facts.queries.sort_by_key(|fact| fact.record);
@@ -306,6 +359,8 @@ impl Fold {
         facts.probes.sort_by_key(|fact| (fact.record, fact.flow));
         facts.gpu_processes.sort_by_key(|fact| fact.first_record);
         facts.alerts.sort_by_key(|fact| fact.record);
+        facts.executions.sort_by_key(|fact| fact.record);
+        facts.verdicts.sort_by_key(|fact| (fact.record, fact.behaviour));
         (conversations, facts)
     }
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use super::facts::{AlertFact, GpuProcessFact, TunnelFact};
+use super::facts::{AlertFact, ExecutionFact, GpuProcessFact, TunnelFact, VerdictFact};
+use super::source::Unread;
 use crate::evidence::{Anomaly, Record};
 use crate::model::{Episode, Flow, Tunnel};
 use crate::time::{Basis, Instant, Span};
@@ -46,6 +47,34 @@ pub(super) fn join_alert(fact: &mut AlertFact, other: AlertFact) {
     if other.record < fact.record {
         (fact.first, fact.record, fact.message, fact.host) = (other.first, other.record, other.message, other.host);
     }
+}
+
+/// The same command, run once more.
+pub(super) fn join_execution(fact: &mut ExecutionFact, other: ExecutionFact) {
+    fact.count += other.count - 1;
+    if other.record < fact.record {
+        (fact.process, fact.pid) = (other.process, other.pid);
+    }
+    repeat(&mut fact.first, &mut fact.record, &mut fact.count, other.first, other.record);
+}
+
+/// Records unread for the same reason: the earliest stands for them.
+pub(super) fn join_unread(known: &mut Unread, other: Unread) {
+    known.count += other.count;
+    if other.first_record < known.first_record {
+        (known.first_record, known.example) = (other.first_record, other.example);
+    }
+}
+
+/// The same words of a sensor about the same ends, once more.
+pub(super) fn join_verdict(fact: &mut VerdictFact, other: VerdictFact) {
+    fact.count += other.count - 1;
+    fact.last = fact.last.max(other.last);
+    if other.record < fact.record {
+        // What is told beside the key is that of the earliest record.
+        (fact.host, fact.action) = (other.host, other.action);
+    }
+    repeat(&mut fact.first, &mut fact.record, &mut fact.count, other.first, other.record);
 }
 
 /// One conversation of a carrying protocol as a fact about opener, peer and port.

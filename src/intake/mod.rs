@@ -25,8 +25,8 @@ pub use case::{
     CaseError, CaseFile, EgressRule, GpuFacts, HashPrice, Host, Pattern, Run, SourceDeclaration, TimeParts,
 };
 pub use facts::{
-    AlertFact, DnsFact, Facts, FileFact, GpuPoint, GpuProcessFact, GpuSeries, HttpFact, MiningFact, NameFact,
-    NameSource, ProbeFact, QueryFact, SshFact, TimeAnchor, TunnelFact,
+    AlertFact, DnsFact, ExecutionFact, Facts, FileFact, GpuPoint, GpuProcessFact, GpuSeries, HttpFact, MiningFact,
+    NameFact, NameSource, ProbeFact, QueryFact, SshFact, TimeAnchor, TunnelFact, VerdictFact,
 };
 pub use segments::BASE_GAP_NS;
 pub use source::{EvidenceAnomaly, Source, Unread};
@@ -306,6 +306,8 @@ fn append(all: &mut Facts, more: Facts) {
     all.gpu.extend(more.gpu);
     all.gpu_processes.extend(more.gpu_processes);
     all.alerts.extend(more.alerts);
+    all.verdicts.extend(more.verdicts);
+    all.executions.extend(more.executions);
 }
 
 impl Options {

@@ -35,6 +35,7 @@ pub enum Detail<'a> {
     GpuSample(GpuSample<'a>),
     GpuProcess(GpuProcess<'a>),
     Alert(Alert<'a>),
+    Execution(Execution<'a>),
     /// Anything else that is worth a place on the timeline, in one line of text.
     Other(Cow<'a, str>),
 }
@@ -56,6 +57,7 @@ impl Detail<'_> {
             Detail::GpuSample(_) => "gpu-sample",
             Detail::GpuProcess(_) => "gpu-process",
             Detail::Alert(_) => "alert",
+            Detail::Execution(_) => "process",
             Detail::Other(_) => "other",
         }
     }
@@ -375,6 +377,19 @@ pub struct Alert<'a> {
     pub behaviour: Option<Behaviour>,
 }
 
+/// A program that ran, as the audit trail of its machine has it (Linux audit `EXECVE`, Windows event 4688).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Execution<'a> {
+    /// Its arguments, joined by blanks, quoted as a shell would where they hold blanks.
+    pub command: Cow<'a, str>,
+    /// Path of the program.
+    pub process: Option<Cow<'a, str>>,
+    pub pid: Option<u32>,
+    pub parent_pid: Option<u32>,
+    pub user: Option<Cow<'a, str>>,
+    pub directory: Option<Cow<'a, str>>,
+}
+
 fn owned(text: &Option<Cow<'_, str>>) -> Option<Cow<'static, str>> {
     text.as_ref().map(|text| Cow::Owned(text.to_string()))
 }
@@ -419,6 +434,13 @@ impl Observation<'_> {
                 message: Cow::Owned(alert.message.to_string()),
                 user: owned(&alert.user),
                 ..*alert
+            }),
+            Detail::Execution(execution) => Detail::Execution(Execution {
+                command: Cow::Owned(execution.command.to_string()),
+                process: owned(&execution.process),
+                user: owned(&execution.user),
+                directory: owned(&execution.directory),
+                ..*execution
             }),
             Detail::Other(text) => Detail::Other(Cow::Owned(text.to_string())),
         };

@@ -54,6 +54,8 @@ impl Signal {
 pub enum SignalSource {
     Network,
     Gpu,
+    /// The audit trail of a machine: a program ran there, whoever started it.
+    Host,
     /// The command of a step: an act recorded by the agent's own transcript, not yet seen by any other witness.
     Command,
 }

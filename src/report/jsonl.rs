@@ -326,6 +326,7 @@ fn signal_source(source: SignalSource) -> &'static str {
     match source {
         SignalSource::Network => "network",
         SignalSource::Gpu => "gpu",
+        SignalSource::Host => "host",
         SignalSource::Command => "command",
     }
 }

@@ -8,8 +8,8 @@ use super::details::{
 use super::jsonl::{locator, times, to_line};
 use super::row::{OffsetNs, Row};
 use crate::intake::Source;
-use crate::model::{Actor, Alert, Detail, Episode, Observation, Step};
-use crate::time::Span;
+use crate::model::{Actor, Alert, Connection, Detail, Episode, Observation, Step};
+use crate::time::{SECOND, Span};
 
 fn placed(span: Option<Span>, offset: OffsetNs) -> Option<Span> {
     span.filter(|span| span.basis.is_dated()).map(|span| span.shifted(offset.saturating_neg()))
@@ -23,6 +23,13 @@ fn translated(ip: IpAddr, port: Option<u16>) -> String {
 /// When an observation happened on the reference clock. `None` if nothing dates it.
 pub fn observation_time(observation: &Observation<'_>, offset: OffsetNs) -> Option<Span> {
     placed(observation.span, offset)
+}
+
+/// When the record of a connection was made, if that is not when the connection began: both have a place on a timeline.
+pub fn written_time(observation: &Observation<'_>, offset: OffsetNs) -> Option<Span> {
+    let Detail::Connection(Connection { written: Some(written), .. }) = &observation.detail else { return None };
+    let span = observation.span?;
+    placed(Some(Span { lo: *written, hi: written.plus(span.hi.since(span.lo).min(SECOND - 1)), ..span }), offset)
 }
 
 /// When a step happened on the reference clock: from its first bound to its last. `None` if nothing dates it.
@@ -121,6 +128,16 @@ pub fn observation_row(observation: &Observation<'_>, source: &Source, offset: O
             said.text("", Some(message));
             said.text("user", user.as_deref());
             said.shown("behaviour", behaviour.map(|behaviour| behaviour.name()));
+            row.message = said.done();
+        }
+        Detail::Execution(execution) => {
+            row.command = Some(execution.command.to_string());
+            row.process = execution.process.as_ref().map(|process| process.to_string());
+            row.pid = execution.pid;
+            let mut said = Said::default();
+            said.shown("parent-pid", execution.parent_pid);
+            said.text("user", execution.user.as_deref());
+            said.text("in", execution.directory.as_deref());
             row.message = said.done();
         }
         Detail::Other(text) => row.message = Some(text.to_string()),

@@ -26,6 +26,10 @@ pub struct Row {
     pub time_hi: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_basis: Option<&'static str>,
+    /// "written" where the time is when the record was made and the connection had begun before: it has a row of its
+    /// own for that. Absent where the time is when it happened or began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_meaning: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<&'static str>,
     pub path: String,
@@ -98,10 +102,11 @@ pub struct Row {
 
 impl Row {
     /// The columns of the CSV timeline.
-    pub const COLUMNS: [&'static str; 41] = [
+    pub const COLUMNS: [&'static str; 42] = [
         "time",
         "time_hi",
         "time_basis",
+        "time_meaning",
         "type",
         "kind",
         "path",
@@ -150,10 +155,11 @@ impl Row {
         }
         let word = |word: Option<&'static str>| word.map(str::to_owned);
         let flag = |flag: bool| flag.then(|| "true".to_owned());
-        let cells: [Option<String>; 41] = [
+        let cells: [Option<String>; 42] = [
             self.time.clone(),
             self.time_hi.clone(),
             word(self.time_basis),
+            word(self.time_meaning),
             word(Some(self.row_type)),
             word(self.kind),
             Some(escape::csv_cell(&self.path).into_owned()),

@@ -233,7 +233,11 @@ fn results_are_whole_and_do_not_depend_on_order_or_threads() {
 fn tables_have_headers_without_rows() {
     let case = case();
     assert!(coincident(&["analyze", "in", "--format", "csv"], case.path()).stdout.starts_with("finding,level,"));
-    assert!(coincident(&["timeline", "in"], case.path()).stdout.starts_with("time,time_hi,time_basis,type,kind,"));
+    assert!(
+        coincident(&["timeline", "in"], case.path())
+            .stdout
+            .starts_with("time,time_hi,time_basis,time_meaning,type,kind,")
+    );
     assert!(coincident(&["clocks", "in"], case.path()).stdout.starts_with(" SOURCE "));
     assert!(coincident(&["analyze", "in"], case.path()).stdout.contains(" ID  EPISODE  STEP  BEHAVIOUR  STRENGTH"));
 }

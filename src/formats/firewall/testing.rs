@@ -81,6 +81,14 @@ pub(crate) fn as_json(observation: &Observation<'_>) -> Value {
             put("action", json!(alert.action.map(|action| action.name())));
             put("behaviour", json!(alert.behaviour.map(|behaviour| behaviour.name())));
         }
+        Detail::Execution(execution) => {
+            put("command", json!(execution.command));
+            put("process", json!(execution.process));
+            put("pid", json!(execution.pid));
+            put("parent_pid", json!(execution.parent_pid));
+            put("user", json!(execution.user));
+            put("directory", json!(execution.directory));
+        }
         Detail::GpuSample(sample) => {
             put("gpu", json!(sample.gpu));
             put("gpu_uuid", json!(sample.gpu_uuid));

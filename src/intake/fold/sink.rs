@@ -6,11 +6,13 @@ use std::collections::btree_map::Entry;
 use super::{DISTINCT_KEPT, Fold};
 use crate::evidence::Anomaly;
 use crate::formats::Sink;
-use crate::intake::facts::{AlertFact, FileFact, MiningFact, ProbeFact, SshFact};
-use crate::intake::merge::{join_alert, join_episode, join_facts, join_process, keep_anomaly, repeat, tunnel_fact};
+use crate::intake::facts::{AlertFact, ExecutionFact, FileFact, MiningFact, ProbeFact, SshFact, VerdictFact};
+use crate::intake::merge::{
+    join_alert, join_episode, join_facts, join_process, join_unread, keep_anomaly, repeat, tunnel_fact,
+};
 use crate::intake::segments;
 use crate::intake::source::Unread;
-use crate::model::{Connection, Detail, Episode, EpisodeText, Observation, Step, StepResult};
+use crate::model::{Connection, Detail, Episode, EpisodeText, Flow, Observation, Step, StepResult};
 use crate::time::Span;
 
 impl Sink for Fold {
@@ -19,18 +21,16 @@ impl Sink for Fold {
     }
 
     fn unread(&mut self, record: u64, reason: &str, example: &[u8]) {
-        let example = || String::from_utf8_lossy(&example[..example.len().min(160)]).into_owned();
+        if let Some(unread) = self.unread.get_mut(reason) {
+            unread.count += 1;
+            if record >= unread.first_record {
+                return;
+            }
+        }
+        let example = String::from_utf8_lossy(&example[..example.len().min(160)]).into_owned();
         match self.unread.get_mut(reason) {
-            Some(unread) => {
-                unread.count += 1;
-                if record < unread.first_record {
-                    (unread.first_record, unread.example) = (record, example());
-                }
-            }
-            None => {
-                let unread = Unread { reason: reason.to_owned(), count: 1, first_record: record, example: example() };
-                self.unread.insert(reason.to_owned(), unread);
-            }
+            Some(unread) => (unread.first_record, unread.example) = (record, example),
+            None => self.new_unread(Unread { reason: reason.to_owned(), count: 1, first_record: record, example }),
         }
     }
 
@@ -78,6 +78,21 @@ impl Sink for Fold {
             Detail::GpuSample(sample) => self.gpu_sample(span, record, sample),
             Detail::GpuProcess(process) => self.gpu_process(span, record, process),
             Detail::Alert(alert) => {
+                if let Some(behaviour) = alert.behaviour {
+                    let flow = Flow { src_port: None, ..flow.unwrap_or_default() };
+                    self.verdict(VerdictFact {
+                        behaviour,
+                        message: alert.message.to_string(),
+                        category: alert.category.to_string(),
+                        flow,
+                        host: observation.host.as_deref().map(str::to_owned),
+                        action: alert.action,
+                        first: span,
+                        last: span.map(|span| span.hi),
+                        record: self.at(record),
+                        count: 1,
+                    });
+                }
                 let fact = AlertFact {
                     category: alert.category.to_string(),
                     user: alert.user.as_deref().map(str::to_owned),
@@ -94,6 +109,16 @@ impl Sink for Fold {
                     Entry::Occupied(mut entry) => join_alert(entry.get_mut(), fact),
                 }
             }
+            Detail::Execution(execution) => self.execution(ExecutionFact {
+                command: execution.command.to_string(),
+                process: execution.process.as_deref().map(str::to_owned),
+                pid: execution.pid,
+                user: execution.user.as_deref().map(str::to_owned),
+                host: observation.host.as_deref().map(str::to_owned),
+                first: span,
+                record: self.at(record),
+                count: 1,
+            }),
             Detail::Other(_) => {}
         }
     }
@@ -137,13 +162,8 @@ impl Sink for Fold {
         self.omitted += fork.omitted;
         for (reason, unread) in fork.unread {
             match self.unread.get_mut(&reason) {
-                Some(known) => {
-                    known.count += unread.count;
-                    if unread.first_record < known.first_record {
-                        (known.first_record, known.example) = (unread.first_record, unread.example);
-                    }
-                }
-                None => drop(self.unread.insert(reason, unread)),
+                Some(known) => join_unread(known, unread),
+                None => self.new_unread(unread),
             }
         }
         self.span = match (self.span, fork.span) {
@@ -191,6 +211,12 @@ impl Sink for Fold {
         }
         join_facts(&mut self.gpu_processes, fork.gpu_processes, join_process);
         join_facts(&mut self.alerts, fork.alerts, join_alert);
+        for fact in fork.verdicts.into_values() {
+            self.verdict(fact);
+        }
+        for fact in fork.executions.into_values() {
+            self.execution(fact);
+        }
         for episode in fork.episodes.into_values() {
             self.episode(episode);
         }

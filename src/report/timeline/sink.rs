@@ -5,7 +5,8 @@ use super::{Plan, rows};
 use crate::evidence::Anomaly;
 use crate::formats::Sink;
 use crate::model::{Episode, EpisodeText, Observation, Step, StepResult};
-use crate::report::observation::{observation_row, observation_time};
+use crate::report::jsonl::times;
+use crate::report::observation::{observation_row, observation_time, written_time};
 use crate::report::redact::reveal_row;
 
 /// Renders the observations of one source into the pool of a timeline. Steps come from the intake, where calls have
@@ -39,10 +40,18 @@ impl Sink for TimelineSink {
             return;
         };
         let time = observation_time(observation, *offset);
-        if self.plan.filter.takes_observation(time, observation) {
+        let written = written_time(observation, *offset);
+        for (time, meaning) in [(time, None), (written, Some("written"))] {
+            if (meaning.is_some() && time.is_none()) || !self.plan.filter.takes_observation(time, observation) {
+                continue;
+            }
             let mut row = observation_row(observation, source, *offset);
             if self.plan.show_secrets {
                 reveal_row(&mut row, observation);
+            }
+            if meaning.is_some() {
+                (row.time, row.time_hi) = times(time);
+                row.time_meaning = meaning;
             }
             let source = u32::try_from(self.source).unwrap_or(u32::MAX);
             let key = rows::Key::new(time.map(|span| span.lo), source, observation.record);
