@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use chrono::DateTime;
 use clap::{Args, ValueEnum};
+use coincident::correlate::drift::Correction;
 use coincident::formats::Sink;
 use coincident::intake::Intake;
 use coincident::report::observation::step_time;
-use coincident::report::row::OffsetNs;
-use coincident::report::timeline::{Filter, Plan, Pool, Shape, TimelineSink, offsets};
+use coincident::report::timeline::{Filter, Plan, Pool, Shape, TimelineSink, corrections};
 use coincident::time::Instant;
 
 use super::engine::{self, InForce};
@@ -84,15 +84,15 @@ impl Timeline {
         let evidence = self.evidence.resolve(voice)?;
         let intake = evidence.take_in(voice)?;
         let clocks = engine::clocks(&intake, rules);
-        let offsets = offsets(&intake.sources, &clocks);
-        let filter = self.filter(&intake, &offsets, &evidence)?;
+        let corrections = corrections(&intake.sources, &clocks);
+        let filter = self.filter(&intake, &corrections, &evidence)?;
         let shape = match self.format {
             TimelineFormat::Csv => Shape::Csv,
             TimelineFormat::Jsonl => Shape::Jsonl,
         };
         let plan = Arc::new(Plan {
             sources: intake.sources.clone(),
-            offsets,
+            corrections,
             filter,
             shape,
             pool: Pool::default(),
@@ -113,7 +113,7 @@ impl Timeline {
         Ok(exit_of(&intake, voice))
     }
 
-    fn filter(&self, intake: &Intake, offsets: &[OffsetNs], evidence: &Evidence) -> Result<Filter, Stop> {
+    fn filter(&self, intake: &Intake, corrections: &[Correction], evidence: &Evidence) -> Result<Filter, Stop> {
         let mut filter = Filter {
             kinds: self.kind.iter().filter_map(|kind| Some(kind.to_possible_value()?.get_name().to_owned())).collect(),
             from: self.from,
@@ -139,8 +139,8 @@ impl Timeline {
         }
         for step in &intake.steps {
             let name = names.get(step.episode.as_str()).copied().unwrap_or_default();
-            let offset = offsets.get(step.record.evidence.0 as usize).copied().unwrap_or_default();
-            let Some(span) = step_time(step, offset).filter(|_| filter.names_episode(name, &step.episode)) else {
+            let Some(correction) = corrections.get(step.record.evidence.0 as usize) else { continue };
+            let Some(span) = step_time(step, correction).filter(|_| filter.names_episode(name, &step.episode)) else {
                 continue;
             };
             let entry = filter.episode_spans.entry(step.episode.clone()).or_insert((span.lo, span.hi));

@@ -197,8 +197,8 @@ fn tested(traced: &[Traced], events: &[Event], clocks: &Clocks) -> BTreeMap<Flow
         } else if let (Some(span), Some(record)) = (signal.span, signal.records.first()) {
             // A sweep is one onset, however many hosts and ports it tries and however many sources saw it.
             let key = Flow { src: signal.flow.and_then(|flow| flow.src), ..Flow::default() };
-            let (middle, slack_ns) = clocks.align_stamp(record.evidence, Instant(0));
-            let half = middle.since(clocks.align(record.evidence, Instant(0)));
+            let half = clocks.half_unit_ns(record.evidence);
+            let slack_ns = clocks.slack_on_reference_ns(record.evidence, span.lo).saturating_add(half);
             sources.add(key, record.evidence, slack_ns, span.lo.plus(half));
         }
     }

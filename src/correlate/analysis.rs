@@ -1,5 +1,7 @@
 use std::net::IpAddr;
 
+use super::drift::ClockSegment;
+
 use crate::evidence::{EvidenceId, Record};
 use crate::intake::{EvidenceAnomaly, Source};
 use crate::model::{Behaviour, Protocol, Signal};
@@ -55,7 +57,8 @@ pub struct Clock {
     pub basis: Basis,
     /// This is the reference.
     pub reference: bool,
-    /// Source minus reference in nanoseconds: the middle of the best supported set. Subtracted before anything else.
+    /// Source minus reference in nanoseconds: the middle of the best supported set. Of a clock with segments, in the middle
+    /// of the one with most pairs; [`Clock::correction`] knows all.
     pub offset_ns: i64,
     /// The offsets with at least 0.8 of the support of the best: the uncertainty.
     pub support_ns: (i64, i64),
@@ -70,6 +73,8 @@ pub struct Clock {
     pub peak_ratio: f64,
     /// The runner-up offset, if any.
     pub runner_up_ns: Option<i64>,
+    /// How it ran, as far as pairs tell: one segment, or several if it was set meanwhile. Empty if nothing was measured.
+    pub segments: Vec<ClockSegment>,
     /// How the offset was found: "keyed interval voting on address+port", "declared", "reference", "assumed".
     pub method: String,
     /// Further sentences: year decision, zone decision, ambiguity.

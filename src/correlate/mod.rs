@@ -6,6 +6,7 @@ mod analysis;
 mod attribute;
 pub mod attribution;
 mod clocks;
+pub mod drift;
 mod events;
 mod findings;
 mod identity;

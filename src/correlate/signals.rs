@@ -12,7 +12,7 @@ use super::tokens::Token;
 use super::traced::{LEAST, LEAST_SHARE, Traced};
 use crate::evidence::{EvidenceId, Record};
 use crate::model::{Behaviour, Confidence, Flow, Signal, SignalSource};
-use crate::time::{Basis, Instant, Span};
+use crate::time::{Basis, Span};
 
 /// A peer in one source: evidence, address, port.
 type Peer = (Option<EvidenceId>, Option<IpAddr>, Option<u16>);
@@ -115,8 +115,9 @@ fn as_event(signal: &Signal, clocks: &Clocks, names: &Names) -> Event {
     }
     let dated = signal.span.is_some_and(|span| span.basis.is_dated()) || clocks.is_tied(evidence);
     // The span has been aligned already: only the stamp's own width is left to add.
-    let (_, slack_ns) = clocks.align_stamp(evidence, Instant(0));
-    let at = signal.span.map(|span| span.lo.plus(slack_ns - clocks.slack_ns(evidence))).unwrap_or_default();
+    let half = clocks.half_unit_ns(evidence);
+    let slack_ns = signal.span.map_or(0, |span| clocks.slack_on_reference_ns(evidence, span.lo)).saturating_add(half);
+    let at = signal.span.map(|span| span.lo.plus(half)).unwrap_or_default();
     Event {
         evidence,
         at,

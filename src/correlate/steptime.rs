@@ -47,7 +47,7 @@ pub(crate) fn step_times(intake: &Intake, clocks: &Clocks) -> Vec<StepTime> {
                 start: start.map(|span| align(span.lo)),
                 end: end.map(|span| align(span.hi)),
                 stamped: start.is_some(),
-                slack_ns: clocks.slack_ns(evidence),
+                slack_ns: start.or(end).map_or(0, |span| clocks.slack_ns(evidence, span.lo)),
             }
         })
         .collect()

@@ -17,6 +17,8 @@ pub struct Pair {
     /// both clocks; `[0, resolution]` shifted by the difference of the stamps for pairs that are known to be one event.
     pub lo_ns: i64,
     pub hi_ns: i64,
+    /// When it happened, on the reference clock, in nanoseconds: of use where a clock drifts or is set.
+    pub at_ns: i64,
     /// Rarity of the token that joins the two, > 0; see [`rarity`].
     pub weight: f64,
     /// Pairs with the same key are alternatives of which at most one is true (one step against many flows): a key
@@ -63,7 +65,7 @@ pub const RIVAL_AWAY_NS: i64 = 20 * SECOND;
 pub const AMBIGUOUS_RATIO: f64 = 0.7;
 
 /// Above this ratio an offset that less than half of the keys agree with is not to be relied on.
-pub const CONTESTED_RATIO: f64 = 0.4;
+pub const CONTESTED_RATIO: f64 = 0.3;
 
 impl Vote {
     /// Width of the support in nanoseconds, saturating.
@@ -99,12 +101,19 @@ impl Vote {
 }
 
 /// An interval of one key after its overlapping alternatives were merged.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Ballot {
     pub(super) key: u64,
     pub(super) lo: i64,
     pub(super) hi: i64,
+    pub(super) at: i64,
     pub(super) weight: NonZeroU64,
+}
+
+impl Ballot {
+    pub(super) fn holds(&self, offset_ns: i64) -> bool {
+        self.lo <= offset_ns && offset_ns <= self.hi
+    }
 }
 
 /// Weights are summed as integers of this fraction, exactly and in any order.
@@ -125,9 +134,13 @@ struct Stretch {
 /// Where several sets of offsets are equally well supported, the one whose middle is nearest to zero wins, then the
 /// lower one.
 pub fn vote(pairs: &[Pair]) -> Option<Vote> {
-    let ballots = ballots(pairs);
+    count(&ballots(pairs))
+}
+
+/// The outcome of ballots, sorted by key and disjoint within each.
+pub(super) fn count(ballots: &[Ballot]) -> Option<Vote> {
     let keys = ballots.chunk_by(|a, b| a.key == b.key).count();
-    let stretches = sweep(&ballots);
+    let stretches = sweep(ballots);
     let (index, best) = highest(&stretches, |_| true)?;
     let middle = middle(best.lo, best.hi);
     let holds = |s: &Stretch| s.depth * 5 >= best.depth * 4;
@@ -151,7 +164,7 @@ pub fn vote(pairs: &[Pair]) -> Option<Vote> {
         best: peak(best),
         support_ns: (first.lo, last.hi),
         keys,
-        inliers: ballots.iter().filter(|b| b.lo <= middle && middle <= b.hi).count(),
+        inliers: ballots.iter().filter(|b| b.holds(middle)).count(),
         peak_ratio: runner_up.map_or(0.0, |r| r.depth / to_weight(best.depth)),
         runner_up,
     })
@@ -167,8 +180,15 @@ pub fn agreeing(pairs: &[Pair], offset_ns: i64) -> Vec<usize> {
 /// touch become one ballot with the greatest of their weights.
 pub(super) fn ballots(pairs: &[Pair]) -> Vec<Ballot> {
     let valid = pairs.iter().filter(|p| p.lo_ns <= p.hi_ns);
-    let mut ballots: Vec<Ballot> =
-        valid.filter_map(|p| Some(Ballot { key: p.key, lo: p.lo_ns, hi: p.hi_ns, weight: units(p.weight)? })).collect();
+    let ballot =
+        |p: &Pair| Some(Ballot { key: p.key, lo: p.lo_ns, hi: p.hi_ns, at: p.at_ns, weight: units(p.weight)? });
+    let mut ballots: Vec<Ballot> = valid.filter_map(ballot).collect();
+    join(&mut ballots);
+    ballots
+}
+
+/// Sorts ballots and makes those of one key disjoint.
+pub(super) fn join(ballots: &mut Vec<Ballot>) {
     ballots.sort_unstable();
     ballots.dedup_by(|next, kept| {
         let joined = next.key == kept.key && next.lo <= kept.hi.saturating_add(1);
@@ -178,7 +198,6 @@ pub(super) fn ballots(pairs: &[Pair]) -> Vec<Ballot> {
         }
         joined
     });
-    ballots
 }
 
 fn units(weight: f64) -> Option<NonZeroU64> {
@@ -191,6 +210,12 @@ fn to_weight(units: u128) -> f64 {
 
 fn peak(s: Stretch) -> Peak {
     Peak { middle_ns: middle(s.lo, s.hi), core_ns: (s.lo, s.hi), depth: to_weight(s.depth) }
+}
+
+/// The greatest depth and the middle of the offsets that have it.
+pub(super) fn deepest(ballots: &[Ballot]) -> Option<(u128, i64)> {
+    let (_, best) = highest(&sweep(ballots), |_| true)?;
+    Some((best.depth, middle(best.lo, best.hi)))
 }
 
 /// Rounded towards the lower end; cannot overflow.

@@ -1,16 +1,18 @@
 //! What an offset between two clocks is made of: a wrong zone label (whole quarter hours) or a clock that is off; and
 //! which years a log without years can be from.
 
+use super::drift::Fit;
 use super::vote::{Peak, Vote};
-use crate::time::SECOND;
+use crate::time::{Instant, SECOND};
 
 /// The grid of time zones.
 pub const QUARTER_HOUR_NS: i64 = 900 * SECOND;
 
 /// Offsets up to this size need no explanation by zones.
 const SMALL_NS: i64 = 10 * SECOND;
-/// A residual of this size is always accepted beside a zone error.
-const RESIDUAL_NS: i64 = 5 * SECOND;
+/// A residual of this size is always accepted beside a zone error: a clock in the wrong zone is as far off by itself as
+/// one in the right zone.
+const RESIDUAL_NS: i64 = SMALL_NS;
 /// Zones differ by at most 26 hours (UTC-12 to UTC+14).
 const SPREAD_S: f64 = 2.0 * 26.0 * 3600.0;
 
@@ -50,7 +52,7 @@ pub struct Zone {
 
 /// Reads the outcome of a vote as zone error plus residual.
 ///
-/// A zone error is called only if the residual is at most 5 s or the width of the support, whichever is more. The
+/// A zone error is called only if the residual is at most 10 s or the width of the support, whichever is more. The
 /// runner-up is considered only where it makes the offset ambiguous; it never overrules a clear vote.
 pub fn decide(vote: &Vote) -> Zone {
     let tolerance = RESIDUAL_NS.max(vote.support_width_ns());
@@ -142,18 +144,64 @@ fn prior_of(zone_error_ns: i64) -> f64 {
 }
 
 fn words(reading: &Reading) -> String {
-    let seconds = |ns: i64| format!("{:+.3} s", ns as f64 / SECOND as f64);
-    if reading.zone_error_ns == 0 {
-        return format!("clock off by {}", seconds(reading.offset_ns));
+    match reading.zone_error_ns {
+        0 => format!("clock off by {}", seconds(reading.offset_ns)),
+        error => format!("zone label wrong by {}, clock off by {}", hours(error), seconds(reading.residual_ns)),
     }
-    let minutes = (reading.zone_error_ns / (60 * SECOND)).unsigned_abs();
-    let sign = if reading.zone_error_ns < 0 { '-' } else { '+' };
-    format!(
-        "zone label wrong by {sign}{:02}:{:02}, clock off by {}",
-        minutes / 60,
-        minutes % 60,
-        seconds(reading.residual_ns)
-    )
+}
+
+/// A jump of this size, give or take [`RESIDUAL_NS`], is a change of daylight saving time.
+const SUMMER_NS: i64 = 3600 * SECOND;
+
+/// What a person should know of how a clock ran: drift, when it was set, and whether the source mixes two clocks.
+pub fn told_by_segments(fit: &Fit) -> Vec<String> {
+    let mut told = Vec::new();
+    for segment in fit.segments.iter().filter(|segment| segment.line.drift_ppb != 0) {
+        let ppm = |ppb: i64| ppb as f64 / 1e3;
+        let (least, most) = segment.region.drift_ppb();
+        told.push(format!("drifts by {:+.1} ppm ({:.1} … {:.1})", ppm(segment.line.drift_ppb), ppm(least), ppm(most)));
+    }
+    for (before, after) in fit.segments.iter().zip(fit.segments.iter().skip(1)) {
+        let jump = after.line.offset_at(after.from_ns).saturating_sub(before.line.offset_at(before.to_ns));
+        let summer = jump.saturating_abs().abs_diff(SUMMER_NS) <= RESIDUAL_NS as u64;
+        told.push(format!(
+            "set by {} between {} and {}{}",
+            seconds(jump),
+            Instant(before.to_ns),
+            Instant(after.from_ns),
+            if summer { ": as daylight saving time does" } else { "" }
+        ));
+    }
+    if let Some((beside, main)) = fit.beside.zip(fit.main()).filter(|_| fit.is_divided()) {
+        let apart = beside.offset_ns.saturating_sub(main.line.offset_ns);
+        let quarters = apart.saturating_add(QUARTER_HOUR_NS / 2).div_euclid(QUARTER_HOUR_NS);
+        let rest = apart.saturating_sub(quarters.saturating_mul(QUARTER_HOUR_NS)).saturating_abs();
+        told.push(if quarters != 0 && rest <= RESIDUAL_NS.max(main.vote.support_width_ns()) {
+            format!(
+                "records of two zones: {} pairs agree on an offset that is {} further, at all times; no timing conclusions",
+                beside.keys,
+                hours(quarters.saturating_mul(QUARTER_HOUR_NS))
+            )
+        } else {
+            format!(
+                "divided: {} other pairs agree on {}, at all times; no timing conclusions",
+                beside.keys,
+                seconds(beside.offset_ns)
+            )
+        });
+    }
+    told
+}
+
+fn seconds(ns: i64) -> String {
+    format!("{:+.3} s", ns as f64 / SECOND as f64)
+}
+
+/// `+08:00`.
+fn hours(ns: i64) -> String {
+    let minutes = (ns / (60 * SECOND)).unsigned_abs();
+    let sign = if ns < 0 { '-' } else { '+' };
+    format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60)
 }
 
 /// A month and day, both from 1, as a log without years has it.
@@ -257,7 +305,7 @@ mod tests {
 
     /// `best` of ten keys around `offset`, `rival` keys around another.
     fn voted(offset: i64, half: i64, rival: Option<(i64, u64)>) -> Vote {
-        let at = |offset: i64, key| Pair { lo_ns: offset - half, hi_ns: offset + half, weight: 1.0, key };
+        let at = |offset: i64, key| Pair { lo_ns: offset - half, hi_ns: offset + half, at_ns: 0, weight: 1.0, key };
         let mut pairs: Vec<Pair> = (0..10).map(|key| at(offset, key)).collect();
         if let Some((offset, keys)) = rival {
             pairs.extend((0..keys).map(|key| at(offset, 100 + key)));
@@ -326,10 +374,10 @@ mod tests {
 
     #[test]
     fn extremes_do_not_overflow() {
-        let edge = Pair { lo_ns: i64::MIN, hi_ns: i64::MIN + 5, weight: 1.0, key: 1 };
+        let edge = Pair { lo_ns: i64::MIN, hi_ns: i64::MIN + 5, at_ns: 0, weight: 1.0, key: 1 };
         let got = decide(&vote(&[edge]).unwrap());
         assert_eq!((got.offset_ns, got.zone_error_ns), (i64::MIN + 2, 0));
-        let all = Pair { lo_ns: i64::MIN, hi_ns: i64::MAX, weight: 1.0, key: 1 };
+        let all = Pair { lo_ns: i64::MIN, hi_ns: i64::MAX, at_ns: 0, weight: 1.0, key: 1 };
         decide(&vote(&[all]).unwrap());
     }
 

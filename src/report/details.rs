@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
-use super::row::{OffsetNs, Row};
+use super::row::Row;
 use super::when;
+use crate::correlate::drift::Correction;
 use crate::detect::mining::estimate;
 use crate::detect::ssh;
 use crate::model::{Dns, File, Http, Mining, Probe, Ssh, Tls, Tunnel};
@@ -40,8 +41,8 @@ pub(super) fn socket(ip: std::net::IpAddr, port: u16) -> std::net::SocketAddr {
     std::net::SocketAddr::new(ip, port)
 }
 
-pub(super) fn corrected(at: Option<Instant>, offset: OffsetNs) -> Option<String> {
-    at.map(|at| when::rfc3339(at.plus(offset.saturating_neg())))
+pub(super) fn corrected(at: Option<Instant>, clock: &Correction) -> Option<String> {
+    at.map(|at| when::rfc3339(clock.to_reference(at)))
 }
 
 pub(super) fn finite(number: Option<f64>) -> Option<f64> {
@@ -82,7 +83,7 @@ pub(super) fn tls_row(tls: &Tls, row: &mut Row) {
     row.message = said.done();
 }
 
-pub(super) fn ssh_row(ssh: &Ssh, offset: OffsetNs, row: &mut Row) {
+pub(super) fn ssh_row(ssh: &Ssh, clock: &Correction, row: &mut Row) {
     row.app = Some("ssh".to_owned());
     row.bytes_out = Some(ssh.bytes_out);
     row.bytes_in = Some(ssh.bytes_in);
@@ -102,7 +103,7 @@ pub(super) fn ssh_row(ssh: &Ssh, offset: OffsetNs, row: &mut Row) {
     said.text("", ssh::story(ssh).as_deref());
     said.text("", (!ssh.from_start).then_some("beginning not captured"));
     said.text("", ssh.gaps.then_some("bytes missing"));
-    said.shown("last", corrected(ssh.last, offset));
+    said.shown("last", corrected(ssh.last, clock));
     row.message = said.done();
 }
 
@@ -124,7 +125,7 @@ pub(super) fn http_row(http: &Http, row: &mut Row) {
     row.message = said.done();
 }
 
-pub(super) fn mining_row(mining: &Mining, offset: OffsetNs, row: &mut Row) {
+pub(super) fn mining_row(mining: &Mining, clock: &Correction, row: &mut Row) {
     row.app = Some(mining.dialect.clone());
     let mut said = Said::default();
     said.list("methods", &mining.methods);
@@ -146,11 +147,11 @@ pub(super) fn mining_row(mining: &Mining, offset: OffsetNs, row: &mut Row) {
         said.shown("hashes", Some(format!("{:.3e} ({low:.3e} to {high:.3e})", estimate.hashes)));
         said.shown("hashes a second", estimate.rate.map(|rate| format!("{rate:.3e}")));
     }
-    said.shown("last", corrected(mining.last, offset));
+    said.shown("last", corrected(mining.last, clock));
     row.message = said.done();
 }
 
-pub(super) fn tunnel_row(tunnel: &Tunnel, offset: OffsetNs, row: &mut Row) {
+pub(super) fn tunnel_row(tunnel: &Tunnel, clock: &Correction, row: &mut Row) {
     row.app = Some(tunnel.protocol.to_owned());
     row.domain = tunnel.target.clone();
     let mut said = Said::default();
@@ -158,20 +159,20 @@ pub(super) fn tunnel_row(tunnel: &Tunnel, offset: OffsetNs, row: &mut Row) {
     said.text("", tunnel.reversed.then_some("the accepting side asks"));
     said.text("inside", tunnel.inside);
     said.shown("packets", Some(tunnel.packets));
-    said.shown("last", corrected(tunnel.last, offset));
+    said.shown("last", corrected(tunnel.last, clock));
     row.message = said.done();
 }
 
-pub(super) fn probe_row(probe: &Probe, offset: OffsetNs, row: &mut Row) {
+pub(super) fn probe_row(probe: &Probe, clock: &Correction, row: &mut Row) {
     let mut said = Said::default();
     for (what, packets) in &probe.sent {
         said.shown(what.name(), Some(*packets));
     }
-    said.shown("last", corrected(probe.last, offset));
+    said.shown("last", corrected(probe.last, clock));
     row.message = said.done();
 }
 
-pub(super) fn file_row(file: &File, offset: OffsetNs, row: &mut Row) {
+pub(super) fn file_row(file: &File, clock: &Correction, row: &mut Row) {
     row.app = Some(file.via.to_owned());
     row.domain = file.host.clone();
     let moved = if file.to_opener { &mut row.bytes_in } else { &mut row.bytes_out };
@@ -182,6 +183,6 @@ pub(super) fn file_row(file: &File, offset: OffsetNs, row: &mut Row) {
     said.text("called", file.media_type.as_deref());
     said.shown("announced", file.announced);
     said.text("sha256", file.sha256.as_deref());
-    said.shown("last", corrected(file.last, offset));
+    said.shown("last", corrected(file.last, clock));
     row.message = said.done();
 }

@@ -60,6 +60,7 @@ fn clock(name: &str, sources: &[u32], grade: Grade) -> Clock {
         inliers: 0,
         peak_ratio: 0.0,
         runner_up_ns: None,
+        segments: Vec::new(),
         method: "keyed interval voting on address+port".to_owned(),
         notes: Vec::new(),
     }

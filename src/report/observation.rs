@@ -6,13 +6,18 @@ use super::details::{
     Said, corrected, dns_row, file_row, finite, http_row, mining_row, probe_row, socket, ssh_row, tls_row, tunnel_row,
 };
 use super::jsonl::{locator, times, to_line};
-use super::row::{OffsetNs, Row};
+use super::row::Row;
+use crate::correlate::drift::Correction;
 use crate::intake::Source;
 use crate::model::{Actor, Alert, Connection, Detail, Episode, Observation, Step};
 use crate::time::{SECOND, Span};
 
-fn placed(span: Option<Span>, offset: OffsetNs) -> Option<Span> {
-    span.filter(|span| span.basis.is_dated()).map(|span| span.shifted(offset.saturating_neg()))
+fn placed(span: Option<Span>, clock: &Correction) -> Option<Span> {
+    span.filter(|span| span.basis.is_dated()).map(|span| Span {
+        lo: clock.to_reference(span.lo),
+        hi: clock.to_reference(span.hi).max(clock.to_reference(span.lo)),
+        basis: span.basis,
+    })
 }
 
 /// A translated end of a connection.
@@ -21,21 +26,21 @@ fn translated(ip: IpAddr, port: Option<u16>) -> String {
 }
 
 /// When an observation happened on the reference clock. `None` if nothing dates it.
-pub fn observation_time(observation: &Observation<'_>, offset: OffsetNs) -> Option<Span> {
-    placed(observation.span, offset)
+pub fn observation_time(observation: &Observation<'_>, clock: &Correction) -> Option<Span> {
+    placed(observation.span, clock)
 }
 
 /// When the record of a connection was made, if that is not when the connection began: both have a place on a timeline.
-pub fn written_time(observation: &Observation<'_>, offset: OffsetNs) -> Option<Span> {
+pub fn written_time(observation: &Observation<'_>, clock: &Correction) -> Option<Span> {
     let Detail::Connection(Connection { written: Some(written), .. }) = &observation.detail else { return None };
     let span = observation.span?;
-    placed(Some(Span { lo: *written, hi: written.plus(span.hi.since(span.lo).min(SECOND - 1)), ..span }), offset)
+    placed(Some(Span { lo: *written, hi: written.plus(span.hi.since(span.lo).min(SECOND - 1)), ..span }), clock)
 }
 
 /// When a step happened on the reference clock: from its first bound to its last. `None` if nothing dates it.
-pub fn step_time(step: &Step, offset: OffsetNs) -> Option<Span> {
-    let start = placed(step.start.map(|endpoint| endpoint.span), offset);
-    let end = placed(step.end.map(|endpoint| endpoint.span), offset);
+pub fn step_time(step: &Step, clock: &Correction) -> Option<Span> {
+    let start = placed(step.start.map(|endpoint| endpoint.span), clock);
+    let end = placed(step.end.map(|endpoint| endpoint.span), clock);
     match (start, end) {
         (Some(start), Some(end)) => {
             Some(Span { lo: start.lo, hi: end.hi.max(start.hi), basis: start.basis.max(end.basis) })
@@ -45,8 +50,8 @@ pub fn step_time(step: &Step, offset: OffsetNs) -> Option<Span> {
 }
 
 /// An observation as a row.
-pub fn observation_row(observation: &Observation<'_>, source: &Source, offset: OffsetNs) -> Row {
-    let (time, time_hi) = times(observation_time(observation, offset));
+pub fn observation_row(observation: &Observation<'_>, source: &Source, clock: &Correction) -> Row {
+    let (time, time_hi) = times(observation_time(observation, clock));
     let flow = observation.flow.unwrap_or_default();
     let mut row = Row {
         row_type: "observation",
@@ -85,8 +90,8 @@ pub fn observation_row(observation: &Observation<'_>, source: &Source, offset: O
             said.text("user", connection.user.as_deref());
             said.text("session", connection.session.as_deref());
             said.shown("tcp-sequence", connection.tcp_sequence);
-            said.shown("last", corrected(connection.last, offset));
-            said.shown("written", corrected(connection.written, offset));
+            said.shown("last", corrected(connection.last, clock));
+            said.shown("written", corrected(connection.written, clock));
             row.app = connection.application.as_ref().map(|application| application.to_string());
             row.domain = connection.domain.as_ref().map(|domain| domain.to_string());
             row.process = connection.process.as_ref().map(|process| process.to_string());
@@ -95,15 +100,15 @@ pub fn observation_row(observation: &Observation<'_>, source: &Source, offset: O
         }
         Detail::Dns(dns) => dns_row(dns, &mut row),
         Detail::Tls(tls) => tls_row(tls, &mut row),
-        Detail::Ssh(ssh) => ssh_row(ssh, offset, &mut row),
+        Detail::Ssh(ssh) => ssh_row(ssh, clock, &mut row),
         Detail::Http(http) => http_row(http, &mut row),
         Detail::Ntp(ntp) => {
             row.message = Some(format!("server time {}, stratum {}", ntp.told, ntp.stratum));
         }
-        Detail::Mining(mining) => mining_row(mining, offset, &mut row),
-        Detail::Tunnel(tunnel) => tunnel_row(tunnel, offset, &mut row),
-        Detail::File(file) => file_row(file, offset, &mut row),
-        Detail::Probe(probe) => probe_row(probe, offset, &mut row),
+        Detail::Mining(mining) => mining_row(mining, clock, &mut row),
+        Detail::Tunnel(tunnel) => tunnel_row(tunnel, clock, &mut row),
+        Detail::File(file) => file_row(file, clock, &mut row),
+        Detail::Probe(probe) => probe_row(probe, clock, &mut row),
         Detail::GpuSample(sample) => {
             row.gpu = sample.gpu;
             row.gpu_uuid = sample.gpu_uuid.as_ref().map(|uuid| uuid.to_string());
@@ -146,8 +151,8 @@ pub fn observation_row(observation: &Observation<'_>, source: &Source, offset: O
 }
 
 /// A step as a row. `name` is the episode's name in reports.
-pub fn step_row(step: &Step, name: &str, episode: Option<&Episode>, source: &Source, offset: OffsetNs) -> Row {
-    let (time, time_hi) = times(step_time(step, offset));
+pub fn step_row(step: &Step, name: &str, episode: Option<&Episode>, source: &Source, clock: &Correction) -> Row {
+    let (time, time_hi) = times(step_time(step, clock));
     let basis = step.start.or(step.end).map(|endpoint| endpoint.span.basis.name());
     Row {
         row_type: "step",
@@ -179,6 +184,6 @@ pub fn step_row(step: &Step, name: &str, episode: Option<&Episode>, source: &Sou
 }
 
 /// An observation as one line of JSON, as `timeline --format jsonl` prints it.
-pub fn observation_json(observation: &Observation<'_>, source: &Source, offset: OffsetNs) -> String {
-    to_line(&observation_row(observation, source, offset))
+pub fn observation_json(observation: &Observation<'_>, source: &Source, clock: &Correction) -> String {
+    to_line(&observation_row(observation, source, clock))
 }

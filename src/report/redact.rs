@@ -85,6 +85,7 @@ pub fn reveal_row(row: &mut Row, observation: &Observation<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::correlate::drift::Correction;
     use crate::evidence::{EvidenceId, Record};
     use crate::intake::MiningFact;
     use crate::model::{Flow, Mining};
@@ -127,7 +128,7 @@ mod tests {
         assert!(analysis.signals[0].summary.contains(&format!("{WALLET}.rig1")), "{}", analysis.signals[0].summary);
 
         let observation = Observation { record: 1, span: None, host: None, flow: None, detail: Detail::Mining(mining) };
-        let mut row = observation_row(&observation, &fixture::analysis().sources[0], 0);
+        let mut row = observation_row(&observation, &fixture::analysis().sources[0], &Correction::default());
         assert!(!row.message.clone().unwrap().contains("rig1"), "{row:?}");
         reveal_row(&mut row, &observation);
         let message = row.message.unwrap();

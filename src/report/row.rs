@@ -4,9 +4,6 @@ use serde::Serialize;
 
 use super::escape;
 
-/// The correction that brings a source onto the reference clock, in nanoseconds to be subtracted.
-pub type OffsetNs = i64;
-
 /// A row of the timeline. What is not known is absent from JSON and empty in CSV.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Row {

@@ -106,8 +106,8 @@ fn extent(analysis: &Analysis) -> Option<(Instant, Instant)> {
         if source.basis.is_some_and(|basis| !basis.is_dated()) {
             continue;
         }
-        let offset = super::jsonl::clock_of(analysis, at).map_or(0, |clock| clock.offset_ns).saturating_neg();
-        let (first, last) = (first.plus(offset), last.plus(offset));
+        let correction = super::jsonl::clock_of(analysis, at).map(Clock::correction).unwrap_or_default();
+        let (first, last) = (correction.to_reference(first), correction.to_reference(last));
         extent = Some(extent.map_or((first, last), |(from, to)| (from.min(first), to.max(last))));
     }
     extent

@@ -221,6 +221,7 @@ mod tests {
             inliers: pairs,
             peak_ratio: 0.0,
             runner_up_ns: None,
+            segments: Vec::new(),
             method: String::new(),
             notes: Vec::new(),
         };

@@ -2,7 +2,7 @@ use super::*;
 use crate::stats::random::Random;
 
 fn pair(lo: i64, hi: i64, weight: f64, key: u64) -> Pair {
-    Pair { lo_ns: lo * SECOND, hi_ns: hi * SECOND, weight, key }
+    Pair { lo_ns: lo * SECOND, hi_ns: hi * SECOND, at_ns: 0, weight, key }
 }
 
 // By hand: [0,10] and [5,15] and [7,8] overlap in [7,8]; [30,40] stands alone.
@@ -85,9 +85,12 @@ fn order_of_input_does_not_matter() {
 #[test]
 fn hostile_pairs() {
     assert_eq!(vote(&[]), None);
-    let bad = |weight| Pair { lo_ns: 0, hi_ns: 1, weight, key: 1 };
-    assert_eq!(vote(&[bad(f64::NAN), bad(0.0), bad(-1.0), Pair { lo_ns: 5, hi_ns: 4, weight: 1.0, key: 2 }]), None);
-    let all = Pair { lo_ns: i64::MIN, hi_ns: i64::MAX, weight: f64::INFINITY, key: 1 };
+    let bad = |weight| Pair { lo_ns: 0, hi_ns: 1, at_ns: 0, weight, key: 1 };
+    assert_eq!(
+        vote(&[bad(f64::NAN), bad(0.0), bad(-1.0), Pair { lo_ns: 5, hi_ns: 4, at_ns: 0, weight: 1.0, key: 2 }]),
+        None
+    );
+    let all = Pair { lo_ns: i64::MIN, hi_ns: i64::MAX, at_ns: 0, weight: f64::INFINITY, key: 1 };
     let got = vote(&[all, Pair { key: 2, ..all }, Pair { lo_ns: i64::MAX, key: 3, ..all }]).unwrap();
     assert_eq!(got.best.core_ns, (i64::MAX, i64::MAX));
     assert_eq!(got.support_width_ns(), 0);
@@ -145,7 +148,7 @@ fn world(recipe: Recipe, random: &mut Random) -> World {
         let logged = |t: f64| (offset + (1.0 + drift) * t).floor() + shift;
         for flow in beacons.iter().chain([&flow]) {
             let (lo, hi) = (logged(start) - flow, logged(end) + 1.0 - flow);
-            pairs.push(Pair { lo_ns: ns(lo), hi_ns: ns(hi), weight: 1.0, key });
+            pairs.push(Pair { lo_ns: ns(lo), hi_ns: ns(hi), at_ns: ns(*flow), weight: 1.0, key });
         }
     }
     World { truth: offset + drift * span / 2.0, pairs }
@@ -271,7 +274,13 @@ fn pairs_by_five_tuple_are_exact() {
         .map(|(key, at)| {
             let packet = ns(*at);
             let line = (packet + truth).div_euclid(SECOND) * SECOND;
-            Pair { lo_ns: line - packet, hi_ns: line + SECOND - 1 - packet, weight: 1.0, key: key as u64 }
+            Pair {
+                lo_ns: line - packet,
+                hi_ns: line + SECOND - 1 - packet,
+                at_ns: packet,
+                weight: 1.0,
+                key: key as u64,
+            }
         })
         .collect();
     let got = vote(&pairs).unwrap();
@@ -288,7 +297,7 @@ fn one_sided_pairs_stay_wide() {
         .map(|key| {
             // source - reference of the stamps is offset + lag; lag within [0, 60] s.
             let seen = ns(100.0 + random.uniform() * 20.0);
-            Pair { lo_ns: seen - 60 * SECOND, hi_ns: seen, weight: 1.0, key }
+            Pair { lo_ns: seen - 60 * SECOND, hi_ns: seen, at_ns: 0, weight: 1.0, key }
         })
         .collect();
     let got = vote(&pairs).unwrap();

@@ -18,7 +18,8 @@ pub use sink::TimelineSink;
 use super::jsonl::to_line;
 use super::observation::{step_row, step_time};
 use super::redact;
-use super::row::{OffsetNs, Row, csv_line};
+use super::row::{Row, csv_line};
+use crate::correlate::drift::Correction;
 use crate::correlate::{Clock, Grade};
 use crate::intake::Source;
 use crate::model::{Episode, Step};
@@ -52,18 +53,18 @@ impl Shape {
     }
 }
 
-/// The corrections of all sources, in their order: of clocks of grade A or B the offset, of others nothing, since
+/// The corrections of all sources, in their order: of clocks of grade A or B what was found, of others nothing, since
 /// an offset that is not known well enough would only replace one error by another.
-pub fn offsets(sources: &[Source], clocks: &[Clock]) -> Vec<OffsetNs> {
-    let mut offsets = vec![0; sources.len()];
+pub fn corrections(sources: &[Source], clocks: &[Clock]) -> Vec<Correction> {
+    let mut corrections = vec![Correction::default(); sources.len()];
     for clock in clocks.iter().filter(|clock| clock.grade <= Grade::B) {
         for id in &clock.sources {
-            if let Some(offset) = offsets.get_mut(id.0 as usize) {
-                *offset = clock.offset_ns;
+            if let Some(correction) = corrections.get_mut(id.0 as usize) {
+                *correction = clock.correction();
             }
         }
     }
-    offsets
+    corrections
 }
 
 /// What all sinks of a timeline share.
@@ -71,7 +72,7 @@ pub fn offsets(sources: &[Source], clocks: &[Clock]) -> Vec<OffsetNs> {
 pub struct Plan {
     pub sources: Vec<Source>,
     /// In the order of the sources.
-    pub offsets: Vec<OffsetNs>,
+    pub corrections: Vec<Correction>,
     pub filter: Filter,
     pub shape: Shape,
     pub pool: Pool,
@@ -87,12 +88,12 @@ impl Plan {
             episodes.iter().map(|episode| (episode.id.as_str(), episode)).collect();
         for step in steps {
             let at = step.record.evidence.0 as usize;
-            let (Some(source), Some(offset)) = (self.sources.get(at), self.offsets.get(at)) else { continue };
+            let (Some(source), Some(clock)) = (self.sources.get(at), self.corrections.get(at)) else { continue };
             let episode = by_id.get(step.episode.as_str()).copied();
             let name = episode.map_or(step.episode.as_str(), |episode| episode.name.as_str());
-            let time = step_time(step, *offset);
+            let time = step_time(step, clock);
             if self.filter.takes_step(time, name, &step.episode, episode) {
-                let row = step_row(step, name, episode, source, *offset);
+                let row = step_row(step, name, episode, source, clock);
                 let key = rows::Key::new(time.map(|span| span.lo), step.record.evidence.0, step.record.number);
                 buffer.push(key, &self.shape.render(&row, self.show_secrets));
                 self.pool.take_if_full(&mut buffer);

@@ -35,17 +35,18 @@ impl Sink for TimelineSink {
     fn unread(&mut self, _record: u64, _reason: &str, _example: &[u8]) {}
 
     fn observation(&mut self, observation: &Observation<'_>) {
-        let (Some(source), Some(offset)) = (self.plan.sources.get(self.source), self.plan.offsets.get(self.source))
+        let (Some(source), Some(correction)) =
+            (self.plan.sources.get(self.source), self.plan.corrections.get(self.source))
         else {
             return;
         };
-        let time = observation_time(observation, *offset);
-        let written = written_time(observation, *offset);
+        let time = observation_time(observation, correction);
+        let written = written_time(observation, correction);
         for (time, meaning) in [(time, None), (written, Some("written"))] {
             if (meaning.is_some() && time.is_none()) || !self.plan.filter.takes_observation(time, observation) {
                 continue;
             }
-            let mut row = observation_row(observation, source, *offset);
+            let mut row = observation_row(observation, source, correction);
             if self.plan.show_secrets {
                 reveal_row(&mut row, observation);
             }

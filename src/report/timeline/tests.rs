@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::correlate::Clock;
+use crate::correlate::drift::Correction;
 use crate::evidence::{EvidenceId, Record};
 use crate::formats::{Kind, Sink};
 use crate::model::*;
@@ -14,7 +15,14 @@ fn plan(shape: Shape, filter: Filter, pool: Pool) -> Arc<Plan> {
         fixture::source("capture.pcap", Some("pcap"), Some(Kind::Capture), 3),
         fixture::source("firewall.log", Some("iptables"), Some(Kind::Firewall), 3),
     ];
-    Arc::new(Plan { sources, offsets: vec![0, -SECOND], filter, shape, pool, show_secrets: false })
+    Arc::new(Plan {
+        sources,
+        corrections: vec![Correction::default(), Correction::constant(-SECOND)],
+        filter,
+        shape,
+        pool,
+        show_secrets: false,
+    })
 }
 
 fn connection(record: u64, at: Option<Instant>) -> Observation<'static> {
@@ -187,7 +195,11 @@ fn only_clocks_of_grade_a_and_b_correct() {
     let mut clocks: Vec<Clock> = analysis.clocks.clone();
     clocks[2].offset_ns = 5 * SECOND;
     let tenth = SECOND / 10;
-    assert_eq!(offsets(&analysis.sources, &clocks), [0, -6 * tenth, 0, -tenth, -tenth]);
+    let moved: Vec<i64> = corrections(&analysis.sources, &clocks)
+        .iter()
+        .map(|correction| START.since(correction.to_reference(START)))
+        .collect();
+    assert_eq!(moved, [0, -6 * tenth, 0, -tenth, -tenth]);
 }
 
 #[test]

@@ -1,0 +1,126 @@
+//! Which files share a clock, which clock is the reference, and what is said of a clock before anything was compared.
+
+use std::collections::BTreeMap;
+
+use crate::correlate::analysis::{Clock, Grade};
+use crate::evidence::EvidenceId;
+use crate::formats::Kind;
+use crate::intake::{Intake, Source};
+use crate::time::{Basis, YearSource};
+
+/// A group of files that share a clock.
+pub(super) struct Group {
+    pub(super) name: String,
+    pub(super) kind: Kind,
+    pub(super) members: Vec<EvidenceId>,
+    pub(super) basis: Basis,
+}
+
+/// Transcripts share a clock per host they ran on, or per format where the host is not known; without a capture to
+/// compare hosts against, all that state UTC offsets are one. Everything else has one per file, but GPU files one per
+/// directory (two queries of the same tool on the same machine).
+pub(super) fn groups(intake: &Intake) -> Vec<Group> {
+    let sources = &intake.sources;
+    let hosts: BTreeMap<&str, &str> =
+        intake.episodes.iter().filter_map(|episode| Some((episode.path(), episode.host.as_deref()?))).collect();
+    let captured = sources.iter().any(|source| source.kind == Some(Kind::Capture) && source.records > 0);
+    let mut groups: BTreeMap<(Kind, String), Vec<EvidenceId>> = BTreeMap::new();
+    for (index, source) in sources.iter().enumerate() {
+        let Some(kind) = source.kind.filter(|_| source.records > 0) else { continue };
+        let key = match kind {
+            Kind::Transcript if !captured && source.basis == Some(Basis::ExplicitOffset) => String::new(),
+            Kind::Transcript => {
+                let host = hosts.get(source.path.as_str()).copied();
+                host.or(source.format).unwrap_or_default().to_owned()
+            }
+            Kind::Gpu => source.path.rsplit_once('/').map_or(String::new(), |(folder, _)| folder.to_owned()),
+            Kind::Firewall | Kind::Capture => source.path.clone(),
+        };
+        groups.entry((kind, key)).or_default().push(EvidenceId(index as u32));
+    }
+    groups
+        .into_iter()
+        .map(|((kind, key), members)| {
+            let paths: Vec<&str> = members.iter().map(|id| sources[id.0 as usize].path.as_str()).collect();
+            let name = match (paths.as_slice(), kind) {
+                ([one], _) => (*one).to_owned(),
+                (several, Kind::Transcript) => {
+                    format!("{} {key} × {}", common_folder(several), several.len()).replace("  ", " ")
+                }
+                (several, _) => format!("{} × {}", several[0], several.len()),
+            };
+            let basis = members.iter().filter_map(|id| sources[id.0 as usize].basis).max().unwrap_or(Basis::OrderOnly);
+            Group { name: name.trim().to_owned(), kind, members, basis }
+        })
+        .collect()
+}
+
+fn common_folder(paths: &[&str]) -> String {
+    let mut common: Vec<&str> = paths[0].split('/').collect();
+    common.pop();
+    for path in paths {
+        let shared = common.iter().zip(path.split('/')).take_while(|(a, b)| **a == *b).count();
+        common.truncate(shared);
+    }
+    if common.is_empty() { String::new() } else { format!("{}/", common.join("/")) }
+}
+
+/// The capture with most packets; else the source with an explicit offset and most records; else any dated one.
+pub(super) fn reference(groups: &[Group], sources: &[Source]) -> Option<usize> {
+    let records = |group: &Group| group.members.iter().map(|id| sources[id.0 as usize].records).sum::<u64>();
+    let best = |wanted: &dyn Fn(&Group) -> bool| {
+        (0..groups.len())
+            .filter(|row| wanted(&groups[*row]))
+            .max_by_key(|row| (records(&groups[*row]), usize::MAX - row))
+    };
+    best(&|group| group.kind == Kind::Capture && group.basis.is_dated())
+        .or_else(|| best(&|group| group.basis == Basis::ExplicitOffset))
+        .or_else(|| best(&|group| group.basis.is_dated()))
+        .or_else(|| best(&|_| true))
+}
+
+/// A clock before anything was compared.
+pub(super) fn assumed(group: &Group, intake: &Intake, reference: bool) -> Clock {
+    let source = &intake.sources[group.members[0].0 as usize];
+    let declared = source.declared_zone || source.declared_offset_ns != 0;
+    let (grade, method) = match (reference, declared, group.basis) {
+        (true, ..) => (Grade::A, "reference"),
+        (_, true, _) => (Grade::B, "declared"),
+        (_, _, Basis::ExplicitOffset) => (Grade::C, "as stated"),
+        (_, _, Basis::OrderOnly) => (Grade::D, "order only"),
+        _ => (Grade::D, "assumed"),
+    };
+    let mut notes = Vec::new();
+    match group.basis {
+        Basis::AssumedZone => notes.push("zone assumed UTC".to_owned()),
+        Basis::AssumedYear => {
+            let year = source.first.map(|first| chrono::Datelike::year(&first.to_utc()));
+            let from = match source.year {
+                YearSource::Declared(_) => "declared",
+                _ => "from the dated sources beside it",
+            };
+            notes.push(format!("year {} {from}", year.map_or_else(String::new, |year| year.to_string())));
+        }
+        Basis::UnknownYear => notes.push("year unknown: declare it with --year".to_owned()),
+        Basis::BootRelative => notes.push("seconds since boot".to_owned()),
+        Basis::OrderOnly => notes.push("no times: order only".to_owned()),
+        _ => {}
+    }
+    Clock {
+        name: group.name.clone(),
+        sources: group.members.clone(),
+        basis: group.basis,
+        reference,
+        offset_ns: 0,
+        support_ns: (0, 0),
+        zone_error_ns: 0,
+        grade,
+        pairs: 0,
+        inliers: 0,
+        peak_ratio: 0.0,
+        runner_up_ns: None,
+        segments: Vec::new(),
+        method: method.to_owned(),
+        notes,
+    }
+}

@@ -1,0 +1,208 @@
+//! Pairs of records, one of each of two sources, that are of one event if they are of any.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use super::groups::Group;
+use crate::correlate::acts::Act;
+use crate::correlate::names::Names;
+use crate::correlate::tokens::{self, Token};
+use crate::correlate::vote::{self, Pair};
+use crate::intake::Intake;
+use crate::model::Protocol;
+use crate::time::{Basis, SECOND};
+
+/// A firewall writes its line, and a capture its packet, within this of each other, in nanoseconds.
+const SAME_PACKET_NS: i64 = 20_000_000;
+/// A call whose end is not recorded is taken to last at most this long when clocks are compared.
+const OPEN_CALL_NS: i64 = 600 * SECOND;
+/// A token that makes more pairs than this says nothing.
+const PAIRS_PER_TOKEN: usize = 200;
+
+/// A record of ours and one of theirs, each as the earliest and the latest moment, on its own clock, at which it may
+/// have stood for what both saw.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Meeting {
+    pub(super) ours: (i64, i64),
+    pub(super) theirs: (i64, i64),
+    pub(super) weight: f64,
+    pub(super) key: u64,
+}
+
+impl Meeting {
+    /// Seen from the other side.
+    pub(super) fn turned(self) -> Meeting {
+        Meeting { ours: self.theirs, theirs: self.ours, ..self }
+    }
+
+    /// What it allows for our clock minus the reference, with theirs brought onto the reference.
+    pub(super) fn pair(&self, to_reference: impl Fn(i64) -> i64) -> Pair {
+        let (first, last) = (to_reference(self.theirs.0), to_reference(self.theirs.1));
+        Pair {
+            lo_ns: self.ours.0.saturating_sub(last),
+            hi_ns: self.ours.1.saturating_sub(first),
+            at_ns: first,
+            weight: self.weight,
+            key: self.key,
+        }
+    }
+}
+
+/// A connection as a source saw it begin.
+pub(super) struct Sighting {
+    src: Option<IpAddr>,
+    src_port: Option<u16>,
+    dst: Option<IpAddr>,
+    dst_port: Option<u16>,
+    protocol: Option<Protocol>,
+    lo: i64,
+    hi: i64,
+}
+
+/// The connections of a group.
+#[derive(Default)]
+pub(super) struct Sightings {
+    pub(super) all: Vec<Sighting>,
+    /// By token, as places in `all`: of more than [`PAIRS_PER_TOKEN`] one more is kept, so that it shows.
+    by_token: BTreeMap<Token, Vec<usize>>,
+    /// The keys of `by_token`.
+    shown: BTreeSet<Token>,
+}
+
+/// The connections of every group, and the resolution of their stamps in nanoseconds (1 if there are none).
+pub(super) fn sightings(
+    intake: &Intake,
+    group_of: &[usize],
+    groups: usize,
+    names: &Names,
+) -> (Vec<Sightings>, Vec<i64>) {
+    let mut found: Vec<Sightings> = (0..groups).map(|_| Sightings::default()).collect();
+    if groups == 1 {
+        // Nothing to compare with: the resolution is all that is asked for.
+        let segments = intake.conversations.iter().flat_map(|conversation| &conversation.segments);
+        let starts = segments.flat_map(|segment| &segment.starts).map(|start| start.at.0);
+        return (found, vec![resolution_of(starts)]);
+    }
+    for conversation in &intake.conversations {
+        let key = conversation.key;
+        let group = group_of.get(key.evidence.0 as usize).and_then(|group| found.get_mut(*group));
+        let Some(Sightings { all, by_token, .. }) = group else { continue };
+        let from = all.len();
+        for start in conversation.segments.iter().flat_map(|segment| &segment.starts) {
+            all.push(Sighting {
+                src: key.src,
+                src_port: Some(start.src_port),
+                dst: key.dst,
+                dst_port: key.dst_port,
+                protocol: key.protocol,
+                lo: start.at.0,
+                hi: start.at.0,
+            });
+        }
+        if from < all.len() {
+            for token in names.tokens(key.dst, key.dst_port) {
+                let hits = by_token.entry(token).or_default();
+                hits.extend((from..all.len()).take((PAIRS_PER_TOKEN + 1).saturating_sub(hits.len())));
+            }
+        }
+    }
+    let resolutions = found.iter_mut().map(|Sightings { all, by_token, shown }| {
+        *shown = by_token.keys().cloned().collect();
+        let resolution = resolution_of(all.iter().map(|one| one.lo));
+        for one in all.iter_mut() {
+            one.hi = one.lo.saturating_add(resolution - 1);
+        }
+        resolution
+    });
+    let resolutions = resolutions.collect();
+    (found, resolutions)
+}
+
+/// What stamps are cut to, read off the stamps themselves, in nanoseconds; 1 if there are none.
+fn resolution_of(mut stamps: impl Iterator<Item = i64> + Clone) -> i64 {
+    let divides = |unit: &i64| stamps.clone().all(|stamp| stamp % unit == 0);
+    let resolution = [SECOND, 1_000_000, 1_000].into_iter().find(divides).unwrap_or(1);
+    if stamps.next().is_some() { resolution } else { 1 }
+}
+
+/// Meetings of one connection in two packet sources: same addresses, ports and protocol.
+pub(super) fn same_packets(ours: &[Sighting], theirs: &[Sighting]) -> Vec<Meeting> {
+    type Tuple = (Option<IpAddr>, Option<u16>, Option<IpAddr>, Option<u16>, Option<Protocol>);
+    let tuple = |one: &Sighting| -> Tuple { (one.src, one.src_port, one.dst, one.dst_port, one.protocol) };
+    let mut by_tuple: BTreeMap<Tuple, Vec<&Sighting>> = BTreeMap::new();
+    for one in theirs {
+        by_tuple.entry(tuple(one)).or_default().push(one);
+    }
+    let mut keys: BTreeMap<Tuple, u64> = BTreeMap::new();
+    let mut meetings = Vec::new();
+    for one in ours {
+        let next = keys.len() as u64;
+        let key = *keys.entry(tuple(one)).or_insert(next);
+        for other in by_tuple.get(&tuple(one)).into_iter().flatten().take(PAIRS_PER_TOKEN) {
+            let ours = (one.lo.saturating_sub(SAME_PACKET_NS), one.hi.saturating_add(SAME_PACKET_NS));
+            meetings.push(Meeting { ours, theirs: (other.lo, other.hi), weight: 1.0, key });
+        }
+    }
+    meetings
+}
+
+/// The tool calls of a group of transcripts.
+pub(super) struct Calls<'a> {
+    pub(super) intake: &'a Intake,
+    pub(super) acts: &'a [Act],
+    pub(super) group: &'a Group,
+}
+
+impl Calls<'_> {
+    /// Meetings of a call and a connection that it names: the call was recorded before the connection began, and the
+    /// connection began before the call's result was recorded. Benign calls alone where there are enough; a clock tuned
+    /// on the events under test would find what it was tuned to.
+    pub(super) fn against(&self, sightings: &Sightings) -> Vec<Meeting> {
+        let benign = self.meetings(sightings, true);
+        let distinct: BTreeSet<u64> = benign.iter().map(|meeting| meeting.key).collect();
+        if distinct.len() >= 5 { benign } else { self.meetings(sightings, false) }
+    }
+
+    fn meetings(&self, sightings: &Sightings, benign_only: bool) -> Vec<Meeting> {
+        let Sightings { all, by_token, shown } = sightings;
+        let mut written: BTreeMap<Token, usize> = BTreeMap::new();
+        let mut steps = 0;
+        for act in self.acts {
+            steps += 1;
+            for token in tokens::shared(&act.tokens, shown) {
+                *written.entry(token).or_insert(0) += 1;
+            }
+        }
+        let mut meetings = Vec::new();
+        for (index, (step, act)) in self.intake.steps.iter().zip(self.acts).enumerate() {
+            let ours = self.group.members.contains(&step.record.evidence);
+            if !ours || !act.network || step.not_executed || (benign_only && act.is_suspect()) {
+                continue;
+            }
+            let Some(start) = step.start.filter(|start| start.span.basis <= Basis::AssumedZone) else { continue };
+            // What a launcher leaves behind may begin long after the call has ended.
+            let end = step
+                .end
+                .filter(|_| !act.leaves_running())
+                .map_or_else(|| start.span.hi.plus(OPEN_CALL_NS), |end| end.span.hi);
+            // The rarest token decides; a name and its address are not two witnesses.
+            let rarest = tokens::shared(&act.tokens, shown)
+                .into_iter()
+                .filter(|token| by_token.get(token).is_some_and(|hits| hits.len() <= PAIRS_PER_TOKEN))
+                .min_by_key(|token| (written.get(token).copied().unwrap_or(0), token.clone()));
+            let Some(token) = rarest else { continue };
+            let count = written.get(&token).copied().unwrap_or(0);
+            let weight = vote::rarity(count as u64, steps);
+            for hit in by_token.get(&token).into_iter().flatten() {
+                let seen = &all[*hit];
+                meetings.push(Meeting {
+                    ours: (start.span.lo.0, end.0),
+                    theirs: (seen.lo, seen.hi),
+                    weight,
+                    key: index as u64,
+                });
+            }
+        }
+        meetings
+    }
+}

@@ -1,0 +1,188 @@
+use super::*;
+use crate::correlate::Grade;
+use crate::correlate::vote::Pair;
+use crate::time::Instant;
+
+const HOUR: i64 = 3600 * SECOND;
+
+/// One event at `at_s` at which the source's clock was ahead by `low` to `high` milliseconds.
+fn pair(at_s: i64, (low, high): (i64, i64), key: u64) -> Pair {
+    Pair { lo_ns: low * 1_000_000, hi_ns: high * 1_000_000, at_ns: at_s * SECOND, weight: 1.0, key }
+}
+
+/// Events a minute apart, each bounding the offset of its moment, in milliseconds, to 100 ms either way.
+fn pairs(minutes: std::ops::Range<i64>, offset_ms: impl Fn(i64) -> i64) -> Vec<Pair> {
+    minutes
+        .map(|minute| {
+            let offset = offset_ms(minute);
+            pair(minute * 60, (offset - 100, offset + 100), minute as u64)
+        })
+        .collect()
+}
+
+// By hand: offset 1 s at 100 s, 50 ppm: an hour later 1 s + 3600 s * 50e-6 = 1.18 s. The source then shows 3700 s + 1.18 s.
+#[test]
+fn a_line_and_its_inverse() {
+    let line = Line { at_ns: 100 * SECOND, offset_ns: SECOND, drift_ppb: 50_000 };
+    assert_eq!(line.offset_at(3700 * SECOND), 1_180_000_000);
+    assert_eq!(line.offset_at(100 * SECOND), SECOND);
+    assert_eq!(line.reference_at(3_701_180_000_000), 3700 * SECOND);
+    let level = Line { drift_ppb: 0, ..line };
+    assert_eq!((level.offset_at(i64::MAX), level.reference_at(i64::MIN)), (SECOND, i64::MIN));
+}
+
+// Two strips: offset within ±1 s at -1000 s and at +1000 s. All lines in both: the corners are where the edges meet.
+// a - 1000 b = ±1, a + 1000 b = ±1: (±1 s, 0) and (0, ±1000 ppm), the latter cut off at ±200 ppm, where
+// |a| <= 1 - 1000 * 200e-6 = 0.8.
+#[test]
+fn the_corners_of_two_strips() {
+    let ballots = vote::ballots(&[pair(-1000, (-1000, 1000), 1), pair(1000, (-1000, 1000), 2)]);
+    let region = Region::around(Line { at_ns: 0, offset_ns: 0, drift_ppb: 0 }, &ballots);
+    let mut corners: Vec<(i64, i64)> =
+        region.corners().map(|(s, ppm)| ((s * 1000.0).round() as i64, ppm.round() as i64)).collect();
+    corners.sort_unstable();
+    corners.dedup();
+    assert_eq!(corners, [(-1000, 0), (-800, -200), (-800, 200), (800, -200), (800, 200), (1000, 0)]);
+    assert_eq!(region.drift_ppb(), (-200_000, 200_000));
+    let near = |(low, high): (i64, i64), seconds: f64| {
+        (low as f64 / 1e9 + seconds).abs() < 1e-6 && (high as f64 / 1e9 - seconds).abs() < 1e-6
+    };
+    // At the strips themselves ±1 s, at 2000 s: 0.8 + 2000 * 200e-6 = 1.2 s; in the middle 1 s.
+    assert!(near(region.offsets_at(0), 1.0) && near(region.offsets_at(1000 * SECOND), 1.0));
+    assert!(near(region.offsets_at(2000 * SECOND), 1.2), "{:?}", region.offsets_at(2000 * SECOND));
+}
+
+// 40 ppm over 10 hours are 1.44 s: strips of 0.2 s hold no level line. What they leave of the slope: the strips of the
+// first and the last hour are 36 000 s apart or less, so that |b - 40 ppm| <= 0.2 s / 36 000 s = 5.6 ppm.
+#[test]
+fn drift_is_found_and_bounded() {
+    let drifting = pairs(0..601, |minute| 2000 + minute * 60 * 40 / 1000);
+    let fit = fit(&drifting).unwrap();
+    let [segment] = fit.segments.as_slice() else { panic!("{:?}", fit.segments) };
+    let (least, most) = segment.region.drift_ppb();
+    assert!(least >= 34_400 && most <= 45_600 && least <= 40_000 && most >= 40_000, "{least} {most}");
+    // 10 hours on, at most 0.1 s beside: 2 s + 1.44 s.
+    assert!((segment.line.offset_at(10 * HOUR) - 3_440_000_000).abs() <= 100_000_000);
+    let (low, high) = segment.support_at(10 * HOUR);
+    assert!(low <= 3_440_000_000 && 3_440_000_000 <= high && high - low < 400_000_000, "{low} {high}");
+    assert_eq!((fit.inliers, fit.keys, fit.grade()), (601, 601, Grade::A));
+    // A vote without drift would have a third of them agree at best: 0.2 s of 1.44 s, from -0.1 to +0.1 of it.
+    assert!(vote::vote(&drifting).unwrap().inliers < 200);
+}
+
+// A level clock: nothing but the strips of the ends speaks about the slope, and none is made up.
+#[test]
+fn a_clock_that_may_be_level_is_level() {
+    let fit = fit(&pairs(0..30, |minute| 500 + minute % 3 * 30)).unwrap();
+    assert_eq!(fit.segments[0].line.drift_ppb, 0);
+    let (least, most) = fit.segments[0].region.drift_ppb();
+    assert!(least < 0 && most > 0);
+}
+
+// Set by +47 s after minute 40 and by -120 s after minute 70.
+#[test]
+fn steps_are_segments() {
+    let offset = |minute: i64| match minute {
+        ..40 => 0,
+        40..70 => 47_000,
+        _ => -73_000,
+    };
+    let mut stepping = pairs(0..100, offset);
+    // False pairs, all over the place.
+    stepping
+        .extend((0..20).map(|n| pair(n * 300, (n * 977_000 - 9_000_000, n * 977_000 - 8_990_000), 1000 + n as u64)));
+    let fit = fit(&stepping).unwrap();
+    let found: Vec<(i64, i64, i64)> = fit
+        .segments
+        .iter()
+        .map(|segment| {
+            let minute = 60 * SECOND;
+            (segment.from_ns / minute, segment.to_ns / minute, (segment.line.offset_ns as f64 / 1e9).round() as i64)
+        })
+        .collect();
+    assert_eq!(found, [(0, 39, 0), (40, 69, 47), (70, 99, -73)]);
+    // Taken apart by time, no segment has a rival.
+    assert!(fit.vote().unwrap().peak_ratio < 0.2 && fit.grade() == Grade::A, "{:?}", fit.vote());
+    assert!(
+        zone_notes(&fit).iter().any(|note| note.starts_with("set by +47.000 s between ")),
+        "{:?}",
+        zone_notes(&fit)
+    );
+    let correction = Correction::along(&fit.segments);
+    let at = |minute: i64| Instant(minute * 60 * SECOND);
+    for minute in [0, 20, 39, 40, 55, 69, 70, 99, 200] {
+        let shown = at(minute).plus(offset(minute) * 1_000_000);
+        let back = correction.to_reference(shown).since(at(minute)).abs();
+        // What was shown twice (the 73 s after the step back) may be taken for the first time.
+        let twice = (68..72).contains(&minute);
+        assert!(back <= if twice { 121 * SECOND } else { 100_000_000 }, "{minute}: {back}");
+    }
+    // ... and says so: 40 s after the step back the clock shows what it showed before.
+    assert_eq!(correction.places(at(70).plus(-33 * SECOND)).len(), 2);
+    assert_eq!(correction.places(at(50)).len(), 1);
+}
+
+// There and back: the clock of the middle third was an hour ahead.
+#[test]
+fn there_and_back_again() {
+    let fit = fit(&pairs(0..60, |minute| if (20..40).contains(&minute) { 3_600_000 } else { 0 })).unwrap();
+    assert_eq!(fit.segments.len(), 3);
+    let notes = zone_notes(&fit);
+    assert_eq!(notes.iter().filter(|note| note.ends_with("as daylight saving time does")).count(), 2, "{notes:?}");
+}
+
+// Two pairs elsewhere are no step: three must gain by it.
+#[test]
+fn two_pairs_are_no_step() {
+    let fit = fit(&pairs(0..30, |minute| if minute >= 28 { 47_000 } else { 0 })).unwrap();
+    assert_eq!((fit.segments.len(), fit.inliers), (1, 28));
+}
+
+// Every second record is an hour off, all the time: no step, but two zones in one file.
+#[test]
+fn two_zones_in_one_file() {
+    let fit = fit(&pairs(0..60, |minute| if minute % 2 == 0 { 3_600_000 } else { 0 })).unwrap();
+    assert_eq!(fit.segments.len(), 1);
+    assert_eq!(fit.beside.unwrap().keys, 30);
+    assert_eq!(fit.grade(), Grade::C);
+    let notes = zone_notes(&fit);
+    assert!(notes.iter().any(|note| note.starts_with("records of two zones: 30 pairs agree")), "{notes:?}");
+}
+
+fn zone_notes(fit: &Fit) -> Vec<String> {
+    crate::correlate::zone::told_by_segments(fit)
+}
+
+#[test]
+fn order_of_input_does_not_matter() {
+    let mut random = crate::stats::random::Random::new(7);
+    let mut shuffled = pairs(0..200, |minute| if minute < 90 { minute * 3 } else { 60_000 });
+    let want = fit(&shuffled);
+    for _ in 0..3 {
+        random.shuffle(&mut shuffled);
+        assert_eq!(fit(&shuffled), want);
+    }
+}
+
+#[test]
+fn hostile_pairs() {
+    assert_eq!(fit(&[]), None);
+    let wide = Pair { lo_ns: i64::MIN, hi_ns: i64::MAX, at_ns: i64::MIN, weight: f64::INFINITY, key: 1 };
+    let pairs = [
+        wide,
+        Pair { at_ns: i64::MAX, key: 2, ..wide },
+        Pair { lo_ns: i64::MAX, at_ns: 0, key: 3, ..wide },
+        Pair { hi_ns: i64::MIN, key: 4, ..wide },
+    ];
+    let fit = fit(&pairs).unwrap();
+    for segment in &fit.segments {
+        for at in [i64::MIN, 0, i64::MAX] {
+            let (low, high) = segment.support_at(at);
+            assert!(low <= high);
+        }
+    }
+    let correction = Correction::along(&fit.segments);
+    for at in [i64::MIN, 0, i64::MAX] {
+        assert!(!correction.places(Instant(at)).is_empty());
+    }
+}
