@@ -17,6 +17,7 @@ pub static FORMATS: LazyLock<Vec<&'static dyn Format>> = LazyLock::new(|| {
 
 #[rustfmt::skip]
 static OTHERS: &[&dyn Format] = &[
+    &firewall::parquet::Parquet,
     &capture::pcap::Pcap,
     &capture::pcapng::PcapNg,
     &gpu::QueryGpu,

@@ -15,6 +15,7 @@ mod generic;
 mod linux;
 mod mixed;
 mod notation;
+pub mod parquet;
 mod record;
 mod sensor;
 mod shape;
