@@ -82,7 +82,11 @@ fn read_batch<R: LineReader>(batch: &[(Block, R::Layout)], reader: &R, mark: &[u
         let free = forks.iter().find_map(|fork| fork.try_lock().ok());
         let mut sink = free.unwrap_or_else(|| own.lock().unwrap_or_else(PoisonError::into_inner));
         let mut layout = layout.clone();
-        for (line, number) in block.lines.split(|byte| *byte == b'\n').zip(block.first_line..) {
+        let ends = memchr::memchr_iter(b'\n', &block.lines).chain(std::iter::once(block.lines.len()));
+        let mut begin = 0;
+        for (end, number) in ends.zip(block.first_line..) {
+            let line = block.lines.get(begin..end).unwrap_or_default();
+            begin = end + 1;
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             if line.is_empty() {
                 continue;

@@ -98,9 +98,41 @@ pub(crate) fn word(bytes: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
+/// Where a literal is found first. What the search needs to know of the literal is worked out once for each place that
+/// asks: for lines of some hundred bytes that takes longer than the search.
+macro_rules! find {
+    ($bytes:expr, $literal:literal) => {{
+        static FINDER: std::sync::LazyLock<memchr::memmem::Finder<'static>> =
+            std::sync::LazyLock::new(|| memchr::memmem::Finder::new($literal));
+        FINDER.find($bytes)
+    }};
+}
+pub(crate) use find;
+
+/// Whether a literal is in there: see [`find`].
+macro_rules! has {
+    ($bytes:expr, $literal:literal) => {
+        $crate::formats::firewall::bytes::find!($bytes, $literal).is_some()
+    };
+}
+pub(crate) use has;
+
+/// Where a short needle is found first in a short text: without preparation.
+fn position(bytes: &[u8], needle: &[u8]) -> Option<usize> {
+    let (first, rest) = needle.split_first()?;
+    let mut from = 0;
+    loop {
+        let at = from + memchr::memchr(*first, bytes.get(from..)?)?;
+        if bytes.get(at + 1..)?.starts_with(rest) {
+            return Some(at);
+        }
+        from = at + 1;
+    }
+}
+
 /// Splits at the first occurrence of `separator`.
 pub(crate) fn split_once<'a>(bytes: &'a [u8], separator: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
-    let at = memchr::memmem::find(bytes, separator)?;
+    let at = position(bytes, separator)?;
     Some((bytes.get(..at)?, bytes.get(at + separator.len()..)?))
 }
 

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde_json_borrow::Value;
 
+use super::bytes::has;
 use super::notation::{cef, json, leef};
 use super::syslog::{self, Peeled, Stamp};
 use super::table::Table;
@@ -31,8 +32,10 @@ const DEEPEST: usize = 3;
 impl<'a> Record<'a> {
     /// Of a text without a container.
     fn of_text(line: &'a [u8], peeled: Peeled<'a>) -> Self {
-        let cef = cef::header(peeled.message).or_else(|| cef::header(line));
-        let leef = if cef.is_none() { leef::header(line) } else { None };
+        // "CEF:" and "LEEF:" end alike, and hardly anything else does.
+        let enveloped = has!(line, b"EF:") || line.starts_with(b"0|");
+        let cef = if enveloped { cef::header(peeled.message).or_else(|| cef::header(line)) } else { None };
+        let leef = if enveloped && cef.is_none() { leef::header(line) } else { None };
         Record { line, peeled, json: None, row: None, cef, leef }
     }
 
@@ -62,7 +65,8 @@ fn open_within(
 ) -> bool {
     let bare = line.strip_prefix(b"\x1e").unwrap_or(line);
     if depth == 0
-        && memchr::memmem::find(bare, b"__REALTIME_TIMESTAMP").is_some()
+        && bare.first() == Some(&b'{')
+        && has!(bare, b"__REALTIME_TIMESTAMP")
         && let Some(entry) = syslog::entry(bare)
     {
         let Some(message) = &entry.message else {

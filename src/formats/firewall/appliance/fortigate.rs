@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
+use crate::formats::firewall::bytes::has;
 use crate::formats::firewall::dialect::{Dialect, Out, Outcome};
 use crate::formats::firewall::fields::Field::*;
 use crate::formats::firewall::fields::{Field, Fields, Names};
@@ -76,8 +77,9 @@ impl Dialect for FortiGate {
         if let Some(header) = &record.cef {
             return header.is("forti", "");
         }
-        let has = |name: &[u8]| memchr::memmem::find(record.line, name).is_some();
-        record.json.is_none() && has(b"logid=") && has(b"type=") && (has(b"devid=") || has(b"devname=") || has(b"vd="))
+        let line = record.line;
+        let fields = has!(line, b"logid=") && has!(line, b"type=");
+        record.json.is_none() && fields && (has!(line, b"devid=") || has!(line, b"devname=") || has!(line, b"vd="))
     }
 
     fn read<'r>(&self, record: &'r Record<'r>, out: &mut Out<'_>) -> Outcome {
@@ -92,7 +94,7 @@ impl Dialect for FortiGate {
                 }
             }
         } else {
-            let style = if memchr::memmem::find(record.line, b",logid=").is_some() { COMMAS } else { SPACED };
+            let style = if has!(record.line, b",logid=") { COMMAS } else { SPACED };
             let (mut date, mut time) = (None, None);
             for (name, value) in pairs(record.line, style) {
                 match name {
