@@ -81,7 +81,7 @@ fn lines(criterion: &mut Criterion) {
     let iso = log(|n| format!("2026-11-20T{:02}:{:02}:{:02}.123456+00:00", n / 3600 % 24, n / 60 % 60, n % 60));
     let neighbour =
         TimeContext { year: YearSource::NearestTo(Instant(1_795_185_286_000_000_000)), ..TimeContext::default() };
-    let zone = TimeContext { zone: ZoneSource::Declared(chrono_tz::Tz::Asia__Shanghai), ..neighbour };
+    let zone = TimeContext { zone: ZoneSource::Declared(chrono_tz::Tz::Asia__Shanghai), ..neighbour.clone() };
     let iptables = registry::by_id("iptables").expect("listed");
     let mut group = criterion.benchmark_group("netfilter");
     group.throughput(Throughput::Elements(LINES as u64));
@@ -90,8 +90,8 @@ fn lines(criterion: &mut Criterion) {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
         for (name, log, time) in [
             ("rfc3164", &traditional, TimeContext::default()),
-            ("rfc3164, year from a neighbour", &traditional, neighbour),
-            ("rfc3164, declared zone", &traditional, zone),
+            ("rfc3164, year from a neighbour", &traditional, neighbour.clone()),
+            ("rfc3164, declared zone", &traditional, zone.clone()),
             ("iso", &iso, TimeContext::default()),
         ] {
             group.bench_function(format!("{name}, {threads} threads"), |bencher| {

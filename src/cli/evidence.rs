@@ -29,7 +29,7 @@ pub(crate) struct ReadingArgs {
     /// Zone of the local times of sources: an IANA name or ±HH:00 (for the zone of display see --display-tz)
     #[arg(long = "tz", value_name = "PATTERN=ZONE", help_heading = "Reading")]
     pub(crate) zones: Vec<String>,
-    /// Year of the year-less times of sources
+    /// Year of the last year-less time of sources; those before it go by their order
     #[arg(long = "year", value_name = "PATTERN=YYYY", help_heading = "Reading")]
     pub(crate) years: Vec<String>,
     /// How far the clock of sources is ahead: +1.5s, -8h, 8h2.5s; taken off every time

@@ -1,5 +1,4 @@
-//! What an offset between two clocks is made of: a wrong zone label (whole quarter hours) or a clock that is off; and
-//! which years a log without years can be from.
+//! What an offset between two clocks is made of: a wrong zone label (whole quarter hours) or a clock that is off.
 
 use super::drift::Fit;
 use super::vote::{Peak, Vote};
@@ -204,98 +203,6 @@ fn hours(ns: i64) -> String {
     format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60)
 }
 
-/// A month and day, both from 1, as a log without years has it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MonthDay {
-    pub month: u32,
-    pub day: u32,
-}
-
-/// The years of a log without years.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Years {
-    /// One per line, in file order.
-    pub years: Vec<i32>,
-    /// Lines that step back in time by more than a day beside their neighbours.
-    pub out_of_order: usize,
-    /// Where leap days forced the choice: the other years that would fit the last line, newest first, down to eight
-    /// years before the anchor. Not empty means: ask. Empty without leap days, where any earlier year fits too.
-    pub also_possible: Vec<i32>,
-}
-
-/// How far back other years are looked for.
-const YEARS_BACK: i32 = 8;
-
-/// Reads years backwards from the newest dated anchor (file order: `lines[0]` is the first line).
-///
-/// Going backwards, the year decreases only where month and day increase by more than 180 days; a line that is out of
-/// order across New Year by at most a day is taken for what it is. 29 February must fall into a leap year. `None` if
-/// a line is no date in any year or no year fits all lines. O(lines).
-pub fn years_backwards(lines: &[MonthDay], newest_year: i32, newest: MonthDay) -> Option<Years> {
-    let shape = Shape::of(lines)?;
-    let anchor = ordinal(newest)?;
-    let last = *lines.last()?;
-    // The last line may lie a day after the anchor (zones); otherwise it is of the year before.
-    let year = if ordinal(last)? > anchor + 1 { newest_year.checked_sub(1)? } else { newest_year };
-    let mut fits = (0..=YEARS_BACK).filter_map(|back| year.checked_sub(back)).filter(|year| shape.fits(*year));
-    let chosen = fits.next()?;
-    let years = shape.relative.iter().map(|r| chosen.saturating_add(*r)).collect();
-    // Without a leap day every year fits: that is no news. With one, the next candidate is.
-    let also_possible = if shape.leap.is_empty() { Vec::new() } else { fits.collect() };
-    Some(Years { years, out_of_order: shape.out_of_order, also_possible })
-}
-
-/// Years relative to the one of the last line.
-struct Shape {
-    relative: Vec<i32>,
-    /// Relative years that must be leap years.
-    leap: Vec<i32>,
-    out_of_order: usize,
-}
-
-impl Shape {
-    fn of(lines: &[MonthDay]) -> Option<Shape> {
-        let mut shape = Shape { relative: Vec::with_capacity(lines.len()), leap: Vec::new(), out_of_order: 0 };
-        let mut relative = 0_i32;
-        let mut later: Option<i32> = None;
-        for line in lines.iter().rev() {
-            let day = ordinal(*line)?;
-            if let Some(later) = later {
-                let rise = day - later;
-                if rise > 180 {
-                    relative -= 1;
-                } else if rise < 0 && rise + 366 <= 1 {
-                    // 1 January before 31 December in the file: out of order by a day across New Year.
-                    relative += 1;
-                    shape.out_of_order += 1;
-                } else if rise > 1 {
-                    shape.out_of_order += 1;
-                }
-            }
-            if (line.month, line.day) == (2, 29) && shape.leap.last() != Some(&relative) {
-                shape.leap.push(relative);
-            }
-            shape.relative.push(relative);
-            later = Some(day);
-        }
-        shape.relative.reverse();
-        Some(shape)
-    }
-
-    fn fits(&self, year: i32) -> bool {
-        self.leap.iter().all(|relative| {
-            let year = year.saturating_add(*relative);
-            year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
-        })
-    }
-}
-
-/// Day of a leap year from 1. `None` if there is no such day in any year.
-fn ordinal(at: MonthDay) -> Option<i32> {
-    use chrono::Datelike;
-    i32::try_from(chrono::NaiveDate::from_ymd_opt(1972, at.month, at.day)?.ordinal()).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -379,51 +286,5 @@ mod tests {
         assert_eq!((got.offset_ns, got.zone_error_ns), (i64::MIN + 2, 0));
         let all = Pair { lo_ns: i64::MIN, hi_ns: i64::MAX, at_ns: 0, weight: 1.0, key: 1 };
         decide(&vote(&[all]).unwrap());
-    }
-
-    fn days(text: &str) -> Vec<MonthDay> {
-        text.split(' ')
-            .map(|d| {
-                let (month, day) = d.split_once('-').unwrap();
-                MonthDay { month: month.parse().unwrap(), day: day.parse().unwrap() }
-            })
-            .collect()
-    }
-
-    fn years(text: &str, year: i32, newest: &str) -> Option<Years> {
-        years_backwards(&days(text), year, days(newest)[0])
-    }
-
-    #[test]
-    fn years_over_new_year() {
-        assert_eq!(years("12-30 12-31 1-1 1-5", 2026, "1-6").unwrap().years, [2025, 2025, 2026, 2026]);
-        // The anchor lies before the last line: that is of the year before.
-        assert_eq!(years("11-1 12-24", 2026, "3-1").unwrap().years, [2025, 2025]);
-        // Two years of one file.
-        assert_eq!(years("11-1 5-1 11-1 5-1", 2026, "5-2").unwrap().years, [2024, 2025, 2025, 2026]);
-    }
-
-    // Lines out of order across New Year must not run the years away (Plaso issue 408: 2246).
-    #[test]
-    fn disorder_does_not_run_away() {
-        let got = years("12-31 1-1 12-31 1-1 12-31 1-1 1-2", 2026, "1-2").unwrap();
-        assert_eq!(got.years, [2025, 2026, 2025, 2026, 2025, 2026, 2026]);
-        assert_eq!(got.out_of_order, 2);
-        // A gap of more than half a year forward is no wrap.
-        assert_eq!(years("3-1 10-1", 2026, "11-1").unwrap().years, [2026, 2026]);
-        // Ten days back within a year: same year, noted.
-        let got = years("3-10 3-1", 2026, "3-2").unwrap();
-        assert_eq!((got.years, got.out_of_order), (vec![2026, 2026], 1));
-    }
-
-    #[test]
-    fn leap_days_restrict() {
-        let got = years("2-29 3-1", 2026, "3-1").unwrap();
-        assert_eq!((got.years, got.also_possible), (vec![2024, 2024], vec![2020]));
-        // The leap day of the last line is in the future of the anchor, so it is four years older.
-        assert_eq!(years("2-29", 2024, "2-27").unwrap().years, [2020]);
-        // Two leap days in neighbouring years cannot be.
-        assert_eq!(years("2-29 11-1 2-29", 2026, "3-1"), None);
-        assert_eq!(years("2-30", 2026, "3-1"), None);
     }
 }

@@ -187,6 +187,19 @@ impl Input {
         Ok(Input { name: name.to_owned(), evidence, compression, reader: Some(reader), hasher: Some(hasher) })
     }
 
+    /// Opens a file once more, to look through it ahead of its reader: nothing is hashed.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn look_through(name: &str, path: &Path, evidence: EvidenceId) -> io::Result<Self> {
+        let mut file = File::open(path)?;
+        let mut magic = Vec::new();
+        file.by_ref().take(6).read_to_end(&mut magic)?;
+        let compression = Compression::of(&magic);
+        let reader = decoded(compression.decode(Box::new(Cursor::new(magic).chain(file)))?)?;
+        Ok(Input { name: name.to_owned(), evidence, compression, reader: Some(reader), hasher: None })
+    }
+
     /// Bytes in memory as an input: for probing on a head, for tests and for fuzzing.
     pub fn from_bytes(name: &str, bytes: Vec<u8>, evidence: EvidenceId) -> Self {
         Input {

@@ -8,6 +8,7 @@ mod merge;
 mod segments;
 mod source;
 mod table;
+mod years;
 mod zones;
 
 use std::collections::BTreeMap;
@@ -17,7 +18,7 @@ use rayon::prelude::*;
 
 use crate::evidence::{Anomaly, AnomalyKind, EvidenceFile, EvidenceId, Head, Input, walk};
 use crate::formats::{Collector, Format, Sink, registry};
-use crate::model::{Conversation, Episode, EpisodeText, Step};
+use crate::model::{Conversation, Episode, EpisodeText, Observation, Step};
 use crate::time::{Basis, Instant, TimeContext, YearSource, ZoneSource};
 use fold::Fold;
 
@@ -84,6 +85,8 @@ struct Probed {
     compression: &'static str,
     /// The first moment in its head that lies on the UTC axis without an assumed year.
     anchor: Option<Instant>,
+    /// Stamps in its head have no year.
+    without_year: bool,
     failure: Option<String>,
     empty: bool,
 }
@@ -96,9 +99,12 @@ pub fn take_in(paths: &[PathBuf], options: &Options) -> Intake {
     let probed: Vec<Probed> = files.par_iter().map(|file| probe(file, options)).collect();
     let neighbour = median(probed.iter().filter_map(|probed| probed.anchor).collect());
     let readers: Vec<Reader> = files
-        .iter()
+        .par_iter()
         .zip(&probed)
-        .map(|(file, probed)| Reader { format: probed.format, time: time_context(&file.name, neighbour, options) })
+        .map(|(file, probed)| {
+            let time = time_context(&file.name, neighbour, options);
+            Reader { format: probed.format, time: years::in_order(file, probed, time) }
+        })
         .collect();
     let folds: Vec<(Source, Fold)> = files
         .par_iter()
@@ -174,6 +180,7 @@ fn probe(file: &EvidenceFile, options: &Options) -> Probed {
         runner_up: None,
         compression: "",
         anchor: None,
+        without_year: false,
         failure: None,
         empty: file.bytes == 0,
     };
@@ -203,11 +210,24 @@ fn probe(file: &EvidenceFile, options: &Options) -> Probed {
         .find(|candidate| probed.format.is_none_or(|format| format.id() != candidate.format))
         .map(|candidate| format!("{}: {}", candidate.format, candidate.matched.reason()));
     if let Some(format) = probed.format {
-        let mut found = Collector::default();
-        let context = options.case.time_context_for(&file.name).context(YearSource::Unknown);
-        let mut input = Input::from_bytes(&file.name, head.bytes, EvidenceId(0));
-        // The head may end within a record or a compressed block: what could be read is enough for a date.
-        let _ = format.read(&mut input, &context, &mut found);
+        let read = |parts: &TimeParts| {
+            let mut found = Collector::default();
+            let mut input = Input::from_bytes(&file.name, head.bytes.clone(), EvidenceId(0));
+            // The head may end within a record or a compressed block: what could be read is enough for a date.
+            let _ = format.read(&mut input, &parts.context(YearSource::Unknown), &mut found);
+            found
+        };
+        let parts = options.case.time_context_for(&file.name);
+        let found = read(&parts);
+        let without_year = |found: &Collector| {
+            let basis = |observation: &Observation<'_>| observation.span.map(|span| span.basis);
+            found.observations.iter().any(|observation| basis(observation) == Some(Basis::UnknownYear))
+        };
+        // A declared year makes a date of every stamp: whether it was needed is seen without it.
+        probed.without_year = match parts.year {
+            Some(_) => without_year(&read(&TimeParts { year: None, ..parts })),
+            None => without_year(&found),
+        };
         let spans = found.observations.iter().filter_map(|observation| observation.span);
         let starts = found.steps.iter().filter_map(|step| step.start.map(|start| start.span));
         let texts = found.texts.iter().filter_map(|text| text.span);
@@ -266,6 +286,9 @@ fn read(file: &EvidenceFile, evidence: EvidenceId, probed: &Probed, reader: &Rea
         let detail = "its stamps have no year and nothing dates them; declare it with --year PATTERN=YYYY".to_owned();
         fold.anomaly(Anomaly { record: 0, kind: AnomalyKind::UndatedTimes, detail });
     }
+    if let YearSource::ByRecord(years) = &reader.time.year {
+        years::anomalies(years).into_iter().for_each(|anomaly| fold.anomaly(anomaly));
+    }
     let dated = merge::dated(fold.span);
     let source = Source {
         path: file.name.clone(),
@@ -285,7 +308,7 @@ fn read(file: &EvidenceFile, evidence: EvidenceId, probed: &Probed, reader: &Rea
         basis: fold.span.map(|span| span.basis),
         declared_zone: matches!(reader.time.zone, ZoneSource::Declared(_)),
         declared_offset_ns: reader.time.declared_offset_ns,
-        year: reader.time.year,
+        year: reader.time.year.clone(),
         failure,
     };
     (source, fold)

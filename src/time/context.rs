@@ -1,6 +1,9 @@
+use std::sync::Arc;
+
 use chrono::{Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeZone};
 use chrono_tz::Tz;
 
+use super::years::{Anchor, Years};
 use super::{Basis, Instant, SECOND, Span};
 
 /// Where the zone of a source's local times comes from.
@@ -13,19 +16,23 @@ pub enum ZoneSource {
 }
 
 /// Where the year of a source's year-less stamps comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum YearSource {
     /// The responder said so: every stamp lies in this year.
     Declared(i32),
     /// The year that puts a stamp nearest to this instant of a dated neighbour. Independent of line order, and
     /// right across New Year as long as the log stays within six months of the neighbour.
     NearestTo(Instant),
+    /// The order of the records tells, see [`TimeContext::at_record`]. Without a record, the last year.
+    ByRecord(Arc<Years>),
+    /// The year that puts a stamp nearest to this day, which is known as well as the anchor.
+    Placed(Instant, Anchor),
     /// Nothing dates the stamps. They are laid into 1972, a leap year, and usable for order alone.
     Unknown,
 }
 
 /// What must be known beside a record to read its time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TimeContext {
     pub zone: ZoneSource,
     pub year: YearSource,
@@ -40,6 +47,15 @@ impl Default for TimeContext {
 }
 
 impl TimeContext {
+    /// The context in which that record (counted from 1) is to be read.
+    pub fn at_record(&self, record: u64) -> TimeContext {
+        let year = match &self.year {
+            YearSource::ByRecord(years) => YearSource::Placed(years.near(record), years.anchor),
+            other => other.clone(),
+        };
+        TimeContext { zone: self.zone, year, declared_offset_ns: self.declared_offset_ns }
+    }
+
     /// An epoch stamp of the given resolution.
     pub fn epoch(&self, at: Instant, resolution_ns: i64) -> Span {
         Span::with_resolution(at, resolution_ns, Basis::ExplicitOffset).shifted(-self.declared_offset_ns)
@@ -78,25 +94,34 @@ impl TimeContext {
     /// `None` if no such day exists in the year that applies (29 February).
     pub fn local_without_year(&self, month: u32, day: u32, time: NaiveTime, resolution_ns: i64) -> Option<Span> {
         let in_year = |year: i32| NaiveDate::from_ymd_opt(year, month, day).map(|date| date.and_time(time));
-        match self.year {
-            YearSource::Declared(year) => self.local(in_year(year)?, resolution_ns),
-            YearSource::NearestTo(neighbour) => {
-                let around = neighbour.to_utc().year();
-                let distance =
-                    |local: &NaiveDateTime| (local.and_utc().timestamp() - neighbour.0.div_euclid(SECOND)).abs();
-                // Within 182 days no other year can be nearer: this is the hot path of every log without years.
-                let near = in_year(around).filter(|local| distance(local) <= 182 * 86_400);
-                let local = match near {
-                    Some(local) => local,
-                    None => (around - 1..=around + 1).filter_map(in_year).min_by_key(distance)?,
-                };
-                let span = self.local(local, resolution_ns)?;
-                Some(Span { basis: Basis::AssumedYear, ..span })
-            }
+        let (neighbour, basis) = match &self.year {
+            YearSource::Declared(year) => return self.local(in_year(*year)?, resolution_ns),
+            YearSource::ByRecord(years) => (years.near(u64::MAX), basis_of(years.anchor)),
+            YearSource::Placed(day, anchor) => (*day, basis_of(*anchor)),
+            YearSource::NearestTo(neighbour) => (*neighbour, Some(Basis::AssumedYear)),
             YearSource::Unknown => {
                 let span = self.local(in_year(1972)?, resolution_ns)?;
-                Some(Span { basis: Basis::UnknownYear, ..span })
+                return Some(Span { basis: Basis::UnknownYear, ..span });
             }
-        }
+        };
+        let around = neighbour.to_utc().year();
+        let distance = |local: &NaiveDateTime| (local.and_utc().timestamp() - neighbour.0.div_euclid(SECOND)).abs();
+        // Within 182 days no other year can be nearer: this is the hot path of every log without years.
+        let near = in_year(around).filter(|local| distance(local) <= 182 * 86_400);
+        let local = match near {
+            Some(local) => local,
+            None => (around - 1..=around + 1).filter_map(in_year).min_by_key(distance)?,
+        };
+        let span = self.local(local, resolution_ns)?;
+        Some(Span { basis: basis.unwrap_or(span.basis), ..span })
+    }
+}
+
+/// How well a year is known by its anchor; `None` if as well as anything else of the stamp.
+fn basis_of(anchor: Anchor) -> Option<Basis> {
+    match anchor {
+        Anchor::Declared(_) => None,
+        Anchor::NearestTo(_) => Some(Basis::AssumedYear),
+        Anchor::Unknown => Some(Basis::UnknownYear),
     }
 }

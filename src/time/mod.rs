@@ -2,9 +2,11 @@
 
 mod context;
 mod instant;
+mod years;
 
 pub use context::{TimeContext, YearSource, ZoneSource};
 pub use instant::{Instant, SECOND};
+pub use years::{Anchor, YearScan, Years};
 
 /// How an instant on the UTC axis was derived from what the record says. Ordered from firm to loose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -95,11 +95,25 @@ pub(super) fn assumed(group: &Group, intake: &Intake, reference: bool) -> Clock 
         Basis::AssumedZone => notes.push("zone assumed UTC".to_owned()),
         Basis::AssumedYear => {
             let year = source.first.map(|first| chrono::Datelike::year(&first.to_utc()));
-            let from = match source.year {
-                YearSource::Declared(_) => "declared",
-                _ => "from the dated sources beside it",
-            };
-            notes.push(format!("year {} {from}", year.map_or_else(String::new, |year| year.to_string())));
+            let year = year.map_or_else(String::new, |year| year.to_string());
+            notes.push(match &source.year {
+                YearSource::ByRecord(years) if years.first != years.last => {
+                    format!(
+                        "years {} to {} from the order of records and the dated sources beside it",
+                        years.first, years.last
+                    )
+                }
+                YearSource::Declared(_) => format!("year {year} declared"),
+                _ => format!("year {year} from the dated sources beside it"),
+            });
+            if let YearSource::ByRecord(years) = &source.year
+                && !years.also_possible.is_empty()
+            {
+                notes.push(format!(
+                    "the last may be of {} as well: declare it with --year",
+                    listed(&years.also_possible)
+                ));
+            }
         }
         Basis::UnknownYear => notes.push("year unknown: declare it with --year".to_owned()),
         Basis::BootRelative => notes.push("seconds since boot".to_owned()),
@@ -123,4 +137,8 @@ pub(super) fn assumed(group: &Group, intake: &Intake, reference: bool) -> Clock 
         method: method.to_owned(),
         notes,
     }
+}
+
+fn listed(years: &[i32]) -> String {
+    years.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

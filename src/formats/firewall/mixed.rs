@@ -64,7 +64,7 @@ pub(super) struct Mixed {
 
 impl Mixed {
     pub(super) fn new(own: Option<&'static dyn Dialect>, time: &TimeContext) -> Self {
-        Mixed { own, time: *time, undated: AtomicU64::new(0) }
+        Mixed { own, time: time.clone(), undated: AtomicU64::new(0) }
     }
 
     /// What is known only at the end of a file.
@@ -102,7 +102,8 @@ impl Mixed {
     }
 
     fn read_by(&self, dialect: &dyn Dialect, record: &Record<'_>, number: u64, sink: &mut dyn Sink) -> Outcome {
-        let mut out = Out { number, time: &self.time, undated: &self.undated, sink, recorded: false };
+        let time = self.time.at_record(number);
+        let mut out = Out { number, time: &time, undated: &self.undated, sink, recorded: false };
         let outcome = dialect.read(record, &mut out);
         match outcome {
             Err(why) if !out.recorded => Err(format!("{}: {why}", dialect.id()).into()),

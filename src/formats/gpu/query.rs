@@ -149,7 +149,7 @@ struct Reader<'s> {
 impl<'s> Reader<'s> {
     fn new(query: Query, time: &TimeContext, sink: &'s mut dyn Sink) -> Self {
         let (columns, last_time) = (None, None);
-        Reader { query, time: *time, sink, columns, undated: 0, nul_bytes: 0, last_time }
+        Reader { query, time: time.clone(), sink, columns, undated: 0, nul_bytes: 0, last_time }
     }
 
     fn read(mut self, input: &mut Input) -> io::Result<()> {

@@ -1,0 +1,119 @@
+use super::*;
+
+/// Days like "12-30", one per record from record 1 on.
+fn scan(days: &str) -> YearScan {
+    let mut scan = YearScan::default();
+    for (record, day) in (1..).zip(days.split(' ')) {
+        let (month, day) = day.split_once('-').unwrap();
+        scan.see(record, month.parse().unwrap(), day.parse().unwrap());
+    }
+    scan
+}
+
+fn noon(year: i32, month: u32, day: u32) -> Instant {
+    midday(year, month, day).unwrap()
+}
+
+/// The year in which each record's own month and day are laid, as a reader does it.
+fn laid(days: &str, anchor: Anchor) -> Vec<i32> {
+    let years = scan(days).years(anchor).unwrap();
+    let context = super::super::TimeContext {
+        year: super::super::YearSource::ByRecord(std::sync::Arc::new(years)),
+        ..super::super::TimeContext::default()
+    };
+    (1..)
+        .zip(days.split(' '))
+        .map(|(record, day)| {
+            let (month, day) = day.split_once('-').unwrap();
+            let noon = chrono::NaiveTime::from_hms_opt(12, 0, 0).unwrap();
+            let context = context.at_record(record);
+            let span = context.local_without_year(month.parse().unwrap(), day.parse().unwrap(), noon, 1);
+            span.map_or(0, |span| span.lo.to_utc().year())
+        })
+        .collect()
+}
+
+#[test]
+fn over_new_year() {
+    let anchor = Anchor::NearestTo(noon(2026, 1, 6));
+    assert_eq!(laid("12-30 12-31 1-1 1-5", anchor), [2025, 2025, 2026, 2026]);
+    // Nothing beside it: order alone, in years that have all their days.
+    assert_eq!(laid("12-30 12-31 1-1 1-5", Anchor::Unknown), [1971, 1971, 1972, 1972]);
+    // What is declared is the year of the last record.
+    assert_eq!(laid("12-30 12-31 1-1 1-5", Anchor::Declared(2024)), [2023, 2023, 2024, 2024]);
+}
+
+// Plaso issues 2871 and 1114: a file over several years, whose stamps cannot each be laid next to one neighbour.
+#[test]
+fn over_several_years() {
+    let anchor = Anchor::NearestTo(noon(2026, 11, 20));
+    let days = "3-1 7-1 11-1 2-1 6-1 10-1 1-15 5-15 11-19";
+    assert_eq!(laid(days, anchor), [2024, 2024, 2024, 2025, 2025, 2025, 2026, 2026, 2026]);
+    let years = scan(days).years(anchor).unwrap();
+    // The incident could lie in the first or the second year of the log as well: then it would end in 2027 or 2028.
+    assert_eq!((years.first, years.last, years.also_possible), (2024, 2026, vec![2027, 2028]));
+}
+
+// Plaso issue 408: lines out of order across New Year must not run the years away (to 2246).
+#[test]
+fn disorder_does_not_run_away() {
+    let anchor = Anchor::NearestTo(noon(2026, 1, 2));
+    let days = "12-31 1-1 12-31 1-1 12-31 1-1 1-2";
+    assert_eq!(laid(days, anchor), [2025, 2026, 2025, 2026, 2025, 2026, 2026]);
+    assert_eq!(scan(days).years(anchor).unwrap().out_of_order, 0, "a day is no disorder");
+    // Ten days back within a year: the same year, and counted.
+    let years = scan("3-10 3-1").years(Anchor::NearestTo(noon(2026, 3, 2))).unwrap();
+    assert_eq!((years.first, years.last, years.out_of_order), (2026, 2026, 1));
+    // A gap of more than half a year forward is no end of a year.
+    assert_eq!(laid("3-1 10-1", Anchor::NearestTo(noon(2026, 11, 1))), [2026, 2026]);
+    // Without any order nothing is said, and memory is bounded.
+    let wild = vec!["12-20 5-5 11-1"; 10_000].join(" ");
+    assert!(scan(&wild).years(anchor).is_none() && scan(&wild).marks.len() <= MOST_MARKS + 1);
+}
+
+// Plaso issues 138 and 1142: 29 February is a day of leap years alone.
+#[test]
+fn leap_days() {
+    let anchor = Anchor::NearestTo(noon(2026, 11, 20));
+    assert_eq!(laid("2-28 2-29 3-1", anchor), [2024, 2024, 2024]);
+    // After it, before it: the newest leap year is not the nearest one to an anchor in 2026, but the only one.
+    assert_eq!(laid("2-29 11-1 2-1", Anchor::NearestTo(noon(2025, 2, 2))), [2024, 2024, 2025]);
+    assert_eq!(laid("2-29", Anchor::NearestTo(noon(2024, 2, 27))), [2024]);
+    assert_eq!(laid("2-29", Anchor::Unknown), [1972]);
+    // Two leap days in neighbouring years: one is laid on the day there is.
+    assert_eq!(laid("2-29 11-1 2-29 3-1", Anchor::NearestTo(noon(2025, 3, 2))), [2024, 2024, 2024, 2025]);
+    // A day of no year is no stamp.
+    let mut scan = YearScan::default();
+    scan.see(1, 2, 30);
+    assert!(scan.years(anchor).is_none());
+}
+
+// A router whose clock stands at 1 January until it is set: no year has ended.
+#[test]
+fn a_clock_that_was_not_set() {
+    let anchor = Anchor::NearestTo(noon(2026, 11, 22));
+    let days = "11-19 11-20 1-1 1-1 11-20 11-21 1-1 11-21";
+    let years = scan(days).years(anchor).unwrap();
+    assert_eq!((years.first, years.last, years.not_set), (2026, 2026, 2));
+    assert_eq!(laid(days, anchor)[4..6], [2026, 2026]);
+}
+
+// Half a year away on either side: nothing tells 2025 from 2026.
+#[test]
+fn two_feasible_years_are_said() {
+    let years = scan("5-20 5-22").years(Anchor::NearestTo(noon(2025, 11, 20))).unwrap();
+    assert_eq!((years.last, years.also_possible.as_slice()), (2026, [2025].as_slice()));
+    // Two months away: no question.
+    let years = scan("9-20 9-22").years(Anchor::NearestTo(noon(2025, 11, 20))).unwrap();
+    assert_eq!((years.last, years.also_possible.as_slice()), (2025, [].as_slice()));
+}
+
+// A line with a year among them overrides what is beside the file.
+#[test]
+fn a_stated_year_overrides() {
+    let mut scan = scan("12-30 12-31 1-1");
+    scan.see_dated(4, NaiveDate::from_ymd_opt(2019, 1, 2).unwrap());
+    scan.see(5, 1, 3);
+    let years = scan.years(Anchor::NearestTo(noon(2026, 11, 20))).unwrap();
+    assert_eq!((years.first, years.last), (2018, 2019));
+}
