@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::DIALECTS;
 use super::dialect::Dialect;
 use super::documents::{Documents, is_document};
+use super::export::{Export, is_export};
 use super::mixed::claimant;
 use super::notation::delimited::cells;
 use super::record::{self, Record};
@@ -49,7 +50,7 @@ impl Census {
     /// Of the complete lines of a head.
     pub(crate) fn of(head: &Head) -> Census {
         let mut census = Census::default();
-        if head.bytes.contains(&0) {
+        if head.bytes.contains(&0) && !is_export(&head.bytes) {
             return census;
         }
         let flattened;
@@ -57,6 +58,11 @@ impl Census {
             let mut lines = Vec::new();
             // Reading from memory does not fail.
             let _ = std::io::Read::read_to_end(&mut Documents::new(&head.bytes[..]), &mut lines);
+            flattened = lines;
+            (&flattened[..], head.whole)
+        } else if is_export(&head.bytes) {
+            let mut lines = Vec::new();
+            let _ = std::io::Read::read_to_end(&mut Export::new(&head.bytes[..]), &mut lines);
             flattened = lines;
             (&flattened[..], head.whole)
         } else {

@@ -9,6 +9,7 @@ use super::bytes;
 use super::census::Census;
 use super::dialect::{Dialect, Out, Outcome};
 use super::documents::{Documents, UNCLOSED, is_document};
+use super::export::{Export, is_export};
 use super::notation::delimited::cells;
 use super::record::{self, JOURNAL_WITHOUT_MESSAGE, Record};
 use super::shape;
@@ -46,6 +47,8 @@ impl Format for Log {
         let beginning = input.peek(4096)?;
         if is_document(&beginning) {
             input.through(|reader| Box::new(Documents::new(reader)));
+        } else if is_export(&beginning) {
+            input.through(|reader| Box::new(Export::new(reader)));
         }
         let mixed = Mixed::new(Some(self.0), time);
         let outcome = read_lines(input, &mixed, sink);

@@ -10,6 +10,7 @@ mod bytes;
 mod census;
 mod dialect;
 mod documents;
+mod export;
 mod fields;
 mod generic;
 mod linux;
