@@ -183,16 +183,30 @@ fn a_sample_survives_any_cut_and_shows_it() {
     }
 }
 
-/// A line that was cut is still one line: read, or unread with its beginning.
+/// A line that was cut is still one line: read, or unread with its beginning. Asked of samples whose every line is a
+/// record: others have headers, or records over several lines.
 #[test]
 fn a_log_line_never_vanishes() {
-    for sample in samples().into_iter().filter(|sample| sample.format.kind() == Kind::Firewall) {
+    let lines = |bytes: &[u8]| bytes.split(|byte| *byte == b'\n').filter(|line| !matches!(line, [] | [b'\r'])).count();
+    let every_line = |sample: &Sample| {
+        let whole = read(sample.format, &sample.name, &sample.bytes);
+        whole.records + whole.unread.len() as u64 == lines(&sample.bytes) as u64
+    };
+    let samples: Vec<Sample> =
+        samples().into_iter().filter(|sample| sample.format.kind() == Kind::Firewall && every_line(sample)).collect();
+    assert!(samples.len() > 5);
+    for sample in samples {
         for cut in cuts(sample.bytes.len()) {
             let bytes = &sample.bytes[..cut];
             let found = read(sample.format, &sample.name, bytes);
-            let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !matches!(line, [] | [b'\r'])).count();
             let accounted = found.records + found.unread.len() as u64;
-            assert_eq!(accounted, lines as u64, "{}/{} cut at {cut}: {found:?}", sample.format.id(), sample.name);
+            assert_eq!(
+                accounted,
+                lines(bytes) as u64,
+                "{}/{} cut at {cut}: {found:?}",
+                sample.format.id(),
+                sample.name
+            );
         }
     }
 }

@@ -138,7 +138,7 @@ mod tests {
             lines,
             [
                 (1, r#"{"MESSAGE":"one","__CURSOR":"s=1","__REALTIME_TIMESTAMP":"1795185286090029"}"#),
-                (6, r#"{"MESSAGE":"two\nmor","__CURSOR":"s=2","_HOSTNAME":"h"}"#),
+                (6, r#"{"MESSAGE":"two\nmor","_HOSTNAME":"h","__CURSOR":"s=2"}"#),
                 (12, r#"{"MESSAGE":[255,65],"__CURSOR":"s=3"}"#),
             ]
         );
