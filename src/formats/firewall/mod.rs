@@ -39,6 +39,8 @@ pub(crate) static DIALECTS: &[&dyn Dialect] = &[
     &linux::iptables::Iptables,
     &linux::sshd::Sshd,
     &linux::conntrack::Conntrack,
+    &appliance::cisco_asa::CiscoAsa,
+    &appliance::cisco_ios::CiscoIos,
     &appliance::fortigate::FortiGate,
     &sensor::zeek::Zeek,
     &generic::cef::Cef,

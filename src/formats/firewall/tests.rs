@@ -1,5 +1,7 @@
 //! Whole files: samples with expectations written by hand, and samples of other projects.
 
+mod devices;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 

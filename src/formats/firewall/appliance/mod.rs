@@ -1,3 +1,6 @@
 //! Firewalls that one buys.
 
+mod cisco;
+pub(crate) mod cisco_asa;
+pub(crate) mod cisco_ios;
 pub(crate) mod fortigate;

@@ -1,0 +1,237 @@
+//! Cisco IOS, IOS XE, IOS XR and NX-OS messages on packets, sessions and logins ("Cisco IOS System Message Guide").
+
+use std::sync::LazyLock;
+
+use super::cisco::{self, End, Message};
+use crate::formats::firewall::bytes::{split_once, text};
+use crate::formats::firewall::dialect::{Dialect, Out, Outcome};
+use crate::formats::firewall::fields::Field::*;
+use crate::formats::firewall::fields::{Field, Fields, Names};
+use crate::formats::firewall::notation::pairs::{Style, pairs};
+use crate::formats::firewall::record::Record;
+use crate::model::{Action as Verdict, Alert, Detail, Flow};
+
+/// The format.
+pub(crate) struct CiscoIos;
+
+/// Of `ACLLOG_FLOW_INTERVAL` and its kin on NX-OS.
+const FLOWS: &[(&str, Field)] = &[
+    ("Src IP", SrcIp),
+    ("Source IP", SrcIp),
+    ("Dst IP", DstIp),
+    ("Destination IP", DstIp),
+    ("Src Port", SrcPort),
+    ("Source Port", SrcPort),
+    ("Dst Port", DstPort),
+    ("Destination Port", DstPort),
+    ("Src Intf", InInterface),
+    ("Source Interface", InInterface),
+    ("ACL Name", Rule),
+    ("ACE Action", Action),
+    ("Hit-count", PacketsOut),
+];
+
+static NAMES: LazyLock<Names> = LazyLock::new(|| Names::new(&[FLOWS]));
+
+impl Dialect for CiscoIos {
+    fn id(&self) -> &'static str {
+        "cisco-ios"
+    }
+
+    fn title(&self) -> &'static str {
+        "Cisco IOS, IOS XE, IOS XR and NX-OS messages (access lists, zone-based firewall, NAT, IPS, logins)"
+    }
+
+    fn signature(&self) -> &'static str {
+        "messages with the tag of a Cisco router or switch (%SEC-6-IPACCESSLOGP)"
+    }
+
+    fn claims(&self, record: &Record<'_>) -> bool {
+        record.json.is_none() && memchr::memchr(b'%', record.line).is_some() && cisco::message(record.line).is_some()
+    }
+
+    fn read<'r>(&self, record: &'r Record<'r>, out: &mut Out<'_>) -> Outcome {
+        let Some(message) = cisco::message(record.line) else { return Err("no message".into()) };
+        let mut fields = Fields::default();
+        cisco::header_time(message.header, &mut fields);
+        let has = |part: &[u8]| memchr::memmem::find(message.mnemonic, part).is_some();
+        if has(b"ACCESSLOG") {
+            access_list(message.text, &mut fields);
+        } else if has(b"ACLLOG") {
+            flow(message.text, &mut fields);
+        } else if has(b"SESS_AUDIT_TRAIL") {
+            session(message.text, &mut fields);
+        } else if message.facility.starts_with(b"IPNAT") {
+            translation(message.text, &mut fields);
+        } else if matches!(message.facility, b"FW" | b"IPS" | b"IDS" | b"FIREWALL") {
+            packet(&message, &mut fields);
+        } else if matches!(message.facility, b"SEC_LOGIN" | b"SSH" | b"DMI") {
+            return login(&message, fields, record, out);
+        }
+        if fields.is_empty() {
+            return Err("a message without the address of a packet or login".into());
+        }
+        out.connection(fields, record)
+    }
+}
+
+fn words(said: &[u8]) -> impl Iterator<Item = &[u8]> {
+    said.split(|byte| *byte == b' ').filter(|word| !word.is_empty())
+}
+
+/// `list NAME denied tcp 192.0.2.1(1024) (Gi0/1 aabb.ccdd.eeff) -> 198.51.100.1(80), 1 packet`; for ICMP `(8/0)` is type
+/// and code, other protocols stand as numbers, and standard lists have the source alone.
+fn access_list<'a>(said: &'a [u8], fields: &mut Fields<'a>) {
+    let (said, _) = split_once(said, b" packet").unwrap_or((said, b""));
+    let mut arrow = false;
+    let mut last = None;
+    let mut bracketed = false;
+    for word in words(said) {
+        let word = word.strip_suffix(b",").unwrap_or(word);
+        if bracketed || word.starts_with(b"(") {
+            if let Some(name) = word.strip_prefix(b"(").filter(|name| name.first().is_some_and(u8::is_ascii_alphabetic))
+            {
+                fields.put(InInterface, name.strip_suffix(b")").unwrap_or(name));
+            }
+            bracketed = !word.ends_with(b")");
+            continue;
+        }
+        match word {
+            b"list" | b"access-list" => last = Some(Rule),
+            b"->" => arrow = true,
+            b"permitted" | b"permit" => fields.decide(Some(Verdict::Allow)),
+            b"denied" | b"deny" => fields.decide(Some(Verdict::Deny)),
+            _ if last == Some(Rule) => {
+                fields.put(Rule, word);
+                last = None;
+            }
+            _ => match End::read(word).filter(|end| end.ip.is_some()) {
+                Some(end) => end.put(fields, !arrow && fields.flow.src.is_none()),
+                None if fields.flow.src.is_none()
+                    && fields.flow.protocol.is_none()
+                    && fields.connection.action.is_some() =>
+                {
+                    fields.flow.protocol = crate::formats::firewall::fields::protocol(word);
+                }
+                None => fields.put(PacketsOut, word),
+            },
+        }
+    }
+    // A word that is no number of packets is nobody's fault.
+    fields.impossible = None;
+}
+
+/// `Src IP: 192.0.2.1, Dst IP: 198.51.100.1, Src Port: 1024, ..., Protocol: "TCP"(6), ACL Name: x, Hit-count = 3`.
+fn flow<'a>(said: &'a [u8], fields: &mut Fields<'a>) {
+    let said = said.strip_prefix(b"Flow:").unwrap_or(said);
+    for (name, value) in pairs(said, Style { separator: b',', equals: b':', spacious: false }) {
+        if name == b"Protocol" {
+            if let Some(at) = memchr::memchr(b'"', &value) {
+                let name: Vec<u8> = value.iter().skip(at + 1).take_while(|byte| **byte != b'"').copied().collect();
+                fields.set(Protocol, name.into());
+            } else {
+                fields.set(Protocol, value);
+            }
+        } else if let Some(field) = NAMES.get(name) {
+            fields.set(field, value);
+        }
+    }
+    if let Some((_, hits)) = split_once(said, b"Hit-count = ") {
+        fields.connection.packets_out = cisco::leading(hits);
+    }
+}
+
+/// `Stop tcp session: initiator (192.0.2.1:1024) sent 22 bytes -- responder (198.51.100.1:80) sent 300 bytes`.
+fn session<'a>(said: &'a [u8], fields: &mut Fields<'a>) {
+    let (before, rest) = split_once(said, b"initiator ").unwrap_or((b"", said));
+    let (opener, peer) = split_once(rest, b"responder ").unwrap_or((rest, b""));
+    fields.flow.protocol = words(before).find_map(|word| match word {
+        b"tcp" | b"udp" | b"icmp" => crate::formats::firewall::fields::protocol(word),
+        // "sip-udp", "http": inspected on top of TCP or UDP, which the message does not say.
+        _ => None,
+    });
+    let end = |part: &'a [u8]| End::read(words(part).next()?);
+    let bytes = |part: &[u8]| words(split_once(part, b"sent ")?.1).next().and_then(cisco::leading);
+    if let Some(end) = end(opener) {
+        end.put(fields, true);
+    }
+    if let Some(end) = end(peer) {
+        end.put(fields, false);
+    }
+    fields.connection.bytes_out = bytes(opener);
+    fields.connection.bytes_in = bytes(peer);
+    fields.decide(Some(Verdict::Allow));
+    if memchr::memmem::find(before, b"Stop").is_some() {
+        fields.end = fields.time;
+    }
+}
+
+/// `Created tcp INSIDE-LOCAL INSIDE-GLOBAL OUTSIDE-LOCAL OUTSIDE-GLOBAL`, each `address:port`.
+fn translation<'a>(said: &'a [u8], fields: &mut Fields<'a>) {
+    let mut ends = words(said).filter_map(End::read).filter(|end| end.ip.is_some());
+    fields.flow.protocol = words(said)
+        .find(|word| matches!(*word, b"tcp" | b"udp" | b"icmp"))
+        .and_then(crate::formats::firewall::fields::protocol);
+    let (Some(local), global, _, outside) = (ends.next(), ends.next(), ends.next(), ends.next()) else { return };
+    local.put(fields, true);
+    if let Some(outside) = outside {
+        outside.put(fields, false);
+    }
+    let own = (fields.flow.src, fields.flow.src_port);
+    fields.connection.nat_src =
+        global.and_then(|end| Some((end.ip?, end.port))).filter(|(ip, port)| (Some(*ip), *port) != own);
+}
+
+/// `Dropping tcp pkt from Gi0/0 192.0.2.1:1024 => 198.51.100.1:80(target:class)-(a:b) due to ...`, `Sig:1 Subsig:0 Sev:4
+/// NAME [192.0.2.1:1024 -> 198.51.100.1:80]`.
+fn packet<'a>(message: &Message<'a>, fields: &mut Fields<'a>) {
+    let said = message.text;
+    for word in said.split(|byte| matches!(byte, b' ' | b'[' | b']')).filter(|word| !word.is_empty()) {
+        if fields.flow.protocol.is_none() && matches!(word, b"tcp" | b"udp" | b"icmp") {
+            fields.flow.protocol = crate::formats::firewall::fields::protocol(word);
+        }
+        match End::read(word).filter(|end| end.ip.is_some()) {
+            Some(end) if fields.flow.src.is_none() => end.put(fields, true),
+            Some(end) if fields.flow.dst.is_none() => end.put(fields, false),
+            _ => {}
+        }
+    }
+    if message.mnemonic.starts_with(b"DROP") || said.starts_with(b"Dropping") {
+        fields.decide(Some(Verdict::Deny));
+    }
+    if message.mnemonic == b"SIGNATURE" {
+        fields.put(Threat, said.split(|byte| *byte == b'[').next().unwrap_or_default());
+    }
+    if let Some((_, zones)) = split_once(said, b"zone-pair ") {
+        fields.put(Rule, words(zones).next().unwrap_or_default());
+    }
+}
+
+/// `Login Success [user: x] [Source: 192.0.2.1] [localport: 22] at ...`, `SSH2 Session request from 192.0.2.1 (tty = 0)`.
+fn login<'r>(message: &Message<'r>, mut fields: Fields<'r>, record: &'r Record<'r>, out: &mut Out<'_>) -> Outcome {
+    let said = message.text;
+    let value = |name: &[u8]| {
+        let (_, rest) = split_once(said, name)?;
+        rest.split(|byte| matches!(byte, b']' | b'\'')).next().map(<[u8]>::trim_ascii).filter(|value| !value.is_empty())
+    };
+    let from = value(b"[Source: ").or_else(|| words(split_once(said, b" from ")?.1).next()).and_then(End::read);
+    let Some(from) = from.filter(|end| end.ip.is_some()) else {
+        return Err("a message without the address of a packet or login".into());
+    };
+    from.put(&mut fields, true);
+    fields.put(DstPort, value(b"[localport: ").unwrap_or_default());
+    out.complete(&mut fields, record);
+    let span = out.times(&mut fields);
+    let failed = [&b"ail"[..], b"QUIET"].iter().any(|word| memchr::memmem::find(said, word).is_some())
+        || memchr::memmem::find(message.mnemonic, b"FAIL").is_some();
+    let alert = Alert {
+        category: if failed { "login-failed".into() } else { "login".into() },
+        message: text(said),
+        user: value(b"[user: ").or_else(|| value(b"User '")).map(text),
+        action: None,
+        behaviour: None,
+    };
+    let flow = Flow { ..fields.flow };
+    out.observe(span, fields.device.take(), Some(flow), Detail::Alert(alert));
+    Ok(())
+}
