@@ -41,7 +41,10 @@ pub(crate) static DIALECTS: &[&dyn Dialect] = &[
     &linux::conntrack::Conntrack,
     &appliance::cisco_asa::CiscoAsa,
     &appliance::cisco_ios::CiscoIos,
+    &appliance::filterlog::Filterlog,
     &appliance::fortigate::FortiGate,
+    &appliance::panos::Panos,
     &sensor::zeek::Zeek,
     &generic::cef::Cef,
+    &generic::leef::Leef,
 ];

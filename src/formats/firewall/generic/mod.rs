@@ -1,3 +1,4 @@
 //! Formats that many write, read by their common names where no vendor's reader claims the record.
 
 pub(crate) mod cef;
+pub(crate) mod leef;
