@@ -171,7 +171,10 @@ impl<'a> Fields<'a> {
                 keep(&mut self.connection.tcp_sequence, number(trimmed).and_then(|n| u32::try_from(n).ok()))
             }
             Field::Pid => keep(&mut self.connection.pid, number(trimmed).and_then(|n| u32::try_from(n).ok())),
-            Field::Direction => keep(&mut self.connection.direction, direction(trimmed)) || true,
+            Field::Direction => {
+                keep(&mut self.connection.direction, direction(trimmed));
+                true
+            }
             Field::Action => {
                 if self.connection.action.is_none() {
                     self.connection.action = action::verdict(trimmed);
