@@ -75,10 +75,50 @@ pub struct Clock {
     pub runner_up_ns: Option<i64>,
     /// How it ran, as far as pairs tell: one segment, or several if it was set meanwhile. Empty if nothing was measured.
     pub segments: Vec<ClockSegment>,
+    /// Against UTC, by the time that servers tell in what it recorded.
+    pub utc: Option<UtcPin>,
+    /// What each pair says, in order of time; evenly thinned where there are more than [`Clock::POINTS_KEPT`].
+    pub points: Vec<ClockPoint>,
+    /// How many pairs there are to draw.
+    pub points_of: usize,
     /// How the offset was found: "keyed interval voting on address+port", "declared", "reference", "assumed".
     pub method: String,
     /// Further sentences: year decision, zone decision, ambiguity.
     pub notes: Vec<String>,
+}
+
+impl Clock {
+    /// Bound on the pairs kept for drawing.
+    pub const POINTS_KEPT: usize = 2048;
+}
+
+/// One pair: when it happened on the reference, and the offsets that it allows, in nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ClockPoint {
+    pub at_ns: i64,
+    pub lo_ns: i64,
+    pub hi_ns: i64,
+    /// The offset that was found lies in it.
+    pub agrees: bool,
+}
+
+/// A clock minus UTC, by the votes of servers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UtcPin {
+    /// In nanoseconds: the middle of what most servers allow, and its ends.
+    pub offset_ns: i64,
+    pub support_ns: (i64, i64),
+    pub servers: usize,
+    /// Servers that allow it.
+    pub agreeing: usize,
+    pub answers: usize,
+}
+
+impl UtcPin {
+    /// Whether enough servers agree that it may speak for the clock: three, and more than half of all.
+    pub fn holds(&self) -> bool {
+        self.agreeing >= 3 && self.agreeing * 2 > self.servers
+    }
 }
 
 /// A step named by a finding.

@@ -1,19 +1,21 @@
 //! The clock of every source against one reference, by keyed interval voting on what two sources must have seen of
 //! the same event. The events under test are left out wherever enough others are there.
 
+mod anchors;
 mod groups;
 mod pairs;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::acts::Act;
-use super::analysis::{Clock, Grade};
+use super::analysis::{Clock, ClockPoint, Grade, UtcPin};
 use super::drift::{self, ClockSegment, Correction, Fit};
 use super::names::Names;
+use super::vote::Pair;
 use super::zone;
 use crate::evidence::EvidenceId;
 use crate::formats::Kind;
-use crate::intake::Intake;
+use crate::intake::{Intake, TimeAnchor};
 use crate::time::{Instant, SECOND};
 use groups::{assumed, groups, reference};
 use pairs::{Calls, Meeting, same_packets, sightings};
@@ -137,13 +139,15 @@ pub(crate) fn find(intake: &Intake, acts: &[Act], names: &Names) -> Clocks {
                 let method = format!("{how} ({})", clocks.rows[other].name);
                 let fit = fit.widened(half(clocks.rows[other].support_ns));
                 clocks.corrections[row] = settle(&mut clocks.rows[row], fit, &method);
+                clocks.rows[row].points = points(&pairs, &clocks.corrections[row]);
+                clocks.rows[row].points_of = pairs.len();
                 if clocks.rows[row].grade <= Grade::B {
                     tied.insert(row);
                 }
             }
         }
     }
-    note_server_times(&mut clocks, intake);
+    pin_to_utc(&mut clocks, intake, reference);
     clocks
 }
 
@@ -211,21 +215,59 @@ fn half((low, high): (i64, i64)) -> i64 {
     high.saturating_sub(low).max(0) / 2
 }
 
-/// Servers tell their own time in HTTP `Date`: the middle difference pins the capture's clock to the outside.
-fn note_server_times(clocks: &mut Clocks, intake: &Intake) {
-    let mut by_clock: BTreeMap<usize, Vec<i64>> = BTreeMap::new();
+/// Pins every clock that recorded servers telling their time to UTC. A clock that nothing else ties to the reference is
+/// tied to it by that, if both are pinned.
+fn pin_to_utc(clocks: &mut Clocks, intake: &Intake, reference: usize) {
+    let mut by_clock: BTreeMap<usize, Vec<&TimeAnchor>> = BTreeMap::new();
     for anchor in &intake.facts.anchors {
-        if let Some(row) = clocks.of.get(anchor.record.evidence.0 as usize).filter(|row| **row != usize::MAX) {
-            by_clock.entry(*row).or_default().push(anchor.seen.since(anchor.told));
+        by_clock.entry(clocks.row(anchor.record.evidence)).or_default().push(anchor);
+    }
+    for (row, anchors) in by_clock {
+        let (Some(clock), Some(pin)) = (clocks.rows.get_mut(row), anchors::pin(&anchors)) else { continue };
+        let seconds = |ns: i64| ns as f64 / SECOND as f64;
+        clock.notes.push(format!(
+            "{:+.1} s ({:.1} … {:.1}) against UTC by {} server times (HTTP Date, NTP) of {} servers, of which {} agree",
+            seconds(pin.offset_ns),
+            seconds(pin.support_ns.0),
+            seconds(pin.support_ns.1),
+            pin.answers,
+            pin.servers,
+            pin.agreeing
+        ));
+        clock.utc = Some(pin);
+    }
+    let Some(of_reference) = clocks.rows.get(reference).and_then(|clock| clock.utc).filter(UtcPin::holds) else {
+        return;
+    };
+    for (clock, correction) in clocks.rows.iter_mut().zip(&mut clocks.corrections) {
+        let Some(pin) = clock.utc.filter(|pin| pin.holds() && !clock.reference && clock.pairs == 0) else { continue };
+        if clock.method == "declared" {
+            continue;
         }
+        clock.offset_ns = pin.offset_ns.saturating_sub(of_reference.offset_ns);
+        clock.support_ns = (
+            pin.support_ns.0.saturating_sub(of_reference.support_ns.1),
+            pin.support_ns.1.saturating_sub(of_reference.support_ns.0),
+        );
+        clock.grade = Grade::C;
+        clock.method = "server times in both".to_owned();
+        *correction = Correction::constant(clock.offset_ns);
     }
-    for (row, mut differences) in by_clock {
-        differences.sort_unstable();
-        let middle = differences[differences.len() / 2] as f64 / SECOND as f64;
-        clocks.rows[row]
-            .notes
-            .push(format!("{middle:+.1} s against {} server times (HTTP Date, whole seconds)", differences.len()));
-    }
+}
+
+/// What the pairs say, for drawing.
+fn points(pairs: &[Pair], correction: &Correction) -> Vec<ClockPoint> {
+    let mut points: Vec<ClockPoint> = pairs
+        .iter()
+        .map(|pair| {
+            let offset = correction.offset_on_reference_ns(pair.at_ns);
+            let agrees = (pair.lo_ns..=pair.hi_ns).contains(&offset);
+            ClockPoint { at_ns: pair.at_ns, lo_ns: pair.lo_ns, hi_ns: pair.hi_ns, agrees }
+        })
+        .collect();
+    points.sort_unstable();
+    let step = points.len().div_ceil(Clock::POINTS_KEPT).max(1);
+    points.into_iter().step_by(step).collect()
 }
 
 #[cfg(test)]

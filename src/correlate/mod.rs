@@ -27,8 +27,8 @@ pub mod zone;
 
 pub use crate::intake::EvidenceAnomaly;
 pub use analysis::{
-    Alignment, AlignmentTest, Analysis, Clock, ConfigRate, ConversationRow, EpisodeRow, Finding, Grade, Rival, RivalId,
-    StepRef, Strength, Term, UncoveredStep, Unexplained,
+    Alignment, AlignmentTest, Analysis, Clock, ClockPoint, ConfigRate, ConversationRow, EpisodeRow, Finding, Grade,
+    Rival, RivalId, StepRef, Strength, Term, UncoveredStep, Unexplained, UtcPin,
 };
 
 use std::borrow::Cow;

@@ -130,6 +130,9 @@ pub struct ProbeFact {
 pub struct TimeAnchor {
     pub seen: Instant,
     pub told: Instant,
+    /// What the server's time was cut to, in nanoseconds.
+    pub resolution_ns: i64,
+    pub server: Option<IpAddr>,
     pub record: Record,
 }
 

@@ -13,7 +13,7 @@ use crate::model::{
     Behaviour, Connection, Conversation, ConversationKey, Dns, Episode, EpisodeText, Flow, GpuProcess, GpuSample, Http,
     Step, StepResult, Tls,
 };
-use crate::time::{Instant, Span};
+use crate::time::{SECOND, Span};
 
 /// How many distinct requests and server times are kept per evidence; more are counted in an anomaly.
 const DISTINCT_KEPT: usize = 200_000;
@@ -209,7 +209,9 @@ impl Fold {
         }
         let record = self.at(number);
         if let (Some(told), Some(seen)) = (http.date, http.date_seen) {
-            self.anchor(seen, told, number);
+            let record = self.at(number);
+            let server = flow.dst;
+            self.anchor(TimeAnchor { seen, told, resolution_ns: SECOND, server, record });
         }
         let flow = Flow { src_port: None, ..flow };
         let key = (flow, http.method.clone(), http.host.clone(), http.target.clone());
@@ -223,9 +225,9 @@ impl Fold {
             .or_insert_with(|| HttpFact { flow, http: http.clone(), first: span, record, count: 1 });
     }
 
-    fn anchor(&mut self, seen: Instant, told: Instant, number: u64) {
+    fn anchor(&mut self, anchor: TimeAnchor) {
         if self.anchors.len() < DISTINCT_KEPT {
-            self.anchors.insert(number, TimeAnchor { seen, told, record: self.at(number) });
+            self.anchors.insert(anchor.record.number, anchor);
         } else {
             self.omitted += 1;
         }

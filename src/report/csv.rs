@@ -7,8 +7,10 @@ use polars::prelude::*;
 
 use super::escape;
 use super::jsonl::{Names, clock_of, is_tied};
+use super::sources::main_segment;
 use super::when::{rfc3339, seconds, six_digits};
-use crate::correlate::{Analysis, Finding};
+use crate::correlate::drift::ClockSegment;
+use crate::correlate::{Analysis, Clock, Finding};
 use crate::evidence::Record;
 use crate::model::Behaviour;
 use crate::time::Instant;
@@ -195,6 +197,8 @@ pub fn clocks(analysis: &Analysis) -> PolarsResult<Vec<u8>> {
         analysis.sources.iter().enumerate().map(|(at, source)| (source, clock_of(analysis, at))).collect();
     let clock = || rows.iter().map(|(_, clock)| *clock);
     let tied = || rows.iter().map(|(_, clock)| clock.filter(|clock| is_tied(clock)));
+    let segment = || clock().map(|clock| clock.and_then(main_segment));
+    let utc = || clock().map(|clock| clock.and_then(|clock| clock.utc));
     render(vec![
         words("path", rows.iter().map(|(source, _)| &source.path)),
         text("clock", clock().map(|clock| clock.map(|clock| &clock.name))),
@@ -216,11 +220,28 @@ pub fn clocks(analysis: &Analysis) -> PolarsResult<Vec<u8>> {
             "peak_ratio",
             clock().map(|clock| clock.filter(|clock| clock.runner_up_ns.is_some()).map(|clock| clock.peak_ratio)),
         ),
+        numbers("drift_ppm", segment().map(|main| main.map(|main| main.line.drift_ppb as f64 / 1e3))),
+        numbers("drift_low_ppm", segment().map(|main| main.map(|main| main.region.drift_ppb().0 as f64 / 1e3))),
+        numbers("drift_high_ppm", segment().map(|main| main.map(|main| main.region.drift_ppb().1 as f64 / 1e3))),
+        text("segments", clock().map(|clock| clock.map(segments))),
+        exact_seconds("utc_offset_s", utc().map(|pin| pin.map(|pin| pin.offset_ns))),
+        exact_seconds("utc_low_s", utc().map(|pin| pin.map(|pin| pin.support_ns.0))),
+        exact_seconds("utc_high_s", utc().map(|pin| pin.map(|pin| pin.support_ns.1))),
+        integers("utc_servers", utc().map(|pin| pin.map(|pin| pin.agreeing))),
         text("method", clock().map(|clock| clock.map(|clock| &clock.method))),
         text("notes", clock().map(|clock| clock.map(|clock| joined(&clock.notes, "; ")))),
         moments("first", rows.iter().map(|(source, _)| source.first)),
         moments("last", rows.iter().map(|(source, _)| source.last)),
     ])
+}
+
+/// `from/to offset_s` of each segment, on the reference clock.
+fn segments(clock: &Clock) -> String {
+    let of = |segment: &ClockSegment| {
+        let (from, to) = (rfc3339(Instant(segment.from_ns)), rfc3339(Instant(segment.to_ns)));
+        format!("{from}/{to} {:+.3}", seconds(segment.line.offset_ns))
+    };
+    clock.segments.iter().map(of).collect::<Vec<_>>().join("; ")
 }
 
 /// Flagged episodes per run and per reward configuration, with exact 95 % intervals.
@@ -318,12 +339,12 @@ mod tests {
     #[test]
     fn clocks_table() {
         insta::assert_snapshot!(shown(clocks(&fixture::analysis())), @r#"
-        path,clock,reference,basis,offset_s,support_low_s,support_high_s,zone_error_h,residual_s,grade,pairs,inliers,runner_up_s,peak_ratio,method,notes,first,last
-        capture.pcap,capture.pcap,1,explicit-offset,0.0,0.0,0.0,0.0,0.0,A,0,0,,,reference,,2026-11-20T14:13:46.000000000Z,2026-11-20T14:15:26.000000000Z
-        firewall.log,firewall.log,0,assumed-year,-0.6,-0.9,-0.2,0.0,-0.6,B,9,8,28799.4,0.125,keyed interval voting on address+port,year 2026 from the capture,2026-11-20T14:13:46.000000000Z,2026-11-20T14:15:26.000000000Z
-        gpu.csv,gpu.csv,0,assumed-zone,,,,,,D,0,0,,,assumed,zone assumed UTC,2026-11-20T14:13:46.000000000Z,2026-11-20T14:15:26.000000000Z
-        transcripts/ep-001.jsonl,transcripts/,0,explicit-offset,-0.1,-0.3,0.2,0.0,-0.1,A,12,12,,,keyed interval voting on address+port,,2026-11-20T14:13:46.000000000Z,2026-11-20T14:15:26.000000000Z
-        transcripts/ep-002.jsonl,transcripts/,0,explicit-offset,-0.1,-0.3,0.2,0.0,-0.1,A,12,12,,,keyed interval voting on address+port,,2026-11-20T14:13:46.000000000Z,2026-11-20T14:15:26.000000000Z
+        path,clock,reference,basis,offset_s,support_low_s,support_high_s,zone_error_h,residual_s,grade,pairs,inliers,runner_up_s,peak_ratio,drift_ppm,drift_low_ppm,drift_high_ppm,segments,utc_offset_s,utc_low_s,utc_high_s,utc_servers,method,notes,first,last
+        capture.pcap,capture.pcap,1,explicit-offset,0.0,0.0,0.0,0.0,0.0,A,0,0,,,,,,,,,,,reference,,2026-11-20T14:13:46.000000000Z,2026-11-20T14:15:26.000000000Z
+        firewall.log,firewall.log,0,assumed-year,-0.6,-0.9,-0.2,0.0,-0.6,B,9,8,28799.4,0.125,,,,,,,,,keyed interval voting on address+port,year 2026 from the capture,2026-11-20T14:13:46.000000000Z,2026-11-20T14:15:26.000000000Z
+        gpu.csv,gpu.csv,0,assumed-zone,,,,,,D,0,0,,,,,,,,,,,assumed,zone assumed UTC,2026-11-20T14:13:46.000000000Z,2026-11-20T14:15:26.000000000Z
+        transcripts/ep-001.jsonl,transcripts/,0,explicit-offset,-0.1,-0.3,0.2,0.0,-0.1,A,12,12,,,,,,,,,,,keyed interval voting on address+port,,2026-11-20T14:13:46.000000000Z,2026-11-20T14:15:26.000000000Z
+        transcripts/ep-002.jsonl,transcripts/,0,explicit-offset,-0.1,-0.3,0.2,0.0,-0.1,A,12,12,,,,,,,,,,,keyed interval voting on address+port,,2026-11-20T14:13:46.000000000Z,2026-11-20T14:15:26.000000000Z
         "#);
     }
 

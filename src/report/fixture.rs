@@ -61,6 +61,9 @@ fn clock(name: &str, sources: &[u32], grade: Grade) -> Clock {
         peak_ratio: 0.0,
         runner_up_ns: None,
         segments: Vec::new(),
+        utc: None,
+        points: Vec::new(),
+        points_of: 0,
         method: "keyed interval voting on address+port".to_owned(),
         notes: Vec::new(),
     }

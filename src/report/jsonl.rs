@@ -7,11 +7,12 @@ use serde::Serialize;
 use super::lines::*;
 use super::when::{rfc3339, seconds, six_digits};
 use super::{Reading, escape};
+use crate::correlate::drift::ClockSegment;
 use crate::correlate::{Alignment, AlignmentTest, Analysis, Clock, ConfigRate, Finding, Rival, StepRef, Term};
 use crate::evidence::{EvidenceId, Record};
 use crate::intake::Source;
 use crate::model::{Signal, SignalSource};
-use crate::time::Span;
+use crate::time::{Instant, Span};
 
 /// One value as a line of JSON that is inert on a terminal.
 pub fn to_line(value: &impl Serialize) -> String {
@@ -112,6 +113,21 @@ pub fn is_tied(clock: &Clock) -> bool {
         || (clock.offset_ns, clock.support_ns) != (0, (0, 0))
 }
 
+fn segment_line(segment: &ClockSegment) -> ClockSegmentLine {
+    let ppm = |ppb: i64| ppb as f64 / 1e3;
+    let (low, high) = segment.support_at(segment.line.at_ns);
+    let (least, most) = segment.region.drift_ppb();
+    ClockSegmentLine {
+        from: rfc3339(Instant(segment.from_ns)),
+        to: rfc3339(Instant(segment.to_ns)),
+        offset_s: seconds(segment.line.offset_ns),
+        support_s: [seconds(low), seconds(high)],
+        drift_ppm: ppm(segment.line.drift_ppb),
+        drift_range_ppm: [ppm(least), ppm(most)],
+        inliers: segment.vote.inliers,
+    }
+}
+
 /// A clock as an object.
 pub fn clock_line(clock: &Clock) -> ClockLine {
     ClockLine {
@@ -125,6 +141,10 @@ pub fn clock_line(clock: &Clock) -> ClockLine {
         inliers: clock.inliers,
         runner_up_s: clock.runner_up_ns.map(seconds),
         peak_ratio: clock.runner_up_ns.and(six_digits(clock.peak_ratio)),
+        segments: clock.segments.iter().map(segment_line).collect(),
+        utc_offset_s: clock.utc.map(|pin| seconds(pin.offset_ns)),
+        utc_support_s: clock.utc.map(|pin| [seconds(pin.support_ns.0), seconds(pin.support_ns.1)]),
+        utc_servers: clock.utc.map(|pin| pin.agreeing),
         method: clock.method.clone(),
         notes: clock.notes.clone(),
     }

@@ -80,9 +80,33 @@ pub struct ClockLine {
     pub runner_up_s: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peak_ratio: Option<f64>,
+    /// How it ran, where pairs tell: in order of time.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub segments: Vec<ClockSegmentLine>,
+    /// Against UTC, by servers that tell their time in it: offset, its ends, and how many servers agree.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub utc_offset_s: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub utc_support_s: Option<[f64; 2]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub utc_servers: Option<usize>,
     pub method: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+}
+
+/// A stretch of time in which nobody set the clock, from its first to its last agreeing pair on the reference clock.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ClockSegmentLine {
+    pub from: String,
+    pub to: String,
+    /// In the middle of it, and all that the pairs allow there.
+    pub offset_s: f64,
+    pub support_s: [f64; 2],
+    /// Parts per million, and all that the pairs allow.
+    pub drift_ppm: f64,
+    pub drift_range_ppm: [f64; 2],
+    pub inliers: usize,
 }
 
 /// A record by file and place.

@@ -10,6 +10,7 @@ pub mod layout;
 pub mod lines;
 pub mod manifest;
 pub mod observation;
+pub mod plot;
 pub mod redact;
 pub mod row;
 pub mod rules;

@@ -4,6 +4,7 @@ use super::jsonl::{is_tied, source_line};
 use super::layout::{Align, Table, Tone};
 use super::when::{rfc3339, seconds, signed_duration, thousands};
 use super::{DisplayZone, Screen, source_problem};
+use crate::correlate::drift::ClockSegment;
 use crate::correlate::{Clock, Grade};
 use crate::intake::Source;
 use crate::time::SECOND;
@@ -196,11 +197,12 @@ pub fn clocks_table(clocks: &[Clock], sources: &[Source], screen: Screen) -> Str
         ("GRADE", Align::Left),
         ("PAIRS", Align::Right),
         ("AGREE", Align::Right),
+        ("DRIFT", Align::Left),
         ("RUNNER-UP", Align::Left),
         ("FOUND BY", Align::Left),
         ("NOTES", Align::Left),
     ])
-    .wrapping(&[3, 7, 8]);
+    .wrapping(&[3, 8, 9, 10]);
     for clock in clocks {
         let offset = if clock.reference { "reference".to_owned() } else { offset_cell(clock) };
         let runner_up = clock.runner_up_ns.map(|ns| {
@@ -216,6 +218,7 @@ pub fn clocks_table(clocks: &[Clock], sources: &[Source], screen: Screen) -> Str
             clock.grade.name().to_owned(),
             thousands(clock.pairs as u64),
             thousands(clock.inliers as u64),
+            drift_cell(clock),
             runner_up.unwrap_or_default(),
             clock.method.clone(),
             clock.notes.join("; "),
@@ -232,8 +235,32 @@ pub fn clocks_table(clocks: &[Clock], sources: &[Source], screen: Screen) -> Str
     if !without.is_empty() {
         out.push_str(&format!("\n Without a clock: {}.\n", super::escape::terminal(&without.join(", "))));
     }
+    for clock in clocks {
+        let plot = super::plot::offsets(clock, screen);
+        if !plot.is_empty() {
+            out.push('\n');
+            out.push_str(&plot);
+        }
+    }
     out.push_str("\n Conclusions from timing need grade A or B; clocks of grade C and D are not corrected.\n");
     out
+}
+
+/// "+40.2 ppm (38.1 … 42.0)" of the segment with most pairs, and how many segments there are if not one.
+fn drift_cell(clock: &Clock) -> String {
+    let Some(main) = main_segment(clock) else { return String::new() };
+    let ppm = |ppb: i64| ppb as f64 / 1e3;
+    let (low, high) = main.region.drift_ppb();
+    let drift = format!("{:+.1} ppm ({:.1} … {:.1})", ppm(main.line.drift_ppb), ppm(low), ppm(high));
+    match clock.segments.len() {
+        1 => drift,
+        several => format!("{drift}; {several} segments"),
+    }
+}
+
+/// The segment with most agreeing pairs, the last of several.
+pub fn main_segment(clock: &Clock) -> Option<&ClockSegment> {
+    clock.segments.iter().max_by_key(|segment| segment.vote.inliers)
 }
 
 fn offset_cell(clock: &Clock) -> String {

@@ -222,6 +222,9 @@ mod tests {
             peak_ratio: 0.0,
             runner_up_ns: None,
             segments: Vec::new(),
+            utc: None,
+            points: Vec::new(),
+            points_of: 0,
             method: String::new(),
             notes: Vec::new(),
         };

@@ -134,6 +134,9 @@ pub(super) fn assumed(group: &Group, intake: &Intake, reference: bool) -> Clock 
         peak_ratio: 0.0,
         runner_up_ns: None,
         segments: Vec::new(),
+        utc: None,
+        points: Vec::new(),
+        points_of: 0,
         method: method.to_owned(),
         notes,
     }

@@ -41,6 +41,12 @@ impl Correction {
         self.places(at).first().map_or(at, |(_, reference)| Instant(*reference))
     }
 
+    /// Source minus reference at a moment of the reference, in nanoseconds.
+    pub fn offset_on_reference_ns(&self, reference_ns: i64) -> i64 {
+        let part = self.parts.iter().find(|part| part.from_ns <= reference_ns && reference_ns <= part.to_ns);
+        part.or(self.parts.last()).map_or(0, |part| part.line.offset_at(reference_ns))
+    }
+
     /// All parts in which the source may have shown `at`, with the moments of the reference: at least one if there are
     /// parts.
     pub(in crate::correlate) fn places(&self, at: Instant) -> smallvec::SmallVec<[(usize, i64); 2]> {

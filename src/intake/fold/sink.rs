@@ -6,7 +6,9 @@ use std::collections::btree_map::Entry;
 use super::{DISTINCT_KEPT, Fold};
 use crate::evidence::Anomaly;
 use crate::formats::Sink;
-use crate::intake::facts::{AlertFact, ExecutionFact, FileFact, MiningFact, ProbeFact, SshFact, VerdictFact};
+use crate::intake::facts::{
+    AlertFact, ExecutionFact, FileFact, MiningFact, ProbeFact, SshFact, TimeAnchor, VerdictFact,
+};
 use crate::intake::merge::{
     join_alert, join_episode, join_facts, join_process, join_unread, keep_anomaly, repeat, tunnel_fact,
 };
@@ -52,7 +54,10 @@ impl Sink for Fold {
             Detail::Dns(dns) => self.dns(flow, span, record, dns),
             Detail::Tls(tls) => self.tls(flow, span, record, tls),
             Detail::Http(http) => self.http(flow, span, record, http),
-            Detail::Ntp(ntp) => self.anchor(ntp.seen, ntp.told, record),
+            Detail::Ntp(ntp) => {
+                let (server, record) = (flow.and_then(|flow| flow.dst), self.at(record));
+                self.anchor(TimeAnchor { seen: ntp.seen, told: ntp.told, resolution_ns: 1, server, record });
+            }
             Detail::Ssh(ssh) => {
                 let record = self.at(record);
                 self.ssh.push(SshFact { flow: flow.unwrap_or_default(), ssh: ssh.clone(), span, record });
