@@ -61,6 +61,11 @@ impl Out<'_> {
         self.time
     }
 
+    /// Number of the record within its evidence.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
     /// Something odd about the record.
     pub(crate) fn anomaly(&mut self, kind: AnomalyKind, detail: String) {
         self.sink.anomaly(Anomaly { record: self.number, kind, detail });
@@ -144,8 +149,36 @@ impl Out<'_> {
         Ok(())
     }
 
+    /// Whether a flow log says that its record holds no flow: "NODATA" (nothing came), "SKIPDATA" (some was left out).
+    ///
+    /// # Errors
+    /// If so.
+    pub(crate) fn no_flow(&mut self, status: Option<&[u8]>) -> Outcome {
+        match status {
+            Some(b"NODATA") => Err("no traffic in its window (NODATA)".into()),
+            Some(b"SKIPDATA") => {
+                let detail = "flows were left out of the log in the window of this record (SKIPDATA)".to_owned();
+                self.anomaly(AnomalyKind::Gap, detail);
+                Err("flows of its window were left out (SKIPDATA)".into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A row that has fewer cells than its table has columns lost its end.
+    fn whole_row(&mut self, record: &Record<'_>) {
+        if let Some((table, row)) = record.row
+            && row.len() < table.header().columns.len()
+        {
+            let detail =
+                format!("{} cells under {} names: its end is missing", row.len(), table.header().columns.len());
+            self.anomaly(AnomalyKind::TruncatedRecord, detail);
+        }
+    }
+
     /// What the headers know and the fields do not; oddities.
     pub(crate) fn complete(&mut self, fields: &mut Fields<'_>, record: &Record<'_>) {
+        self.whole_row(record);
         if fields.time.is_none() && fields.start.is_none() && fields.end.is_none() {
             fields.time = record.peeled.stamp;
         }

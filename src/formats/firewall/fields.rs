@@ -6,9 +6,12 @@ use std::net::IpAddr;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
+use serde_json_borrow::Value;
 
 use super::action;
 use super::bytes::{address, number, port, split_once, text as lossy};
+use super::notation::json;
+use super::record::Record;
 use super::syslog::{Stamp, Zone};
 use crate::model::{Action, Connection, Direction, Flow, Protocol};
 use crate::time::SECOND;
@@ -133,6 +136,24 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Takes what a record has under known names: the cells of its row, or else the leaves of its object.
+    pub(crate) fn take_record(&mut self, names: &Names, record: &'a Record<'a>) {
+        if let Some((table, row)) = record.row {
+            table.take(row, self);
+        } else if let Some(object) = record.json {
+            self.take_leaves(names, object);
+        }
+    }
+
+    /// Takes the leaves of an object whose dotted paths are known.
+    pub(crate) fn take_leaves(&mut self, names: &Names, object: &'a Value<'a>) {
+        json::leaves(object, &mut |path, value| {
+            if let Some(field) = names.get(path) {
+                self.set(field, value);
+            }
+        });
+    }
+
     /// A field from what lies in the record.
     pub(crate) fn put(&mut self, field: Field, value: &'a [u8]) {
         self.set(field, Cow::Borrowed(value));
@@ -172,6 +193,7 @@ impl<'a> Fields<'a> {
             }
             Field::Pid => keep(&mut self.connection.pid, number(trimmed).and_then(|n| u32::try_from(n).ok())),
             Field::Direction => {
+                // Other words are about other things than the way.
                 keep(&mut self.connection.direction, direction(trimmed));
                 true
             }

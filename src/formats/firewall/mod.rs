@@ -8,6 +8,7 @@ pub(in crate::formats) mod action;
 mod appliance;
 mod bytes;
 mod census;
+mod cloud;
 mod dialect;
 mod documents;
 mod export;
@@ -16,6 +17,7 @@ mod generic;
 mod linux;
 mod mixed;
 mod notation;
+mod opener;
 pub mod parquet;
 mod record;
 mod sensor;
@@ -44,7 +46,17 @@ pub(crate) static DIALECTS: &[&dyn Dialect] = &[
     &appliance::filterlog::Filterlog,
     &appliance::fortigate::FortiGate,
     &appliance::panos::Panos,
+    &cloud::alibaba_firewall::AlibabaFirewall,
+    &cloud::alibaba_flow::AlibabaFlow,
+    &cloud::aws_flow::AwsFlow,
+    &cloud::gcp::Gcp,
+    &cloud::azure::AzureFlow,
+    &cloud::kubernetes::Hubble,
+    &cloud::kubernetes::Calico,
+    &sensor::suricata::AwsNetworkFirewall,
+    &sensor::suricata::Suricata,
     &sensor::zeek::Zeek,
+    &generic::ocsf::Ocsf,
     &generic::cef::Cef,
     &generic::leef::Leef,
 ];

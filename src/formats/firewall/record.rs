@@ -39,6 +39,29 @@ impl<'a> Record<'a> {
         Record { line, peeled, json: None, row: None, cef, leef }
     }
 
+    /// A text without a header, container or notation that all readers know.
+    pub(crate) fn new(line: &'a [u8]) -> Self {
+        let peeled = Peeled { body: line, message: line, ..Peeled::default() };
+        Record { line, peeled, json: None, row: None, cef: None, leef: None }
+    }
+
+    /// What stands under a name: in the row, or else in the object. `None` if it is empty there or stands for nothing.
+    pub(crate) fn value(&self, name: &str) -> Option<Cow<'a, [u8]>> {
+        let value = match self.row {
+            Some((table, row)) => table.cell(row, name).map(Cow::Borrowed),
+            None => self.text(name),
+        };
+        value.filter(|value| !value.is_empty() && **value != *b"-")
+    }
+
+    /// Whether the row or object has that name, whatever stands there.
+    pub(crate) fn names(&self, name: &str) -> bool {
+        match self.row {
+            Some((table, _)) => table.place(name).is_some(),
+            None => self.json.is_some_and(|json| json::dotted(json, name).is_some()),
+        }
+    }
+
     /// A text field of the object, nested or flattened.
     pub(crate) fn text(&self, name: &str) -> Option<Cow<'a, [u8]>> {
         json::text(self.json?, name)

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::fields::{Field, Fields, Names};
+use super::notation::delimited::cells;
 
 /// What a header says.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -30,6 +31,21 @@ impl Table {
         Table(Arc::new(Header { delimiter, columns, fields, ..Header::default() }))
     }
 
+    /// The table of a header line that names all of `wanted`; its names are separated by commas, tabs or blanks.
+    pub(crate) fn of_names(line: &[u8], wanted: &[&str], names: &Names) -> Option<Self> {
+        let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line).trim_ascii();
+        if !wanted.iter().all(|name| memchr::memmem::find(line, name.as_bytes()).is_some()) {
+            return None;
+        }
+        let delimiter = [b',', b'\t', b' '].into_iter().find(|byte| memchr::memchr(*byte, line).is_some())?;
+        let columns: Vec<String> =
+            cells(line, delimiter).iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect();
+        wanted
+            .iter()
+            .all(|name| columns.iter().any(|column| column == name))
+            .then(|| Table::new(delimiter, columns, names))
+    }
+
     /// The same with more said.
     pub(crate) fn with(&self, change: impl FnOnce(&mut Header)) -> Self {
         let mut header = (*self.0).clone();
@@ -52,7 +68,7 @@ impl Table {
     }
 
     /// The cell of a column, if the row has one and it stands for something.
-    pub(crate) fn cell<'r>(&self, row: &'r [Cow<'_, [u8]>], column: &str) -> Option<&'r [u8]> {
+    pub(crate) fn cell<'r>(&self, row: &'r [Cow<'r, [u8]>], column: &str) -> Option<&'r [u8]> {
         let cell = row.get(self.place(column)?)?;
         (!cell.is_empty() && !self.0.unset.iter().any(|unset| unset[..] == **cell)).then_some(cell)
     }

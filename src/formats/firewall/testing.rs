@@ -108,6 +108,69 @@ pub(crate) fn as_json(observation: &Observation<'_>) -> Value {
             put("process", json!(process.process));
             put("memory_used_mib", json!(process.memory_used_mib));
         }
+        other => return protocol_as_json(map, other),
+    }
+    Value::Object(map)
+}
+
+/// What a sensor tells of a protocol: fields that say nothing are absent.
+fn protocol_as_json(mut map: Map<String, Value>, detail: &Detail<'_>) -> Value {
+    let mut put = |name: &str, value: Value| {
+        let says = match &value {
+            Value::Null | Value::Bool(false) => false,
+            Value::String(text) => !text.is_empty(),
+            Value::Array(items) => !items.is_empty(),
+            Value::Number(number) => number.as_u64() != Some(0),
+            _ => true,
+        };
+        if says {
+            map.insert(name.to_owned(), value);
+        }
+    };
+    match detail {
+        Detail::Dns(dns) => {
+            put("query", json!(dns.query));
+            put("record_type", json!(dns.record_type));
+            put("response", json!(dns.response));
+            put("response_code", json!(dns.response_code));
+            put("addresses", json!(dns.addresses));
+            put("aliases", json!(dns.aliases));
+        }
+        Detail::Tls(tls) => {
+            put("server_name", json!(tls.server_name));
+            put("chosen_version", json!(tls.chosen_version));
+            put("cipher", json!(tls.cipher));
+            put("chosen_alpn", json!(tls.chosen_alpn));
+            put("alpn", json!(tls.alpn));
+            put("ja3", json!(tls.ja3));
+            put("ja3s", json!(tls.ja3s));
+            put("ja4", json!(tls.ja4));
+            let certificate = tls.certificate.as_deref();
+            put("subject", json!(certificate.map(|certificate| &certificate.subject)));
+            put("issuer", json!(certificate.map(|certificate| &certificate.issuer)));
+        }
+        Detail::Ssh(ssh) => {
+            put("opener_banner", json!(ssh.opener_banner));
+            put("acceptor_banner", json!(ssh.acceptor_banner));
+            put("hassh", json!(ssh.hassh));
+            put("hassh_server", json!(ssh.hassh_server));
+            put("cipher_to_server", json!(ssh.cipher_to_server));
+            put("kex", json!(ssh.kex));
+        }
+        Detail::Http(http) => {
+            put("method", json!(http.method));
+            put("target", json!(http.target));
+            put("http_host", json!(http.host));
+            put("user_agent", json!(http.user_agent));
+            put("status", json!(http.status));
+            put("content_type", json!(http.content_type));
+            put("content_length", json!(http.content_length));
+        }
+        Detail::Tunnel(tunnel) => {
+            put("tunnel", json!(tunnel.protocol));
+            put("class", json!(format!("{:?}", tunnel.class)));
+            put("target", json!(tunnel.target));
+        }
         other => panic!("no expectation is written for {}", other.kind()),
     }
     Value::Object(map)

@@ -1,5 +1,6 @@
 //! Whole files: samples with expectations written by hand, and samples of other projects.
 
+mod cloud;
 mod devices;
 
 use std::collections::BTreeMap;

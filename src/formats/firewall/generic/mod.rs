@@ -2,3 +2,4 @@
 
 pub(crate) mod cef;
 pub(crate) mod leef;
+pub(crate) mod ocsf;

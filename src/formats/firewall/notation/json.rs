@@ -54,6 +54,22 @@ pub(crate) fn text<'v>(value: &'v Value<'_>, name: &str) -> Option<Cow<'v, [u8]>
     leaf(dotted(value, name)?)
 }
 
+/// The same as a string, unless it is empty or a dash.
+pub(crate) fn string(value: &Value<'_>, name: &str) -> Option<String> {
+    let text = text(value, name)?;
+    (!text.is_empty() && *text != *b"-").then(|| String::from_utf8_lossy(&text).into_owned())
+}
+
+/// The elements of the list at a dotted name, as strings; a single value is a list of one.
+pub(crate) fn strings(value: &Value<'_>, name: &str) -> Vec<String> {
+    let own = |value: &Value<'_>| leaf(value).map(|text| String::from_utf8_lossy(&text).into_owned());
+    match dotted(value, name) {
+        Some(Value::Array(items)) => items.iter().filter_map(own).collect(),
+        Some(other) => own(other).into_iter().collect(),
+        None => Vec::new(),
+    }
+}
+
 /// Calls `take` with the dotted path and text of every leaf. Of an array the elements come under the path of the array.
 pub(crate) fn leaves<'v>(value: &'v Value<'_>, take: &mut dyn FnMut(&[u8], Cow<'v, [u8]>)) {
     let mut path = Vec::with_capacity(64);

@@ -1,3 +1,5 @@
 //! Sensors that watch traffic without ruling it.
 
+pub(crate) mod protocols;
+pub(crate) mod suricata;
 pub(crate) mod zeek;

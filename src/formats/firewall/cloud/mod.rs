@@ -1,0 +1,8 @@
+//! Flow logs and firewalls of clouds and clusters.
+
+pub(crate) mod alibaba_firewall;
+pub(crate) mod alibaba_flow;
+pub(crate) mod aws_flow;
+pub(crate) mod azure;
+pub(crate) mod gcp;
+pub(crate) mod kubernetes;

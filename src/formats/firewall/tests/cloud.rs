@@ -1,0 +1,58 @@
+//! Samples of clouds, clusters and sensors.
+
+use super::check_samples;
+
+#[test]
+fn alibaba_cloudfirewall_samples() {
+    check_samples("alibaba-cloudfirewall");
+}
+
+#[test]
+fn alibaba_vpcflow_samples() {
+    check_samples("alibaba-vpcflow");
+}
+
+#[test]
+fn aws_vpcflow_samples() {
+    check_samples("aws-vpcflow");
+}
+
+#[test]
+fn suricata_samples() {
+    check_samples("suricata");
+}
+
+#[test]
+fn aws_network_firewall_samples() {
+    check_samples("aws-network-firewall");
+}
+
+#[test]
+fn zeek_samples() {
+    check_samples("zeek");
+}
+
+#[test]
+fn gcp_samples() {
+    check_samples("gcp");
+}
+
+#[test]
+fn azure_flow_samples() {
+    check_samples("azure-flow");
+}
+
+#[test]
+fn hubble_samples() {
+    check_samples("hubble");
+}
+
+#[test]
+fn calico_samples() {
+    check_samples("calico");
+}
+
+#[test]
+fn ocsf_samples() {
+    check_samples("ocsf");
+}
