@@ -16,9 +16,9 @@ use super::zone;
 use crate::evidence::EvidenceId;
 use crate::formats::Kind;
 use crate::intake::{Intake, TimeAnchor};
-use crate::time::{Instant, SECOND};
+use crate::time::{Basis, Instant, SECOND};
 use groups::{assumed, groups, reference};
-use pairs::{Calls, Meeting, same_packets, sightings};
+use pairs::{Calls, Meeting, same_connections, sightings};
 
 /// Fewer agreeing pairs than this leave a clock without a measured offset.
 const FEWEST: usize = 3;
@@ -112,7 +112,7 @@ pub(crate) fn find(intake: &Intake, acts: &[Act], names: &Names) -> Clocks {
             for other in std::iter::once(reference).chain(tied.iter().copied().filter(|row| *row != reference)) {
                 let (found, how) = match (groups[row].kind, groups[other].kind) {
                     (Kind::Firewall | Kind::Capture, Kind::Firewall | Kind::Capture) => {
-                        (same_packets(&sightings[row].all, &sightings[other].all), "the same connection in both")
+                        (same_connections(&sightings[row], &sightings[other]), "the same connection in both")
                     }
                     (Kind::Transcript, Kind::Firewall | Kind::Capture) => {
                         let calls = Calls { intake, acts, group: &groups[row] };
@@ -166,6 +166,17 @@ fn settle(clock: &mut Clock, fit: Fit, method: &str) -> Correction {
     clock.grade = fit.grade();
     clock.notes.retain(|note| note != "zone assumed UTC");
     clock.notes.push(zone.note);
+    if let Some((years, rest)) = zone::years_wrong(zone.offset_ns)
+        && matches!(clock.basis, Basis::AssumedYear | Basis::UnknownYear)
+    {
+        clock.notes.push(format!(
+            "its year was read {} {} too {}: the rest of the offset is {:+.3} s; declare it with --year",
+            years.abs(),
+            if years.abs() == 1 { "year" } else { "years" },
+            if years > 0 { "late" } else { "early" },
+            rest as f64 / SECOND as f64
+        ));
+    }
     if vote.is_ambiguous() {
         clock.notes.push(format!(
             "ambiguous: another offset has {:.0} % of the support; no timing conclusions",

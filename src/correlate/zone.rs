@@ -149,6 +149,22 @@ fn words(reading: &Reading) -> String {
     }
 }
 
+/// An offset of a log without years, as the years it was read wrong by and the rest: the number of calendar years of
+/// 365 or 366 days that leaves the least, if that is at most what zones can differ by.
+pub fn years_wrong(offset_ns: i64) -> Option<(i64, i64)> {
+    const DAY_S: i64 = 86_400;
+    let year = 365 * DAY_S * SECOND;
+    let years = i128::from(offset_ns);
+    let years = ((2 * years + i128::from(year)).div_euclid(2 * i128::from(year))) as i64;
+    let rest = offset_ns.saturating_sub(years.saturating_mul(year));
+    // Every fourth year, or three of them, has a day more: one more where the count is not whole.
+    let leaps = years / 4;
+    let day = DAY_S * SECOND;
+    let rests = [0, years.signum()].map(|more| rest.saturating_sub(leaps.saturating_add(more).saturating_mul(day)));
+    let rest = rests.into_iter().min_by_key(|rest| rest.saturating_abs())?;
+    (years != 0 && rest.saturating_abs() <= 26 * 3600 * SECOND).then_some((years, rest))
+}
+
 /// A jump of this size, give or take [`RESIDUAL_NS`], is a change of daylight saving time.
 const SUMMER_NS: i64 = 3600 * SECOND;
 
@@ -286,5 +302,18 @@ mod tests {
         assert_eq!((got.offset_ns, got.zone_error_ns), (i64::MIN + 2, 0));
         let all = Pair { lo_ns: i64::MIN, hi_ns: i64::MAX, at_ns: 0, weight: 1.0, key: 1 };
         decide(&vote(&[all]).unwrap());
+    }
+
+    // 2025-11-20 read as 2026 is 365 days late, 2023 read as 2024 across 29 February 366; a zone may be wrong besides.
+    #[test]
+    fn wrong_years_are_told_from_offsets() {
+        let day = 86_400 * SECOND;
+        assert_eq!(years_wrong(365 * day + 2 * SECOND), Some((1, 2 * SECOND)));
+        assert_eq!(years_wrong(-(366 * day) + 8 * HOUR), Some((-1, 8 * HOUR)));
+        assert_eq!(years_wrong((3 * 365 + 1) * day - SECOND), Some((3, -SECOND)));
+        assert_eq!(years_wrong(1461 * day), Some((4, 0)));
+        for none in [0, 8 * HOUR, 30 * day, 200 * day, 363 * day, i64::MIN] {
+            assert_eq!(years_wrong(none), None, "{none}");
+        }
     }
 }

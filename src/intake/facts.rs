@@ -136,6 +136,20 @@ pub struct TimeAnchor {
     pub record: Record,
 }
 
+/// A connection on the other side of address translation, as its record states it: what a capture there shows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CrossingFact {
+    /// With the translated addresses and ports in place of those that the record's conversation goes by.
+    pub flow: Flow,
+    pub at: Instant,
+    pub record: Record,
+}
+
+impl CrossingFact {
+    /// Bound per evidence; the first are kept. Clocks are compared by them, and need no more.
+    pub const KEPT: usize = 20_000;
+}
+
 /// One reading of one GPU, compact. What the reading lacks is NaN-free: `None`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GpuPoint {
@@ -229,6 +243,7 @@ pub struct Facts {
     pub files: Vec<FileFact>,
     pub probes: Vec<ProbeFact>,
     pub anchors: Vec<TimeAnchor>,
+    pub crossings: Vec<CrossingFact>,
     pub gpu: Vec<GpuSeries>,
     pub gpu_processes: Vec<GpuProcessFact>,
     pub alerts: Vec<AlertFact>,

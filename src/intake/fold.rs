@@ -39,6 +39,7 @@ pub(super) struct Fold {
     names: BTreeMap<(String, NameSource, Flow), NameFact>,
     http: BTreeMap<(Flow, String, Option<String>, String), HttpFact>,
     anchors: BTreeMap<u64, TimeAnchor>,
+    crossings: BTreeMap<u64, CrossingFact>,
     omitted: u64,
     ssh: Vec<SshFact>,
     mining: Vec<MiningFact>,
@@ -73,6 +74,7 @@ impl Fold {
             names: BTreeMap::new(),
             http: BTreeMap::new(),
             anchors: BTreeMap::new(),
+            crossings: BTreeMap::new(),
             omitted: 0,
             ssh: Vec::new(),
             mining: Vec::new(),
@@ -119,12 +121,22 @@ impl Fold {
             return;
         };
         let record = self.at(record);
+        if let Some(crossed) = crossed(flow, seen) {
+            self.crossing(CrossingFact { flow: crossed, at: span.lo, record });
+        }
         let Flow { src, dst, dst_port, protocol, .. } = flow;
         let segments =
             self.conversations.segments(ConversationKey { evidence: self.evidence, src, dst, dst_port, protocol });
         segments::add(segments, span, flow, record, seen);
         if let Some(domain) = &seen.domain {
             self.name(domain, NameSource::Device, flow, Some(span), record.number);
+        }
+    }
+
+    fn crossing(&mut self, crossing: CrossingFact) {
+        self.crossings.insert(crossing.record.number, crossing);
+        if self.crossings.len() > CrossingFact::KEPT {
+            self.crossings.pop_last();
         }
     }
 
@@ -336,6 +348,7 @@ impl Fold {
             files: self.files,
             probes: self.probes,
             anchors: self.anchors.into_values().collect(),
+            crossings: self.crossings.into_values().collect(),
             gpu: self
                 .gpu
                 .into_iter()
@@ -381,5 +394,17 @@ fn without_port(host: &str) -> &str {
 }
 
 mod sink;
+/// The flow as it is beyond the translation that a record states, if it states one.
+fn crossed(flow: Flow, seen: &Connection<'_>) -> Option<Flow> {
+    let mut beyond = flow;
+    if let Some((ip, port)) = seen.nat_src {
+        (beyond.src, beyond.src_port) = (Some(ip), port.or(flow.src_port));
+    }
+    if let Some((ip, port)) = seen.nat_dst {
+        (beyond.dst, beyond.dst_port) = (Some(ip), port.or(flow.dst_port));
+    }
+    (beyond != flow).then_some(beyond)
+}
+
 #[cfg(test)]
 mod tests;

@@ -26,8 +26,8 @@ pub use case::{
     CaseError, CaseFile, EgressRule, GpuFacts, HashPrice, Host, Pattern, Run, SourceDeclaration, TimeParts,
 };
 pub use facts::{
-    AlertFact, DnsFact, ExecutionFact, Facts, FileFact, GpuPoint, GpuProcessFact, GpuSeries, HttpFact, MiningFact,
-    NameFact, NameSource, ProbeFact, QueryFact, SshFact, TimeAnchor, TunnelFact, VerdictFact,
+    AlertFact, CrossingFact, DnsFact, ExecutionFact, Facts, FileFact, GpuPoint, GpuProcessFact, GpuSeries, HttpFact,
+    MiningFact, NameFact, NameSource, ProbeFact, QueryFact, SshFact, TimeAnchor, TunnelFact, VerdictFact,
 };
 pub use segments::BASE_GAP_NS;
 pub use source::{EvidenceAnomaly, Source, Unread};
@@ -326,6 +326,7 @@ fn append(all: &mut Facts, more: Facts) {
     all.files.extend(more.files);
     all.probes.extend(more.probes);
     all.anchors.extend(more.anchors);
+    all.crossings.extend(more.crossings);
     all.gpu.extend(more.gpu);
     all.gpu_processes.extend(more.gpu_processes);
     all.alerts.extend(more.alerts);

@@ -63,6 +63,8 @@ pub(super) struct Sighting {
 #[derive(Default)]
 pub(super) struct Sightings {
     pub(super) all: Vec<Sighting>,
+    /// The same connections beyond address translation, where a record states it.
+    pub(super) beyond: Vec<Sighting>,
     /// By token, as places in `all`: of more than [`PAIRS_PER_TOKEN`] one more is kept, so that it shows.
     by_token: BTreeMap<Token, Vec<usize>>,
     /// The keys of `by_token`.
@@ -106,10 +108,24 @@ pub(super) fn sightings(
             }
         }
     }
-    let resolutions = found.iter_mut().map(|Sightings { all, by_token, shown }| {
+    for crossing in &intake.facts.crossings {
+        let group = group_of.get(crossing.record.evidence.0 as usize).and_then(|group| found.get_mut(*group));
+        let Some(Sightings { beyond, .. }) = group else { continue };
+        let flow = crossing.flow;
+        beyond.push(Sighting {
+            src: flow.src,
+            src_port: flow.src_port,
+            dst: flow.dst,
+            dst_port: flow.dst_port,
+            protocol: flow.protocol,
+            lo: crossing.at.0,
+            hi: crossing.at.0,
+        });
+    }
+    let resolutions = found.iter_mut().map(|Sightings { all, beyond, by_token, shown }| {
         *shown = by_token.keys().cloned().collect();
         let resolution = resolution_of(all.iter().map(|one| one.lo));
-        for one in all.iter_mut() {
+        for one in all.iter_mut().chain(beyond) {
             one.hi = one.lo.saturating_add(resolution - 1);
         }
         resolution
@@ -125,8 +141,19 @@ fn resolution_of(mut stamps: impl Iterator<Item = i64> + Clone) -> i64 {
     if stamps.next().is_some() { resolution } else { 1 }
 }
 
-/// Meetings of one connection in two packet sources: same addresses, ports and protocol.
-pub(super) fn same_packets(ours: &[Sighting], theirs: &[Sighting]) -> Vec<Meeting> {
+/// Meetings of one connection in two packet sources: same addresses, ports and protocol, as one of them has it or as it
+/// states it to be beyond address translation.
+pub(super) fn same_connections(ours: &Sightings, theirs: &Sightings) -> Vec<Meeting> {
+    let mut meetings = same_packets(&ours.all, &theirs.all);
+    for (ours, theirs) in [(&ours.beyond, &theirs.all), (&ours.all, &theirs.beyond)] {
+        let after = meetings.iter().map(|meeting| meeting.key + 1).max().unwrap_or(0);
+        let more = same_packets(ours, theirs).into_iter();
+        meetings.extend(more.map(|meeting| Meeting { key: meeting.key + after, ..meeting }));
+    }
+    meetings
+}
+
+fn same_packets(ours: &[Sighting], theirs: &[Sighting]) -> Vec<Meeting> {
     type Tuple = (Option<IpAddr>, Option<u16>, Option<IpAddr>, Option<u16>, Option<Protocol>);
     let tuple = |one: &Sighting| -> Tuple { (one.src, one.src_port, one.dst, one.dst_port, one.protocol) };
     let mut by_tuple: BTreeMap<Tuple, Vec<&Sighting>> = BTreeMap::new();
@@ -164,7 +191,7 @@ impl Calls<'_> {
     }
 
     fn meetings(&self, sightings: &Sightings, benign_only: bool) -> Vec<Meeting> {
-        let Sightings { all, by_token, shown } = sightings;
+        let Sightings { all, by_token, shown, .. } = sightings;
         let mut written: BTreeMap<Token, usize> = BTreeMap::new();
         let mut steps = 0;
         for act in self.acts {
