@@ -14,6 +14,7 @@ mod documents;
 mod export;
 mod fields;
 mod generic;
+mod host;
 mod linux;
 mod mixed;
 mod notation;
@@ -29,6 +30,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod verdict;
+mod web;
 
 pub use mixed::Log;
 
@@ -56,6 +58,15 @@ pub(crate) static DIALECTS: &[&dyn Dialect] = &[
     &sensor::suricata::AwsNetworkFirewall,
     &sensor::suricata::Suricata,
     &sensor::zeek::Zeek,
+    &host::windows_firewall::WindowsFirewall,
+    &host::windows_security::WindowsSecurity,
+    &web::zscaler::Zscaler,
+    &web::netskope::Netskope,
+    &web::cato::Cato,
+    &web::umbrella::Umbrella,
+    &web::cloudflare::Cloudflare,
+    &generic::ecs::Gatewatcher,
+    &generic::ecs::Ecs,
     &generic::ocsf::Ocsf,
     &generic::cef::Cef,
     &generic::leef::Leef,

@@ -74,6 +74,20 @@ pub(crate) fn as_json(observation: &Observation<'_>) -> Value {
             put("process", json!(c.process));
             put("pid", json!(c.pid));
         }
+        Detail::Dns(dns) => {
+            put("query", json!(dns.query));
+            put("record_type", json!(dns.record_type));
+            put("response", json!(dns.response));
+            put("response_code", json!(dns.response_code));
+            put("addresses", if dns.addresses.is_empty() { Value::Null } else { json!(dns.addresses) });
+        }
+        Detail::Http(http) => {
+            put("method", json!(http.method));
+            put("target", json!(http.target));
+            put("http_host", json!(http.host));
+            put("user_agent", json!(http.user_agent));
+            put("status", json!(http.status));
+        }
         Detail::Alert(alert) => {
             put("category", json!(alert.category));
             put("message", json!(alert.message));

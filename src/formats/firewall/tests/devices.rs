@@ -31,3 +31,48 @@ fn leef_samples() {
 fn cef_samples() {
     check_samples("cef");
 }
+
+#[test]
+fn windows_firewall_samples() {
+    check_samples("windows-firewall");
+}
+
+#[test]
+fn windows_security_samples() {
+    check_samples("windows-security");
+}
+
+#[test]
+fn zscaler_samples() {
+    check_samples("zscaler");
+}
+
+#[test]
+fn netskope_samples() {
+    check_samples("netskope");
+}
+
+#[test]
+fn cato_samples() {
+    check_samples("cato");
+}
+
+#[test]
+fn umbrella_samples() {
+    check_samples("umbrella");
+}
+
+#[test]
+fn cloudflare_samples() {
+    check_samples("cloudflare");
+}
+
+#[test]
+fn gatewatcher_samples() {
+    check_samples("gatewatcher");
+}
+
+#[test]
+fn ecs_samples() {
+    check_samples("ecs");
+}
