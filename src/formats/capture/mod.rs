@@ -20,6 +20,7 @@ mod packets;
 pub mod pcap;
 pub mod pcapng;
 mod pieces;
+mod single;
 mod stamp;
 mod stream;
 mod tally;
@@ -27,6 +28,7 @@ mod transport;
 mod window;
 
 pub(crate) use app::ssh_sizes;
+pub(in crate::formats) use single::packet;
 
 /// Bound on one packet in bytes: 64 times what segmentation offload can make.
 const MAX_PACKET: u32 = 16 << 20;

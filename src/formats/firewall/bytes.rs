@@ -142,6 +142,40 @@ pub(crate) fn rsplit_once<'a>(bytes: &'a [u8], separator: &[u8]) -> Option<(&'a 
     Some((bytes.get(..at)?, bytes.get(at + separator.len()..)?))
 }
 
+/// The bytes that an even number of hexadecimal digits stands for.
+pub(crate) fn hexadecimal(text: &[u8]) -> Option<Vec<u8>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let (pairs, rest) = text.as_chunks::<2>();
+    if !rest.is_empty() {
+        return None;
+    }
+    pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect()
+}
+
+/// What stands between `<name>` or `<name attribute="...">` and the `</name>` that follows first. For
+/// elements that hold none of their own name.
+pub(crate) fn element<'a>(xml: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let mut rest = xml;
+    loop {
+        rest = rest.get(memchr::memchr(b'<', rest)? + 1..)?;
+        let Some(after) = rest.strip_prefix(name) else { continue };
+        let attributes = match after.first()? {
+            b'>' => 0,
+            b' ' => memchr::memchr(b'>', after)?,
+            _ => continue,
+        };
+        let mut inside = after.get(attributes + 1..)?;
+        let begin = inside;
+        loop {
+            inside = inside.get(memchr::memchr(b'<', inside)? + 1..)?;
+            let closes = inside.strip_prefix(b"/").and_then(|inside| inside.strip_prefix(name));
+            if closes.is_some_and(|after| after.first() == Some(&b'>')) {
+                return begin.get(..begin.len() - inside.len() - 1);
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,5 +209,18 @@ mod tests {
         assert_eq!(number(b"12a"), None);
         assert_eq!(port(b"65536"), None);
         assert_eq!(leading_number(b"2026-11", 4), Some((2026, 4)));
+    }
+
+    #[test]
+    fn digits_and_elements() {
+        assert_eq!(hexadecimal(b"00ffA1"), Some(vec![0, 255, 0xa1]));
+        assert_eq!(hexadecimal(b"0"), None);
+        assert_eq!(hexadecimal(b"0g"), None);
+        let xml = b"<a><when x=\"1\"><min>3</min></when><minutes>4</minutes></a>";
+        assert_eq!(element(xml, b"when"), Some(&b"<min>3</min>"[..]));
+        assert_eq!(element(xml, b"min"), Some(&b"3"[..]));
+        assert_eq!(element(xml, b"minutes"), Some(&b"4"[..]));
+        assert_eq!(element(b"<a>1", b"a"), None);
+        assert_eq!(element(b"", b"a"), None);
     }
 }

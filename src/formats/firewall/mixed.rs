@@ -10,6 +10,7 @@ use super::census::Census;
 use super::dialect::{Dialect, Out, Outcome};
 use super::documents::{Documents, UNCLOSED, is_document};
 use super::export::{Export, is_export};
+use super::linux::auditd::group::{self, Groups};
 use super::notation::delimited::cells;
 use super::record::{self, JOURNAL_WITHOUT_MESSAGE, Record};
 use super::shape;
@@ -49,6 +50,8 @@ impl Format for Log {
             input.through(|reader| Box::new(Documents::new(reader)));
         } else if is_export(&beginning) {
             input.through(|reader| Box::new(Export::new(reader)));
+        } else if group::is_trail(&beginning) {
+            input.through(|reader| Box::new(Groups::new(reader)));
         }
         let mixed = Mixed::new(Some(self.0), time);
         let outcome = read_lines(input, &mixed, sink);

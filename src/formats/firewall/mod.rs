@@ -41,11 +41,15 @@ use dialect::Dialect;
 #[rustfmt::skip]
 pub(crate) static DIALECTS: &[&dyn Dialect] = &[
     &linux::iptables::Iptables,
+    &linux::ulogd::Ulogd,
     &linux::sshd::Sshd,
+    &linux::auditd::Auditd,
     &linux::conntrack::Conntrack,
     &appliance::cisco_asa::CiscoAsa,
     &appliance::cisco_ios::CiscoIos,
     &appliance::filterlog::Filterlog,
+    &linux::named::Bind,
+    &linux::unbound::Unbound,
     &appliance::fortigate::FortiGate,
     &appliance::panos::Panos,
     &cloud::alibaba_firewall::AlibabaFirewall,

@@ -95,6 +95,7 @@ pub(crate) fn as_json(observation: &Observation<'_>) -> Value {
             put("action", json!(alert.action.map(|action| action.name())));
             put("behaviour", json!(alert.behaviour.map(|behaviour| behaviour.name())));
         }
+        Detail::Other(text) => put("text", json!(text)),
         Detail::Execution(execution) => {
             put("command", json!(execution.command));
             put("process", json!(execution.process));

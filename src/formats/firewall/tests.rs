@@ -2,6 +2,7 @@
 
 mod cloud;
 mod devices;
+mod hosts;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -16,6 +16,7 @@ mod swe_agent;
 pub use claude_code::ClaudeCode;
 pub use codex::Codex;
 pub use openhands::OpenHands;
+pub(in crate::formats) use shell::quoted;
 pub use swe_agent::SweAgent;
 
 #[cfg(test)]

@@ -47,7 +47,8 @@ pub(super) fn of_words(words: &[&str]) -> String {
     }
 }
 
-fn quoted(word: &str) -> String {
+/// A word as it is written for a shell.
+pub(in crate::formats) fn quoted(word: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:=@%+,~".contains(&byte) || byte >= 0x80;
     if !word.is_empty() && word.bytes().all(plain) {
         word.to_owned()

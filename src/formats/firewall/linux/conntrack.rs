@@ -1,10 +1,12 @@
-//! Connection tracking of Linux: `conntrack -E` and `-L` in every output mode but XML, and `/proc/net/nf_conntrack`.
+//! Connection tracking of Linux: `conntrack -E` and `-L` in every output mode, and `/proc/net/nf_conntrack`.
+
+mod xml;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
 
 use crate::evidence::AnomalyKind;
-use crate::formats::firewall::bytes::{address, after_spaces, number, port, text, trim, word};
+use crate::formats::firewall::bytes::{address, after_spaces, has, number, port, text, trim, word};
 use crate::formats::firewall::dialect::{Dialect, Out, Outcome};
 use crate::formats::firewall::record::Record;
 use crate::formats::firewall::syslog;
@@ -20,7 +22,7 @@ impl Dialect for Conntrack {
     }
 
     fn title(&self) -> &'static str {
-        "conntrack -E and -L (plain, -o timestamp, extended, id, ktimestamp in any combination), /proc/net/nf_conntrack"
+        "conntrack -E and -L (plain, -o timestamp, extended, id, ktimestamp in any combination, xml), /proc/net/nf_conntrack"
     }
 
     fn signature(&self) -> &'static str {
@@ -28,18 +30,26 @@ impl Dialect for Conntrack {
     }
 
     fn claims(&self, record: &Record<'_>) -> bool {
-        let cheap = memchr::memmem::find(record.line, b"src=").is_some() && record.json.is_none();
+        if record.line.first() == Some(&b'<') && (xml::is_frame(record.line) || record.line.starts_with(b"<flow")) {
+            return xml::is_frame(record.line) || entry_of(record).is_some();
+        }
+        let cheap = has!(record.line, b"src=") && record.json.is_none();
         (cheap && entry_of(record).is_some()) || record.line.starts_with(b"conntrack v")
     }
 
     fn read<'r>(&self, record: &'r Record<'r>, out: &mut Out<'_>) -> Outcome {
+        if xml::is_frame(record.line) {
+            return Ok(());
+        }
         let Some((entry, headed)) = entry_of(record) else {
             return Err("a message of the conntrack program".into());
         };
         if let Some(field) = entry.impossible {
             out.anomaly(AnomalyKind::ImpossibleValue, format!("{field} has no readable value; left unknown"));
         }
-        if entry.reply.src.is_none() || entry.reply.dst.is_none() {
+        if record.line.starts_with(b"<flow") && !record.line.trim_ascii_end().ends_with(b"</flow>") {
+            out.anomaly(AnomalyKind::TruncatedRecord, "the element is not closed; what follows is unknown".to_owned());
+        } else if entry.reply.src.is_none() || entry.reply.dst.is_none() {
             let detail = "the entry ends before its reply tuple; address translation and answer are unknown".to_owned();
             out.anomaly(AnomalyKind::TruncatedRecord, detail);
         }
@@ -56,7 +66,7 @@ impl Dialect for Conntrack {
 
 /// The entry of a line, and whether it stands behind a header (piped into logger(1), or kept by journald).
 fn entry_of<'r>(record: &Record<'r>) -> Option<(Entry<'r>, bool)> {
-    match entry(record.line) {
+    match xml::entry(record.line).or_else(|| entry(record.line)) {
         Some(entry) => Some((entry, false)),
         None => entry(record.peeled.message).filter(|_| record.peeled.stamp.is_some()).map(|entry| (entry, true)),
     }
@@ -72,7 +82,7 @@ const REPORTED_WITHIN: i64 = 50_000_000;
 /// certain second, or in the one before where the report of the end may have crossed into a new second. The event is
 /// then its last moment. Without an event time the kernel's local `start` and `stop` count.
 fn times(time: &TimeContext, entry: &Entry<'_>, header: Option<syslog::Stamp>) -> (Option<Span>, Option<Instant>) {
-    let event = match (entry.stamp, header) {
+    let event = match (entry.stamp, header.or(entry.when)) {
         (Some((at, resolution)), _) => Some(time.epoch(at, resolution)),
         (None, Some(stamp)) => stamp.span(time),
         (None, None) => None,
@@ -119,6 +129,8 @@ struct Entry<'a> {
     original: Tuple,
     reply: Tuple,
     unreplied: bool,
+    /// Local time of the event.
+    when: Option<syslog::Stamp>,
     start: Option<syslog::Stamp>,
     stop: Option<syslog::Stamp>,
     /// `delta-time`, seconds.

@@ -33,6 +33,11 @@ static FLAG_NAMES: LazyLock<Vec<String>> = LazyLock::new(|| {
         .collect()
 });
 
+/// The names of a set of TCP flags, joined by commas.
+pub(super) fn flag_names(flags: u8) -> Option<&'static str> {
+    FLAG_NAMES.get(usize::from(flags)).map(String::as_str)
+}
+
 /// What one LOG line says of its packet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Packet<'a> {
@@ -236,7 +241,7 @@ impl<'a> Packet<'a> {
         let state = match self.flags {
             0 if self.arp => Some("ARP"),
             0 => None,
-            set => FLAG_NAMES.get(usize::from(set)).map(String::as_str),
+            set => flag_names(set),
         };
         // An echo reply (RFC 792, RFC 4443) and a SYN,ACK are themselves the answer. A lone ACK may be a scan.
         let reply = match self.protocol {
