@@ -10,7 +10,7 @@ use super::table::Table;
 use super::verdict;
 use crate::evidence::{Anomaly, AnomalyKind};
 use crate::formats::Sink;
-use crate::model::{Alert, Detail, Flow, Observation};
+use crate::model::{Alert, Detail, Dns, Flow, Observation};
 use crate::time::{Span, TimeContext};
 
 /// Whether a record was read; if not, why, in words that are the same for all records of its kind.
@@ -174,6 +174,22 @@ impl Out<'_> {
                 format!("{} cells under {} names: its end is missing", row.len(), table.header().columns.len());
             self.anomaly(AnomalyKind::TruncatedRecord, detail);
         }
+    }
+
+    /// A DNS message between the ends that the fields name, and what they say of the connection that carries it.
+    ///
+    /// # Errors
+    /// If no address is among them.
+    pub(crate) fn lookup(&mut self, fields: Fields<'_>, record: &Record<'_>, message: Dns) -> Outcome {
+        let flow = Some(fields.flow);
+        let host = fields.device.as_ref().map(|device| Cow::Owned(device.to_string()));
+        let mut copy = fields.clone();
+        self.connection(fields, record)?;
+        copy.time = copy.time.or(record.peeled.stamp);
+        let span = copy.time.or(copy.start).and_then(|_| self.times(&mut copy));
+        let host = host.or_else(|| record.peeled.host.map(|host| Cow::Owned(super::bytes::text(host).into_owned())));
+        self.observe(span, host, flow, Detail::Dns(message));
+        Ok(())
     }
 
     /// What the headers know and the fields do not; oddities.

@@ -310,7 +310,11 @@ pub(crate) fn protocol(value: &[u8]) -> Option<Protocol> {
         b"TCP" | b"tcp" | b"6" => Some(Protocol::TCP),
         b"UDP" | b"udp" | b"17" => Some(Protocol::UDP),
         b"ICMP" | b"icmp" | b"1" => Some(Protocol::ICMP),
-        _ => Protocol::parse(std::str::from_utf8(value).ok()?),
+        _ => {
+            let text = std::str::from_utf8(value).ok()?;
+            // "tcp/https", "udp/53": what follows is the service.
+            Protocol::parse(text).or_else(|| Protocol::parse(text.split_once('/')?.0))
+        }
     }
 }
 
@@ -403,6 +407,13 @@ pub(crate) fn endpoint(value: &[u8]) -> Option<(IpAddr, Option<u16>)> {
     {
         return Some((ip, value.get(at + 1..).and_then(digits)));
     }
+    // Eight groups and a port, as Meraki writes them without brackets.
+    if let Some(at) = memchr::memrchr(b':', value)
+        && let Some(ip) = address(value.get(..at)?)
+        && ip.is_ipv6()
+    {
+        return Some((ip, value.get(at + 1..).and_then(digits)));
+    }
     let (ip, rest) = split_once(value, b":")?;
     Some((address(ip)?, digits(rest)))
 }
@@ -474,6 +485,7 @@ mod tests {
         assert_eq!(at("2001:db8::1"), expect("2001:db8::1", None));
         assert_eq!(at("[2001:db8::1]:443"), expect("2001:db8::1", Some(443)));
         assert_eq!(at("2001:db8::1/443"), expect("2001:db8::1", Some(443)));
+        assert_eq!(at("2001:db8:1:2:3:4:5:6:443"), expect("2001:db8:1:2:3:4:5:6", Some(443)));
         assert_eq!(at("name:443"), None);
     }
 

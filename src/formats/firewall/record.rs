@@ -33,9 +33,11 @@ impl<'a> Record<'a> {
     /// Of a text without a container.
     fn of_text(line: &'a [u8], peeled: Peeled<'a>) -> Self {
         // "CEF:" and "LEEF:" end alike, and hardly anything else does.
-        let enveloped = has!(line, b"EF:") || line.starts_with(b"0|");
+        let marked = |text: &[u8]| matches!(text, [b'0', b'|', ..] | [b'1' | b'2', b'.', b'0', b'|', ..]);
+        let enveloped = has!(line, b"EF:") || marked(line) || marked(peeled.message);
         let cef = if enveloped { cef::header(peeled.message).or_else(|| cef::header(line)) } else { None };
-        let leef = if enveloped && cef.is_none() { leef::header(line) } else { None };
+        let leef =
+            if enveloped && cef.is_none() { leef::header(peeled.message).or_else(|| leef::header(line)) } else { None };
         Record { line, peeled, json: None, row: None, cef, leef }
     }
 

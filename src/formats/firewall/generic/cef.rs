@@ -78,11 +78,16 @@ impl Dialect for Cef {
 /// to it or puts before it.
 pub(crate) fn read<'r>(record: &'r Record<'r>, names: &Names, fields: &mut Fields<'r>) {
     let Some(header) = record.cef else { return };
-    fields.take(names, cef::pairs(header.extension));
-    labelled(header.extension, names, fields);
+    take(header.extension, names, fields);
     if fields.threat.is_none() && cef_is_alert(header.severity) && !header.name.is_empty() {
         fields.threat = Some(text_of(cef::resolved(header.name)));
     }
+}
+
+/// As [`read`], without the judgement that a high severity is an alert: some vendors give every record one.
+pub(crate) fn take<'r>(extension: &'r [u8], names: &Names, fields: &mut Fields<'r>) {
+    fields.take(names, cef::pairs(extension));
+    labelled(extension, names, fields);
 }
 
 /// `cs1Label=Rule Name cs1=Explicit Proxy Access`: the value under the name of its label.

@@ -30,7 +30,11 @@ fn contains(text: &[u8], wanted: &str) -> bool {
 /// (`0|Vendor|Product|...` at the beginning).
 pub(crate) fn header(text: &[u8]) -> Option<Header<'_>> {
     let after = match memchr::memmem::find(text, b"CEF:") {
-        Some(at) => text.get(at + 4..)?.trim_ascii_start(),
+        // F5 writes the mark twice.
+        Some(at) => {
+            let after = text.get(at + 4..)?.trim_ascii_start();
+            after.strip_prefix(b"CEF:").unwrap_or(after)
+        }
         None => text.strip_prefix(b"0|").map(|_| text)?,
     };
     let (version, mut rest) = column(after)?;

@@ -18,8 +18,12 @@ pub(crate) struct Header<'a> {
 
 /// The header of a LEEF record that begins anywhere in `text`.
 pub(crate) fn header(text: &[u8]) -> Option<Header<'_>> {
-    let at = memchr::memmem::find(text, b"LEEF:")?;
-    let (version, rest) = split_once(text.get(at + 5..)?, b"|")?;
+    let after = match memchr::memmem::find(text, b"LEEF:") {
+        Some(at) => text.get(at + 5..)?,
+        // Relays take the mark for the tag of a syslog header.
+        None => text.strip_prefix(b"1.0|").or(text.strip_prefix(b"2.0|")).map(|_| text)?,
+    };
+    let (version, rest) = split_once(after, b"|")?;
     let (vendor, rest) = split_once(rest, b"|")?;
     let (product, rest) = split_once(rest, b"|")?;
     let (_, rest) = split_once(rest, b"|")?;
@@ -47,11 +51,14 @@ fn delimiter_of(text: &[u8]) -> Option<u8> {
 }
 
 impl<'a> Header<'a> {
-    /// The attributes. Relays turn tabs into blanks: without a single tab, blanks separate.
+    /// The attributes. Relays turn tabs into `#011` (rsyslog) or blanks: without a single tab, these separate.
     pub(crate) fn pairs(&self) -> impl Iterator<Item = (&'a [u8], Cow<'a, [u8]>)> {
         let lost = self.delimiter == b'\t' && memchr::memchr(b'\t', self.attributes).is_none();
+        let escaped = lost && memchr::memmem::find(self.attributes, ESCAPED_TAB).is_some();
         let style = if lost { SPACIOUS } else { Style { separator: self.delimiter, equals: b'=', spacious: false } };
-        with_style(self.attributes, style)
+        let plain = if escaped { &b""[..] } else { self.attributes };
+        let split = if escaped { self.attributes } else { &b""[..] };
+        with_style(plain, style).chain(escaped_pairs(split))
     }
 
     /// Whether the vendor contains this, whatever its case.
@@ -59,6 +66,22 @@ impl<'a> Header<'a> {
         let vendor = vendor.as_bytes();
         self.vendor.windows(vendor.len().max(1)).any(|window| window.eq_ignore_ascii_case(vendor))
     }
+}
+
+/// A tab as rsyslog escapes it (`EscapeControlCharactersOnReceive`).
+const ESCAPED_TAB: &[u8] = b"#011";
+
+fn escaped_pairs(mut rest: &[u8]) -> impl Iterator<Item = (&[u8], Cow<'_, [u8]>)> {
+    std::iter::from_fn(move || {
+        while !rest.is_empty() {
+            let (pair, after) = split_once(rest, ESCAPED_TAB).unwrap_or((rest, b""));
+            rest = after;
+            if let Some((name, value)) = split_once(pair, b"=") {
+                return Some((name.trim_ascii(), Cow::Borrowed(value.trim_ascii())));
+            }
+        }
+        None
+    })
 }
 
 #[cfg(test)]
@@ -77,6 +100,7 @@ mod tests {
         assert_eq!(names(b"LEEF:2.0|V|P|1|E|^|src=10.0.0.1^msg=a b"), expected);
         assert_eq!(names(b"LEEF:2.0|V|P|1|E|x5E|src=10.0.0.1^msg=a b"), expected);
         assert_eq!(names(b"LEEF:2.0|V|P|1|E|0x09|src=10.0.0.1\tmsg=a b"), expected);
+        assert_eq!(names(b"1.0|V|P|1|E|src=10.0.0.1#011msg=a b"), expected);
         assert!(header(b"LEEF: none").is_none());
     }
 }
