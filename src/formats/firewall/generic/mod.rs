@@ -2,5 +2,6 @@
 
 pub(crate) mod cef;
 pub(crate) mod ecs;
+pub(crate) mod kv;
 pub(crate) mod leef;
 pub(crate) mod ocsf;

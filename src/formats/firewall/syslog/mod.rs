@@ -136,7 +136,10 @@ fn decoded_priority(text: &[u8]) -> Option<&[u8]> {
 
 fn leading_stamp(text: &[u8]) -> Option<(Stamp, usize)> {
     match text.first()? {
-        b'0'..=b'9' => stamp::iso(text).or_else(|| stamp::epoch(text)),
+        b'0'..=b'9' => {
+            let slashes = || value::with_slashes(text).filter(|(_, length)| text.get(*length) == Some(&b' '));
+            stamp::iso(text).or_else(|| stamp::epoch(text)).or_else(slashes).or_else(|| stamp::colons(text))
+        }
         // Cisco's marks of a clock that is not set or was lost.
         b'*' | b'.' => stamp::month_day(text.get(1..)?).map(|(stamp, length)| (stamp, length + 1)),
         b'A'..=b'Z' => stamp::month_day(text).or_else(|| stamp::weekday(text)),

@@ -190,6 +190,17 @@ pub(super) fn offset(text: &[u8]) -> Option<(i32, usize)> {
     Some((sign * i32::try_from(hours * 3600 + minutes * 60).ok()?, length))
 }
 
+/// `YYYY:MM:DD-HH:MM:SS`, as Sophos UTM writes it.
+pub(super) fn colons(text: &[u8]) -> Option<(Stamp, usize)> {
+    if text.get(4) != Some(&b':') || text.get(7) != Some(&b':') || text.get(10) != Some(&b'-') {
+        return None;
+    }
+    let (year, 4) = leading_number(text, 4)? else { return None };
+    let date = NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, two(text, 5)?, two(text, 8)?)?;
+    let (time, resolution_ns, length) = clock(text.get(11..)?)?;
+    Some((Stamp::Local { at: date.and_time(time), resolution_ns }, 11 + length))
+}
+
 /// `dd/Mmm/YYYY:HH:MM:SS +hhmm`, as web servers and the firewall of Proxmox VE write it.
 pub(crate) fn slashed(text: &[u8]) -> Option<(Stamp, usize)> {
     let day = two(text, 0)?;

@@ -140,7 +140,7 @@ fn since_1970(text: &[u8]) -> Option<Stamp> {
 }
 
 /// `YYYY/MM/DD HH:MM:SS[.fraction]`.
-fn with_slashes(text: &[u8]) -> Option<(Stamp, usize)> {
+pub(super) fn with_slashes(text: &[u8]) -> Option<(Stamp, usize)> {
     if text.get(4) != Some(&b'/') || text.get(7) != Some(&b'/') || !matches!(text.get(10), Some(b' ' | b'T' | b'-')) {
         return None;
     }
