@@ -60,13 +60,13 @@ pub(crate) fn verdict(value: &[u8]) -> Option<Action> {
         "policy_discard",
         "tcp-rst",
     ];
-    const ALLOW: [&str; 12] = [
-        "allow", "accept", "permit", "pass", "alert", "monitor", "detect", "log", "bypass", "trust", "inspect",
-        "continue",
+    const ALLOW: [&str; 15] = [
+        "allow", "accept", "permit", "pass", "alert", "monitor", "detect", "log-", "log_", "log only", "logged",
+        "bypass", "trust", "inspect", "continue",
     ];
     if begins(&DENY) {
         Some(Action::Deny)
-    } else if begins(&ALLOW) {
+    } else if begins(&ALLOW) || value.eq_ignore_ascii_case(b"log") {
         Some(Action::Allow)
     } else {
         None

@@ -4,8 +4,7 @@
 use std::sync::LazyLock;
 
 use crate::formats::firewall::action;
-use crate::formats::firewall::bytes::has;
-use crate::formats::firewall::bytes::{find, split_once};
+use crate::formats::firewall::bytes::{has, split_once};
 use crate::formats::firewall::dialect::{Dialect, Out, Outcome};
 use crate::formats::firewall::fields::Field::*;
 use crate::formats::firewall::fields::{Field, Fields, Names};
@@ -148,13 +147,12 @@ fn activity(line: &[u8]) -> Option<(Option<Verdict>, &[u8])> {
     if memchr::memchr_iter(b'|', line).take(12).count() < 12 {
         return None;
     }
-    let colon = find!(line, b": ")?;
     let from = memchr::memchr_iter(b':', line).find_map(|at| {
         let head = line.get(..at + 2)?;
         WORDS.iter().find(|(word, _)| head.ends_with(word)).map(|(_, verdict)| (*verdict, at + 2))
     });
     let (verdict, from) = from?;
-    let text = line.get(from.max(colon)..)?;
+    let text = line.get(from..)?;
     let second = text.split(|byte| *byte == b'|').nth(1)?;
     (second.starts_with(b"proto=") || (2..=8).contains(&second.len())).then_some((verdict, text.trim_ascii_start()))
 }

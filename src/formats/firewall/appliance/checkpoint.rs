@@ -4,8 +4,7 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use crate::formats::firewall::bytes::find;
-use crate::formats::firewall::bytes::has;
+use crate::formats::firewall::bytes::{find, has};
 use crate::formats::firewall::dialect::{Dialect, Out, Outcome};
 use crate::formats::firewall::fields::Field::*;
 use crate::formats::firewall::fields::{Field, Fields, Names};

@@ -5,8 +5,7 @@ use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use crate::formats::firewall::action;
-use crate::formats::firewall::bytes::has;
-use crate::formats::firewall::bytes::{number, split_once};
+use crate::formats::firewall::bytes::{has, number, split_once};
 use crate::formats::firewall::dialect::{Dialect, Out, Outcome};
 use crate::formats::firewall::fields::Field::*;
 use crate::formats::firewall::fields::{Field, Fields, Names};

@@ -4,8 +4,7 @@
 use std::sync::LazyLock;
 
 use crate::formats::firewall::action::verdict;
-use crate::formats::firewall::bytes::has;
-use crate::formats::firewall::bytes::{find, split_once};
+use crate::formats::firewall::bytes::{find, has, split_once};
 use crate::formats::firewall::dialect::{Dialect, Out, Outcome};
 use crate::formats::firewall::fields::Field::*;
 use crate::formats::firewall::fields::{Field, Fields, Names, endpoint};
@@ -111,7 +110,11 @@ enum Kind {
 }
 
 fn kind(line: &[u8]) -> Option<Kind> {
-    if has!(line, b"acl_policy_name=") || has!(line, b"f5_irule=") || has!(line, b"violation_rating=") {
+    if has!(line, b"acl_policy_name=")
+        || has!(line, b"f5_irule=")
+        || has!(line, b"f5_asm=")
+        || has!(line, b"violation_rating=")
+    {
         return Some(Kind::Pairs);
     }
     if has!(line, b"client_ip=") && has!(line, b"Rule /") {

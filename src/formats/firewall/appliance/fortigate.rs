@@ -5,8 +5,7 @@ use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use crate::formats::firewall::bytes;
-use crate::formats::firewall::bytes::find;
-use crate::formats::firewall::bytes::has;
+use crate::formats::firewall::bytes::{find, has};
 use crate::formats::firewall::dialect::{Dialect, Out, Outcome};
 use crate::formats::firewall::fields::Field::*;
 use crate::formats::firewall::fields::{Field, Fields, Names};
@@ -111,7 +110,7 @@ impl Dialect for FortiGate {
         let line = record.line;
         has!(line, b"type=")
             && (has!(line, b"logid=") && (has!(line, b"devid=") || has!(line, b"devname=") || has!(line, b"vd="))
-                || has!(line, b"log_id=") && has!(line, b"device_id="))
+                || has!(line, b"log_id=") && has!(line, b"device_id=") && !has!(line, b"log_component="))
     }
 
     fn read<'r>(&self, record: &'r Record<'r>, out: &mut Out<'_>) -> Outcome {

@@ -4,12 +4,11 @@
 use std::sync::LazyLock;
 
 use crate::formats::firewall::action::verdict;
-use crate::formats::firewall::bytes::has;
-use crate::formats::firewall::bytes::{find, number, split_once};
+use crate::formats::firewall::bytes::{find, has, number, split_once};
 use crate::formats::firewall::dialect::{Dialect, Out, Outcome};
 use crate::formats::firewall::fields::Field::*;
 use crate::formats::firewall::fields::{Field, Fields, Names, endpoint};
-use crate::formats::firewall::notation::pairs::{SPACED, SPACIOUS, pairs};
+use crate::formats::firewall::notation::pairs::{SPACED, pairs};
 use crate::formats::firewall::record::Record;
 use crate::model::Action as Verdict;
 
@@ -70,7 +69,6 @@ const TRAFFIC: &[(&str, Field)] = &[
     ("start_time", Start),
     ("duration", Duration),
     ("policy_id", Rule),
-    ("service", Application),
     ("action", Action),
     ("sent", BytesOut),
     ("rcvd", BytesIn),
@@ -269,8 +267,13 @@ impl Dialect for NetScreen {
         let mut fields = Fields::default();
         let line = record.line;
         if has!(line, b"(traffic)") {
-            fields.take(&TRAFFIC_NAMES, pairs(line, SPACIOUS));
-            // Names of two words.
+            fields.take(&TRAFFIC_NAMES, pairs(line, SPACED));
+            // A value and names of two words.
+            if let Some((_, rest)) = split_once(line, b" service=")
+                && let Some((service, _)) = split_once(rest, b" proto=")
+            {
+                fields.put(Application, service);
+            }
             let marks: [(&[u8], Field); 6] = [
                 (b" src zone=", InZone),
                 (b" dst zone=", OutZone),

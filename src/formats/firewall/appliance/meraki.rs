@@ -4,8 +4,7 @@ use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use crate::formats::firewall::action::action;
-use crate::formats::firewall::bytes::find;
-use crate::formats::firewall::bytes::{number, split_once, text};
+use crate::formats::firewall::bytes::{find, has, number, split_once, text};
 use crate::formats::firewall::dialect::{Dialect, Out, Outcome};
 use crate::formats::firewall::fields::Field::*;
 use crate::formats::firewall::fields::{Field, Fields, Names};
@@ -78,7 +77,7 @@ impl Dialect for Meraki {
             match name {
                 b"protocol" => protocol(&mut fields, value),
                 b"translated_port" => {
-                    let field = if find!(head, b"translated_dst_ip=").is_some() { NatDstPort } else { NatSrcPort };
+                    let field = if has!(head, b"translated_dst_ip=") { NatDstPort } else { NatSrcPort };
                     fields.set(field, value);
                 }
                 _ => {
@@ -128,8 +127,9 @@ fn protocol<'r>(fields: &mut Fields<'r>, value: Cow<'r, [u8]>) {
 fn event<'r>(fields: &mut Fields<'r>, text: &'r [u8]) {
     let after = |mark: &[u8]| {
         let (_, rest) = split_once(text, mark)?;
-        let end = rest.iter().position(|byte| matches!(byte, b' ' | b'\'' | b',' | b']' | b'.' if *byte != b'.'));
-        rest.get(..end.unwrap_or(rest.len()))
+        let end = rest.iter().position(|byte| matches!(byte, b' ' | b'\'' | b',' | b']'));
+        let value = rest.get(..end.unwrap_or(rest.len()))?;
+        Some(value.strip_suffix(b":").unwrap_or(value))
     };
     let mut put = |field, mark: &[u8]| {
         if let Some(value) = after(mark) {

@@ -2,8 +2,7 @@
 //! 192.0.2.1:5000->203.0.113.1:80, NAT (...)->..., len 52` (RouterOS manual, "Firewall", action=log).
 
 use crate::formats::firewall::action::action;
-use crate::formats::firewall::bytes::has;
-use crate::formats::firewall::bytes::{find, split_once, text};
+use crate::formats::firewall::bytes::{find, has, split_once, text};
 use crate::formats::firewall::dialect::{Dialect, Out, Outcome};
 use crate::formats::firewall::fields::Field::*;
 use crate::formats::firewall::fields::Fields;
@@ -60,9 +59,7 @@ impl Dialect for MikroTik {
                 let (inner, outer) = split_once(ends, b" out:").unwrap_or((ends, b""));
                 interface(&mut fields, InInterface, inner);
                 interface(&mut fields, OutInterface, outer);
-            } else if let Some(proto) =
-                part.strip_prefix(b"proto ").or(part.rsplit(|_| false).next().and_then(after_proto))
-            {
+            } else if let Some(proto) = part.strip_prefix(b"proto ").or_else(|| after_proto(part)) {
                 let (name, flags) = split_once(proto, b" ").unwrap_or((proto, b""));
                 fields.put(Protocol, name);
                 let flags = flags

@@ -2,8 +2,7 @@
 //! (NSX documentation, "Firewall Packet Logs").
 
 use crate::formats::firewall::action::verdict;
-use crate::formats::firewall::bytes::has;
-use crate::formats::firewall::bytes::{find, number, split_once};
+use crate::formats::firewall::bytes::{find, has, number, split_once};
 use crate::formats::firewall::dialect::{Dialect, Out, Outcome};
 use crate::formats::firewall::fields::Field::*;
 use crate::formats::firewall::fields::Fields;

@@ -33,7 +33,6 @@ const TAGS: &[(&str, Field)] = &[
     ("origdst", NatDstIp),
     ("origdstport", NatDstPort),
     ("rulename", Rule),
-    ("ruleid", Rule),
     ("user", User),
     ("fw", Device),
     ("dstname", Domain),
@@ -68,8 +67,11 @@ impl Dialect for Stormshield {
     fn read<'r>(&self, record: &'r Record<'r>, out: &mut Out<'_>) -> Outcome {
         let mut fields = Fields::default();
         let mut alarm = false;
+        let mut number = None;
         for (name, value) in pairs(record.line, SPACED) {
             match name {
+                // The name of the rule, which comes later, says more.
+                b"ruleid" => number = Some(value),
                 b"logtype" => alarm = *value == *b"alarm",
                 _ => {
                     if let Some(field) = NAMES.get(name) {
@@ -77,6 +79,9 @@ impl Dialect for Stormshield {
                     }
                 }
             }
+        }
+        if let Some(number) = number {
+            fields.set(Rule, number);
         }
         if fields.is_empty() {
             return Err("an event without an address".into());

@@ -3,8 +3,7 @@
 
 use std::sync::LazyLock;
 
-use crate::formats::firewall::bytes::find;
-use crate::formats::firewall::bytes::{address, number, split_once};
+use crate::formats::firewall::bytes::{address, find, number, split_once};
 use crate::formats::firewall::dialect::{Dialect, Out, Outcome};
 use crate::formats::firewall::fields::Field::*;
 use crate::formats::firewall::fields::{Field, Fields, Names, protocol};

@@ -109,7 +109,7 @@ impl Dialect for Pairs {
         }
         let line = record.line;
         let action =
-            has!(line, b"action=") || has!(line, b"act=") || has!(line, b"disposition=") || has!(line, b"verdict=");
+            has!(line, b"ction=") || has!(line, b"act=") || has!(line, b"disposition=") || has!(line, b"verdict=");
         if !(action || has!(line, b"status=")) {
             return false;
         }
