@@ -1,7 +1,7 @@
 //! Whole files: samples with expectations written by hand, and samples of other projects.
 
-mod cloud;
 mod appliances;
+mod cloud;
 mod devices;
 mod hosts;
 
