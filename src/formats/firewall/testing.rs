@@ -206,13 +206,13 @@ pub(crate) fn all_as_json(read: &Collector) -> Vec<Value> {
 }
 
 /// Compares every sample below `testdata/formats/ID` with the `SAMPLE.expected.jsonl` beside it, checks that the format
-/// is chosen for it, and that every truncation of it is survived.
+/// is chosen for it, and that truncations of it are survived.
 pub(crate) fn check_samples(id: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/formats").join(id);
     let mut samples = 0;
     for sample in files_below(&folder) {
         let name = sample.display().to_string();
-        if name.ends_with(".expected.jsonl") || name.ends_with("README.md") {
+        if name.ends_with(".expected.jsonl") || name.ends_with("README.md") || name.ends_with(".py") {
             continue;
         }
         samples += 1;
@@ -234,13 +234,12 @@ pub(crate) fn check_samples(id: &str) {
         let chosen: Vec<&str> =
             registry::probe(&head(&name, &bytes)).iter().map(|candidate| candidate.format).collect();
         assert_eq!(chosen.first(), Some(&id), "{name}: {chosen:?}");
-        for end in 0..bytes.len() {
+        // Every place of the first lines, and a prime stride after them: conformance tests cut the rest.
+        for end in (0..bytes.len().min(512)).chain((512..bytes.len()).step_by(31)) {
             let cut = &bytes[..end];
             let part = read(id, cut, &TimeContext::default());
             assert!(part.observations.len() <= read_back.observations.len(), "{name} cut at {end}");
-            for format in registry::FORMATS.iter() {
-                format.probe(&head(&name, cut));
-            }
+            registry::probe(&head(&name, cut));
         }
     }
     assert!(samples > 0, "no samples of {id}");

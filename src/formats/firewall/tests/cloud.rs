@@ -56,3 +56,8 @@ fn calico_samples() {
 fn ocsf_samples() {
     check_samples("ocsf");
 }
+
+#[test]
+fn parquet_samples() {
+    check_samples("parquet");
+}
