@@ -84,6 +84,8 @@ pub(crate) static DIALECTS: &[&dyn Dialect] = &[
     &web::cato::Cato,
     &web::umbrella::Umbrella,
     &web::cloudflare::Cloudflare,
+    &sensor::snort::Snort,
+    &web::squid::Squid,
     &generic::ecs::Gatewatcher,
     &generic::ecs::Ecs,
     &generic::ocsf::Ocsf,

@@ -12,11 +12,6 @@ pub(crate) fn object(text: &str) -> Option<Value<'_>> {
     value.is_object().then_some(value)
 }
 
-/// The value at a path of keys.
-pub(crate) fn at<'v, 'j>(value: &'v Value<'j>, path: &[&str]) -> Option<&'v Value<'j>> {
-    path.iter().try_fold(value, |value, key| value.as_object()?.get(key))
-}
-
 /// The value of a key, nested (`{"a":{"b":1}}`) or flattened (`{"a.b":1}`), by its dotted name.
 pub(crate) fn dotted<'v, 'j>(value: &'v Value<'j>, name: &str) -> Option<&'v Value<'j>> {
     let object = value.as_object()?;

@@ -1,5 +1,6 @@
 //! Sensors that watch traffic without ruling it.
 
 pub(crate) mod protocols;
+pub(crate) mod snort;
 pub(crate) mod suricata;
 pub(crate) mod zeek;

@@ -76,3 +76,13 @@ fn gatewatcher_samples() {
 fn ecs_samples() {
     check_samples("ecs");
 }
+
+#[test]
+fn squid_samples() {
+    check_samples("squid");
+}
+
+#[test]
+fn snort_samples() {
+    check_samples("snort");
+}

@@ -3,6 +3,7 @@
 pub(crate) mod cato;
 pub(crate) mod cloudflare;
 pub(crate) mod netskope;
+pub(crate) mod squid;
 pub(crate) mod umbrella;
 pub(crate) mod zscaler;
 
