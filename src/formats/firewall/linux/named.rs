@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use crate::formats::firewall::bytes::{address, has, port, split_once, text, word};
+use crate::formats::firewall::bytes::{address, find, has, port, split_once, text, word};
 use crate::formats::firewall::dialect::{Dialect, Out, Outcome};
 use crate::formats::firewall::record::Record;
 use crate::formats::firewall::syslog::Stamp;
@@ -28,12 +28,24 @@ impl Dialect for Bind {
     }
 
     fn claims(&self, record: &Record<'_>) -> bool {
-        record.json.is_none() && (record.peeled.is_program(b"named") || client(record.line).is_some())
+        record.json.is_none()
+            && (record.peeled.is_program(b"named")
+                || is_own(record.line)
+                || client(record.line).is_some()
+                || asked(record.line).is_some()
+                || transfer(record.line).is_some())
     }
 
     fn read<'r>(&self, record: &'r Record<'r>, out: &mut Out<'_>) -> Outcome {
         let Some(client) = client(record.line) else {
-            return Err("a message that is not about a client".into());
+            // What named itself asks of others.
+            let Some((flow, dns)) = asked(record.line).or_else(|| transfer(record.line)) else {
+                return Err("a message that is not about a query".into());
+            };
+            let span = out.span(record.peeled.stamp.or_else(|| own_time(record.line)));
+            let host = record.peeled.host.filter(|_| record.peeled.stamp.is_some()).map(text);
+            out.observe(span, host, Some(flow), Detail::Dns(dns));
+            return Ok(());
         };
         let Some(event) = event(client.message) else {
             return Err("a message about a client without a query".into());
@@ -59,6 +71,19 @@ impl Dialect for Bind {
 fn own_time(line: &[u8]) -> Option<Stamp> {
     let end = line.iter().take(32).enumerate().filter(|(_, byte)| **byte == b' ').nth(1)?.0;
     Stamp::read(line.get(..end)?)
+}
+
+/// Whether a line is of a file of named: `20-Nov-2026 14:34:46.123 category: level: `.
+fn is_own(line: &[u8]) -> bool {
+    if line.get(2) != Some(&b'-') || line.get(6) != Some(&b'-') {
+        return false;
+    }
+    let mut words = line.split(|byte| *byte == b' ').skip(2);
+    let category = words.next().is_some_and(|word| word.ends_with(b":"));
+    let level = words
+        .next()
+        .is_some_and(|word| matches!(word, b"info:" | b"notice:" | b"warning:" | b"error:" | b"critical:" | b"debug"));
+    category && level && own_time(line).is_some()
 }
 
 struct Client<'a> {
@@ -88,6 +113,44 @@ fn client(line: &[u8]) -> Option<Client<'_>> {
     })
 }
 
+fn question(name: &[u8], kind: &[u8]) -> Dns {
+    let name = name.strip_suffix(b".").filter(|name| !name.is_empty()).unwrap_or(name);
+    Dns { query: text(name).into_owned(), record_type: text(kind).into_owned(), ..Dns::default() }
+}
+
+/// `timed out resolving 'name/A/IN': 192.0.2.53#53`, `lame server resolving 'name' (in 'zone'?): 192.0.2.53#53`: the
+/// server that was asked.
+fn asked(line: &[u8]) -> Option<(Flow, Dns)> {
+    let at = find!(line, b" resolving '")?;
+    let (name, rest) = split_once(line.get(at + b" resolving '".len()..)?, b"'")?;
+    let (name, kind) = name_and_type(name).unwrap_or((name, b""));
+    let (ip, port) = server(split_once(rest, b": ")?.1)?;
+    Some((Flow { dst: Some(ip), dst_port: Some(port), ..Flow::default() }, question(name, kind)))
+}
+
+/// `transfer of 'zone/IN' from 192.0.2.9#53: connected using 192.0.2.53#4242`: who began it.
+fn transfer(line: &[u8]) -> Option<(Flow, Dns)> {
+    let at = find!(line, b"transfer of '")?;
+    let (zone, rest) = split_once(line.get(at + b"transfer of '".len()..)?, b"' from ")?;
+    let (from, rest) = split_once(rest, b": connected using ")?;
+    let ((dst, dst_port), (src, src_port)) = (server(from)?, server(rest)?);
+    let flow = Flow {
+        src: Some(src),
+        src_port: Some(src_port),
+        dst: Some(dst),
+        dst_port: Some(dst_port),
+        protocol: Some(Protocol::TCP),
+    };
+    Some((flow, question(zone.split(|byte| *byte == b'/').next()?, b"AXFR")))
+}
+
+/// `192.0.2.53#53` and what follows it.
+fn server(text: &[u8]) -> Option<(IpAddr, u16)> {
+    let (ip, rest) = split_once(text, b"#")?;
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    Some((address(ip)?, port(rest.get(..digits)?)?))
+}
+
 struct Event<'a> {
     dns: Dns,
     server: Option<IpAddr>,
@@ -100,11 +163,6 @@ fn event(message: &[u8]) -> Option<Event<'_>> {
     if let Some(rest) = message.strip_prefix(b"view ") {
         message = split_once(rest, b": ")?.1;
     }
-    let question = |name: &[u8], kind: &[u8]| Dns {
-        query: text(name.strip_suffix(b".").unwrap_or(name)).into_owned(),
-        record_type: text(kind).into_owned(),
-        ..Dns::default()
-    };
     let alone = |dns: Dns| Event { dns, server: None, protocol: None, alert: None };
     let (verb, rest) = word(message);
     if matches!(verb, b"query:" | b"response:" | b"answer:") {
