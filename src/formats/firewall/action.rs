@@ -5,14 +5,22 @@ use crate::model::Action;
 /// The action that the words of a prefix name. `None` if they name none, or both.
 ///
 /// Read: words as in `DROP`, `FINAL_REJECT:`, `filter_IN_public_DROP:`, `iptables denied:`, `[UFW BLOCK]` (`[UFW AUDIT]`
-/// is none); the letter of VyOS and UniFi (`[WAN_OUT-2000-A]`, `[LAN_LOCAL-default-D]`, `[WAN_IN-D-30001]`); the last
-/// word of `Shorewall:chain:ACTION:`; `ACC` of SuSEfirewall2 (`SFW2-INext-ACC-TCP`).
+/// is none); the letter of Aviatrix (`AvxRl gw1 D:`), VyOS and UniFi (`[WAN_OUT-2000-A]`, `[LAN_LOCAL-default-D]`,
+/// `[WAN_IN-D-30001]`); the last word of `Shorewall:chain:ACTION:`; `ACC` of SuSEfirewall2 (`SFW2-INext-ACC-TCP`).
 pub(in crate::formats) fn action(prefix: &[u8]) -> Option<Action> {
     if prefix.is_empty() {
         return None;
     }
     if let Some(found) = letter(prefix) {
         return Some(found);
+    }
+    // Aviatrix: "AvxRl gw1 D:", before that "***AviatrixRule*** 10.0.0.1 A:"; the name of the gateway may be any word.
+    if prefix.starts_with(b"AvxRl ") || prefix.starts_with(b"***AviatrixRule***") {
+        return match prefix.trim_ascii_end() {
+            [.., b' ', b'A', b':'] => Some(Action::Allow),
+            [.., b' ', b'D', b':'] => Some(Action::Deny),
+            _ => None,
+        };
     }
     let last_counts = prefix.starts_with(b"Shorewall");
     let suse = prefix.starts_with(b"SFW2");
@@ -171,6 +179,9 @@ mod tests {
             ("tap117i0-IN policy DROP:", deny),
             ("OUT-ALLOW:", allow),
             ("accept or drop", None),
+            ("AvxRl drop-gw A:", allow),
+            ("AvxRl gw1 D:", deny),
+            ("***AviatrixRule*** 10.31.0.47 A:", allow),
             ("FIREWALL_OUT", None),
             ("IPTABLES", None),
             ("backdrop bypass", None),

@@ -57,6 +57,8 @@ pub(crate) static DIALECTS: &[&dyn Dialect] = &[
     &cloud::aws_flow::AwsFlow,
     &cloud::gcp::Gcp,
     &cloud::azure::AzureFlow,
+    &cloud::aviatrix::Aviatrix,
+    &cloud::guardicore::Guardicore,
     &cloud::kubernetes::Hubble,
     &cloud::kubernetes::Calico,
     &sensor::suricata::AwsNetworkFirewall,

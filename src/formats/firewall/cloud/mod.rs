@@ -2,7 +2,9 @@
 
 pub(crate) mod alibaba_firewall;
 pub(crate) mod alibaba_flow;
+pub(crate) mod aviatrix;
 pub(crate) mod aws_flow;
 pub(crate) mod azure;
 pub(crate) mod gcp;
+pub(crate) mod guardicore;
 pub(crate) mod kubernetes;

@@ -61,3 +61,13 @@ fn ocsf_samples() {
 fn parquet_samples() {
     check_samples("parquet");
 }
+
+#[test]
+fn aviatrix_samples() {
+    check_samples("aviatrix");
+}
+
+#[test]
+fn guardicore_samples() {
+    check_samples("guardicore");
+}
