@@ -225,9 +225,18 @@ impl<'a> Fields<'a> {
             Field::Threat => text(&mut self.threat, value),
             Field::Message => text(&mut self.message, value),
         };
-        // Where an address is expected, devices also write the names of hosts, which is no fault of theirs.
-        let named =
-            matches!(field, Field::SrcIp | Field::DstIp | Field::Src | Field::Dst | Field::NatSrcIp | Field::NatDstIp);
+        // Where an address is expected, devices also write the names of hosts, and where a name is, an address or the first
+        // word of one, which is no fault of theirs.
+        let named = matches!(
+            field,
+            Field::SrcIp
+                | Field::DstIp
+                | Field::Src
+                | Field::Dst
+                | Field::NatSrcIp
+                | Field::NatDstIp
+                | Field::Domain
+        );
         if !fits && !named && self.impossible.is_none() {
             self.impossible = Some(field);
         }

@@ -15,6 +15,13 @@ use crate::model::Action as Verdict;
 pub(crate) struct Huawei;
 
 const TAGS: &[(&str, Field)] = &[
+    // Of attacks.
+    ("src", Src),
+    ("dst", Dst),
+    ("proto", Protocol),
+    ("receive interface", InInterface),
+    ("begin time", Start),
+    ("end time", End),
     ("SourceIP", SrcIp),
     ("SrcIp", SrcIp),
     ("source-ip", SrcIp),
@@ -88,6 +95,7 @@ impl Dialect for Huawei {
         let text = text.trim_ascii();
         let text = text.strip_suffix(b")").or(text.strip_suffix(b".")).unwrap_or(text);
         fields.take(&NAMES, pairs(text, COMMAS));
+        fields.connection.user = fields.connection.user.take().filter(|user| user != "unknown");
         if fields.is_empty() {
             return Err("an event without an address".into());
         }

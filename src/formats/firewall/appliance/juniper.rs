@@ -1,16 +1,18 @@
 //! Juniper SRX (Junos flow, screen, IDP, AppTrack, web filter and login records, structured and plain) and NetScreen
 //! (ScreenOS traffic and attack records). "Junos OS System Log Messages Reference"; "ScreenOS Message Log Reference Guide".
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use crate::formats::firewall::action::verdict;
 use crate::formats::firewall::bytes::{find, has, number, split_once};
 use crate::formats::firewall::dialect::{Dialect, Out, Outcome};
 use crate::formats::firewall::fields::Field::*;
-use crate::formats::firewall::fields::{Field, Fields, Names, endpoint};
+use crate::formats::firewall::fields::{Field, Fields, Names, endpoint, text_of};
 use crate::formats::firewall::notation::pairs::{SPACED, pairs};
+use crate::formats::firewall::opener;
 use crate::formats::firewall::record::Record;
-use crate::model::Action as Verdict;
+use crate::model::{Action as Verdict, Protocol as Transport};
 
 /// Junos.
 pub(crate) struct JuniperSrx;
@@ -56,6 +58,8 @@ const STRUCTURED: &[(&str, Field)] = &[
     ("action", Action),
     ("attack-name", Threat),
     ("malware-name", Threat),
+    // A list of addresses with a bad name (SECINTEL).
+    ("feed-name", Threat),
     ("url", Domain),
     ("reason", State),
 ];
@@ -102,6 +106,7 @@ impl Dialect for JuniperSrx {
                 || has!(line, b"WEBFILTER_URL")
                 || has!(line, b"FLOW_MCAST")
                 || has!(line, b"UI_LOGIN_EVENT")
+                || has!(line, b"PFE_FW_SYSLOG_IP: FW: ")
                 || has!(line, b"[junos@"))
     }
 
@@ -110,12 +115,31 @@ impl Dialect for JuniperSrx {
         let line = record.line;
         if let Some(at) = find!(line, b"[junos@") {
             let attributes = line.get(at + 7..).unwrap_or_default();
+            let mut best = 3;
             for (name, value) in pairs(attributes, SPACED) {
                 // "UNKNOWN" and "None" stand for nothing that is known.
                 let unknown = value.eq_ignore_ascii_case(b"unknown");
-                if let Some(field) = NAMES.get(name).filter(|_| !unknown) {
+                let Some(field) = NAMES.get(name).filter(|_| !unknown && value.as_ref() != b"N/A") else { continue };
+                // What was found inside goes before what the port stands for, whichever is written first.
+                if field == Application {
+                    let inside = match name {
+                        b"nested-application" => 0,
+                        b"application" | b"application-name" => 1,
+                        _ => 2,
+                    };
+                    if inside < best {
+                        best = inside;
+                        fields.connection.application = Some(text_of(value));
+                    }
+                } else {
                     fields.set(field, value);
                 }
+            }
+            if has!(line, b" AV_") {
+                let name = pairs(attributes, SPACED).find(|(name, _)| *name == b"name");
+                fields.set(Threat, name.map_or(Cow::Borrowed(&b""[..]), |(_, value)| value));
+                // Where the virus came from is the peer.
+                opener::turn_answer(&mut fields, None);
             }
         } else if let Some((_, rest)) = split_once(line, b"ssh-connection '") {
             let mut words = rest.split(|byte| matches!(byte, b' ' | b'\''));
@@ -126,6 +150,10 @@ impl Dialect for JuniperSrx {
             if let Some((_, rest)) = split_once(line, b"User '") {
                 fields.put(User, rest.split(|byte| *byte == b'\'').next().unwrap_or_default());
             }
+        } else if let Some((_, text)) = split_once(line, FILTER) {
+            filter(text, &mut fields);
+        } else if let Some((_, text)) = split_once(line, b"WebFilter: ACTION=\"") {
+            web(text, &mut fields);
         } else if has!(line, b"->") {
             plain(line, &mut fields);
         } else {
@@ -134,9 +162,13 @@ impl Dialect for JuniperSrx {
         if fields.is_empty() {
             return Err("an event without an address".into());
         }
-        fields.decide(if has!(line, b"_DENY") || has!(line, b"session denied") {
+        fields.decide(if has!(line, b"_DENY") || has!(line, b"session denied") || has!(line, b"_BLOCKED") {
             Some(Verdict::Deny)
-        } else if has!(line, b"_CREATE") || has!(line, b"_CLOSE") || has!(line, b"session c") {
+        } else if has!(line, b"_CREATE")
+            || has!(line, b"_CLOSE")
+            || has!(line, b"session c")
+            || has!(line, b"_PERMITTED")
+        {
             Some(Verdict::Allow)
         } else {
             None
@@ -211,6 +243,51 @@ fn plain<'r>(line: &'r [u8], fields: &mut Fields<'r>) {
         fields.put(Duration, nth(7));
         if let Some((_, rest)) = split_once(line, b"session closed ") {
             fields.put(State, rest.split(|byte| *byte == b':').next().unwrap_or_default());
+        }
+    }
+}
+
+/// Mark of packets that a firewall filter of a routing engine logged.
+const FILTER: &[u8] = b"PFE_FW_SYSLOG_IP: FW: ";
+
+/// `ge-0/0/0.0   A  tcp 192.0.2.1 198.51.100.1  1234    80 (1 packets)`: A accepted, D discarded, R rejected.
+fn filter<'r>(text: &'r [u8], fields: &mut Fields<'r>) {
+    let mut words = text.split(|byte| *byte == b' ').filter(|word| !word.is_empty());
+    fields.put(InInterface, words.next().unwrap_or_default());
+    fields.decide(match words.next() {
+        Some(b"A") => Some(Verdict::Allow),
+        Some(b"D" | b"R") => Some(Verdict::Deny),
+        _ => None,
+    });
+    fields.put(Protocol, words.next().unwrap_or_default());
+    fields.put(SrcIp, words.next().unwrap_or_default());
+    fields.put(DstIp, words.next().unwrap_or_default());
+    // Type and code of ICMP stand in the place of ports.
+    if matches!(fields.flow.protocol, Some(Transport::TCP | Transport::UDP)) {
+        fields.put(SrcPort, words.next().unwrap_or_default());
+        fields.put(DstPort, words.next().unwrap_or_default());
+    } else {
+        words.nth(1);
+    }
+    fields.connection.packets_out = words.next().and_then(|word| number(word.strip_prefix(b"(")?));
+    opener::turn_answer(fields, None);
+}
+
+/// `URL Blocked" 192.0.2.1(58071)->198.51.100.1(80) CATEGORY="c" REASON="r" PROFILE="p" URL=www.example.com OBJ=/ ...`.
+fn web<'r>(text: &'r [u8], fields: &mut Fields<'r>) {
+    let (action, rest) = split_once(text, b"\" ").unwrap_or((text, b""));
+    fields.decide(Some(if has!(action, b"Permitted") { Verdict::Allow } else { Verdict::Deny }));
+    let (ends, rest) = split_once(rest, b" ").unwrap_or((rest, b""));
+    if let Some((src, dst)) = split_once(ends, b"->") {
+        fields.put(Src, src);
+        fields.put(Dst, dst);
+    }
+    for (name, value) in pairs(rest, SPACED) {
+        match name {
+            b"CATEGORY" => fields.set(Category, value),
+            b"REASON" => fields.set(State, value),
+            b"URL" => fields.set(Domain, value),
+            _ => {}
         }
     }
 }

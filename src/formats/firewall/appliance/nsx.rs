@@ -7,6 +7,7 @@ use crate::formats::firewall::dialect::{Dialect, Out, Outcome};
 use crate::formats::firewall::fields::Field::*;
 use crate::formats::firewall::fields::Fields;
 use crate::formats::firewall::record::Record;
+use crate::formats::firewall::syslog::Peeled;
 
 /// The format.
 pub(crate) struct Nsx;
@@ -54,6 +55,10 @@ impl Dialect for Nsx {
                 }
                 next = between.next().unwrap_or_default();
             }
+            // "PROTO 47": by number where it has no name here.
+            if next == b"PROTO" {
+                next = between.next().unwrap_or_default();
+            }
             fields.put(Protocol, next);
             fields.put(State, between.next().unwrap_or_default());
         }
@@ -77,9 +82,31 @@ impl Dialect for Nsx {
         if fields.is_empty() {
             return Err("a packet without addresses".into());
         }
-        out.connection(fields, record)
+        // "2026-11-20T14:34:46.123Z 58734 INET match": files of hosts name the filter where headers name a host.
+        let numbered = record.peeled.host.is_some_and(|host| number(host).is_some());
+        let peeled = Peeled { host: record.peeled.host.filter(|_| !numbered), ..record.peeled };
+        out.connection(fields, &Record { peeled, ..*record })
     }
 }
+
+/// Why a packet was logged ("Firewall Packet Logs": reason codes), and `TERM` for the end of a session.
+const REASONS: [&[u8]; 15] = [
+    b"match",
+    b"reason-match",
+    b"TERM",
+    b"bad-offset",
+    b"fragment",
+    b"short",
+    b"normalize",
+    b"memory",
+    b"bad-timestamp",
+    b"congestion",
+    b"ip-option",
+    b"proto-cksum",
+    b"state-mismatch",
+    b"state-insert",
+    b"state-limit",
+];
 
 /// What follows `INET ` or `INET6 `.
 fn text_of(line: &[u8]) -> Option<&[u8]> {
@@ -89,10 +116,6 @@ fn text_of(line: &[u8]) -> Option<&[u8]> {
     let at = find!(line, b" INET")?;
     let rest = line.get(at + 5..)?;
     let rest = rest.strip_prefix(b"6").unwrap_or(rest).strip_prefix(b" ")?;
-    let rest = match split_once(rest, b" ")? {
-        // "INET match PASS": some releases put the id of the interface before it.
-        (b"match" | b"TERM", _) => rest,
-        _ => return None,
-    };
-    has!(rest, b"->").then_some(rest)
+    let (reason, _) = split_once(rest, b" ")?;
+    (REASONS.contains(&reason) && has!(rest, b"->")).then_some(rest)
 }

@@ -123,7 +123,7 @@ impl Dialect for Aviatrix {
                 Kind::Packet => packet(&mut fields, before, text),
                 Kind::Name => name(&mut fields, text),
                 Kind::Vpn => {
-                    fields.take(&USERS, pairs(text, COMMAS));
+                    fields.take(&USERS, pairs(text.strip_prefix(b":").unwrap_or(text), COMMAS));
                     fields.connection.application = Some("vpn".into());
                 }
                 Kind::Other(what) => return Err(Cow::Borrowed(what)),

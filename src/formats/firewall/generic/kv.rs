@@ -62,6 +62,7 @@ const COMMON: &[(&str, Field)] = &[
     ("ipproto", Protocol),
     ("action", Action),
     ("act", Action),
+    ("actiontaken", Action),
     ("disposition", Action),
     ("verdict", Action),
     ("status", Action),
@@ -109,7 +110,7 @@ impl Dialect for Pairs {
         }
         let line = record.line;
         let action =
-            has!(line, b"ction=") || has!(line, b"act=") || has!(line, b"disposition=") || has!(line, b"verdict=");
+            has!(line, b"ction=") || has!(line, b"act=") || has!(line, b"actionTaken=") || has!(line, b"disposition=") || has!(line, b"verdict=");
         if !(action || has!(line, b"status=")) {
             return false;
         }
