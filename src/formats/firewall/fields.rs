@@ -229,13 +229,7 @@ impl<'a> Fields<'a> {
         // word of one, which is no fault of theirs.
         let named = matches!(
             field,
-            Field::SrcIp
-                | Field::DstIp
-                | Field::Src
-                | Field::Dst
-                | Field::NatSrcIp
-                | Field::NatDstIp
-                | Field::Domain
+            Field::SrcIp | Field::DstIp | Field::Src | Field::Dst | Field::NatSrcIp | Field::NatDstIp | Field::Domain
         );
         if !fits && !named && self.impossible.is_none() {
             self.impossible = Some(field);

@@ -33,14 +33,8 @@ const PACKET: &[(&str, Field)] = &[
 
 const NAME: &[(&str, Field)] = &[("S_IP", SrcIp), ("D_IP", DstIp), ("hostname", Domain), ("Rule", Rule)];
 
-const VPN: &[(&str, Field)] = &[
-    ("User", User),
-    ("Status", State),
-    ("GatewayIP", DstIp),
-    ("PublicIP", SrcIp),
-    ("Login", Start),
-    ("Logout", End),
-];
+const VPN: &[(&str, Field)] =
+    &[("User", User), ("Status", State), ("GatewayIP", DstIp), ("PublicIP", SrcIp), ("Login", Start), ("Logout", End)];
 
 const PROXY: &[(&str, Field)] = &[
     ("src", SrcIp),

@@ -109,8 +109,11 @@ impl Dialect for Pairs {
             return false;
         }
         let line = record.line;
-        let action =
-            has!(line, b"ction=") || has!(line, b"act=") || has!(line, b"actionTaken=") || has!(line, b"disposition=") || has!(line, b"verdict=");
+        let action = has!(line, b"ction=")
+            || has!(line, b"act=")
+            || has!(line, b"actionTaken=")
+            || has!(line, b"disposition=")
+            || has!(line, b"verdict=");
         if !(action || has!(line, b"status=")) {
             return false;
         }
