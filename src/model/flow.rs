@@ -35,7 +35,10 @@ impl Protocol {
             return Some(Protocol(number));
         }
         let lower = text.to_ascii_lowercase();
-        let name = if lower == "ipv6-icmp" { "icmpv6" } else { lower.as_str() };
+        let name = match lower.as_str() {
+            "ipv6-icmp" | "icmp6" => "icmpv6",
+            other => other,
+        };
         Self::NAMES.iter().find(|(_, known)| *known == name).map(|(number, _)| Protocol(*number))
     }
 }

@@ -31,13 +31,13 @@ impl Table {
         Table(Arc::new(Header { delimiter, columns, fields, ..Header::default() }))
     }
 
-    /// The table of a header line that names all of `wanted`; its names are separated by commas, tabs or blanks.
+    /// The table of a header line that names all of `wanted`; its names are separated by commas, tabs, bars or blanks.
     pub(crate) fn of_names(line: &[u8], wanted: &[&str], names: &Names) -> Option<Self> {
         let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line).trim_ascii();
         if !wanted.iter().all(|name| memchr::memmem::find(line, name.as_bytes()).is_some()) {
             return None;
         }
-        let delimiter = [b',', b'\t', b' '].into_iter().find(|byte| memchr::memchr(*byte, line).is_some())?;
+        let delimiter = [b',', b'\t', b'|', b' '].into_iter().find(|byte| memchr::memchr(*byte, line).is_some())?;
         let columns: Vec<String> =
             cells(line, delimiter).iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect();
         wanted

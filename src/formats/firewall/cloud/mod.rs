@@ -4,6 +4,7 @@ pub(crate) mod alibaba_firewall;
 pub(crate) mod alibaba_flow;
 pub(crate) mod aviatrix;
 pub(crate) mod aws_flow;
+pub(crate) mod aws_web;
 pub(crate) mod azure;
 pub(crate) mod gcp;
 pub(crate) mod guardicore;

@@ -70,4 +70,26 @@ fn aviatrix_samples() {
 #[test]
 fn guardicore_samples() {
     check_samples("guardicore");
+fn nfdump_samples() {
+    check_samples("nfdump");
+}
+
+#[test]
+fn netflow_samples() {
+    check_samples("netflow");
+}
+
+#[test]
+fn aws_elb_samples() {
+    check_samples("aws-elb");
+}
+
+#[test]
+fn aws_waf_samples() {
+    check_samples("aws-waf");
+}
+
+#[test]
+fn falco_samples() {
+    check_samples("falco");
 }
