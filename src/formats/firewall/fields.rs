@@ -230,10 +230,6 @@ impl<'a> Fields<'a> {
         let named = matches!(
             field,
             Field::SrcIp | Field::DstIp | Field::Src | Field::Dst | Field::NatSrcIp | Field::NatDstIp | Field::Domain
-        // Where an address is expected, devices also write the names of hosts, and the other way round: no fault of theirs.
-        let named = matches!(
-            field,
-            Field::Domain | Field::SrcIp | Field::DstIp | Field::Src | Field::Dst | Field::NatSrcIp | Field::NatDstIp
         );
         if !fits && !named && self.impossible.is_none() {
             self.impossible = Some(field);

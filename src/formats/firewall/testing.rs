@@ -80,6 +80,7 @@ pub(crate) fn as_json(observation: &Observation<'_>) -> Value {
             put("response", json!(dns.response));
             put("response_code", json!(dns.response_code));
             put("addresses", if dns.addresses.is_empty() { Value::Null } else { json!(dns.addresses) });
+            put("aliases", if dns.aliases.is_empty() { Value::Null } else { json!(dns.aliases) });
         }
         Detail::Http(http) => {
             put("method", json!(http.method));
@@ -143,14 +144,6 @@ fn protocol_as_json(mut map: Map<String, Value>, detail: &Detail<'_>) -> Value {
         }
     };
     match detail {
-        Detail::Dns(dns) => {
-            put("query", json!(dns.query));
-            put("record_type", json!(dns.record_type));
-            put("response", json!(dns.response));
-            put("response_code", json!(dns.response_code));
-            put("addresses", json!(dns.addresses));
-            put("aliases", json!(dns.aliases));
-        }
         Detail::Tls(tls) => {
             put("server_name", json!(tls.server_name));
             put("chosen_version", json!(tls.chosen_version));
@@ -171,15 +164,6 @@ fn protocol_as_json(mut map: Map<String, Value>, detail: &Detail<'_>) -> Value {
             put("hassh_server", json!(ssh.hassh_server));
             put("cipher_to_server", json!(ssh.cipher_to_server));
             put("kex", json!(ssh.kex));
-        }
-        Detail::Http(http) => {
-            put("method", json!(http.method));
-            put("target", json!(http.target));
-            put("http_host", json!(http.host));
-            put("user_agent", json!(http.user_agent));
-            put("status", json!(http.status));
-            put("content_type", json!(http.content_type));
-            put("content_length", json!(http.content_length));
         }
         Detail::Tunnel(tunnel) => {
             put("tunnel", json!(tunnel.protocol));

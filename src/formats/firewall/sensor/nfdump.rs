@@ -147,7 +147,9 @@ impl Dialect for Nfdump {
             fields.impossible = None;
         }
         opener::turn_answer(&mut fields, None);
-        out.connection(fields, record)
+        // Its lines begin as those of syslog do: what follows the time is no host.
+        let headless = Record { json: record.json, row: record.row, ..Record::new(record.line) };
+        out.connection(fields, &headless)
     }
 
     fn header(&self, line: &[u8], _before: &Table) -> Option<Table> {

@@ -70,6 +70,9 @@ fn aviatrix_samples() {
 #[test]
 fn guardicore_samples() {
     check_samples("guardicore");
+}
+
+#[test]
 fn nfdump_samples() {
     check_samples("nfdump");
 }
