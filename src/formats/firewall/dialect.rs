@@ -10,7 +10,7 @@ use super::table::Table;
 use super::verdict;
 use crate::evidence::{Anomaly, AnomalyKind};
 use crate::formats::Sink;
-use crate::model::{Alert, Detail, Dns, Flow, Observation};
+use crate::model::{Alert, Detail, Dns, Flow, Http, Observation};
 use crate::time::{Span, TimeContext};
 
 /// Whether a record was read; if not, why, in words that are the same for all records of its kind.
@@ -132,7 +132,19 @@ impl Out<'_> {
     ///
     /// # Errors
     /// If no address is among them.
-    pub(crate) fn connection(&mut self, mut fields: Fields<'_>, record: &Record<'_>) -> Outcome {
+    pub(crate) fn connection(&mut self, fields: Fields<'_>, record: &Record<'_>) -> Outcome {
+        self.connection_and(fields, record, None)
+    }
+
+    /// The same, and the request that was made over it.
+    ///
+    /// # Errors
+    /// If no address is among the fields.
+    pub(crate) fn request(&mut self, fields: Fields<'_>, record: &Record<'_>, request: Http) -> Outcome {
+        self.connection_and(fields, record, Some(request))
+    }
+
+    fn connection_and(&mut self, mut fields: Fields<'_>, record: &Record<'_>, request: Option<Http>) -> Outcome {
         if fields.is_empty() {
             return Err("without an address".into());
         }
@@ -143,6 +155,9 @@ impl Out<'_> {
         let flow = Some(fields.flow);
         let connection = fields.connection();
         self.observe(span, host.clone(), flow, Detail::Connection(connection));
+        if let Some(request) = request {
+            self.observe(span, host.clone(), flow, Detail::Http(request));
+        }
         if let Some(alert) = alert {
             self.observe(span, host, flow, Detail::Alert(alert));
         }

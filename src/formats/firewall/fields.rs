@@ -252,7 +252,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The connection, with address translation where it changes anything.
-    pub(super) fn connection(&mut self) -> Connection<'a> {
+    pub(crate) fn connection(&mut self) -> Connection<'a> {
         let mut connection = std::mem::take(&mut self.connection);
         let translated = |(ip, port): (Option<IpAddr>, Option<u16>), own: Option<IpAddr>, own_port: Option<u16>| {
             let ip = ip.filter(|ip| !ip.is_unspecified())?;
@@ -273,6 +273,14 @@ impl<'a> Fields<'a> {
             self.connection.application.as_deref(),
             self.message.as_deref().filter(|_| self.threat.is_some()),
         ]
+    }
+
+    /// Drops the ports of protocols that have none: records of flows have zeros there, or the type and code of ICMP.
+    pub(crate) fn drop_portless(&mut self) {
+        let ports = [Protocol::TCP, Protocol::UDP, Protocol(33), Protocol(132), Protocol(136)];
+        if self.flow.protocol.is_some_and(|protocol| !ports.contains(&protocol)) {
+            (self.flow.src_port, self.flow.dst_port) = (None, None);
+        }
     }
 
     /// The action, if the reader knows a word that others do not.

@@ -81,9 +81,8 @@ pub(crate) static DIALECTS: &[&dyn Dialect] = &[
     &sensor::zeek::Zeek,
     &sensor::falco::Falco,
     &sensor::nfdump::Nfdump,
-    &sensor::netflow::NetFlow,
-    &cloud::aws_web::Waf,
-    &cloud::aws_web::LoadBalancer,
+    &cloud::aws_waf::AwsWaf,
+    &cloud::aws_elb::AwsElb,
     &generic::ocsf::Ocsf,
     &host::windows_firewall::WindowsFirewall,
     &host::windows_security::WindowsSecurity,
@@ -98,5 +97,6 @@ pub(crate) static DIALECTS: &[&dyn Dialect] = &[
     &generic::ecs::Ecs,
     &generic::cef::Cef,
     &generic::leef::Leef,
+    &sensor::netflow::NetFlow,
     &generic::kv::Pairs,
 ];

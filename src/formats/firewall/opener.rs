@@ -36,6 +36,29 @@ pub(crate) fn turn_answer(fields: &mut Fields<'_>, flags: Option<u64>) {
     }
 }
 
+/// [`turn_answer`] for NetFlow and IPFIX, whose flags are those of all packets one way: both ways have SYN and ACK in a
+/// connection that came about, and SYN without ACK is the opener's alone.
+pub(crate) fn turn_one_way(fields: &mut Fields<'_>, flags: Option<u64>) {
+    if flags.is_none_or(|flags| flags & 0x12 != 0x02) {
+        turn_answer(fields, None);
+    }
+}
+
+/// The flags of `...AP.SF` and its kin: URG, ACK, PSH, RST, SYN, FIN by their first letters. `None` if none is set.
+pub(crate) fn letters(text: &[u8]) -> Option<u64> {
+    let bit = |byte: &u8| match byte {
+        b'F' => 0x01,
+        b'S' => 0x02,
+        b'R' => 0x04,
+        b'P' => 0x08,
+        b'A' => 0x10,
+        b'U' => 0x20,
+        _ => 0,
+    };
+    let flags = text.iter().map(bit).fold(0, |all, flag| all | flag);
+    (flags != 0).then_some(flags)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,7 +9,7 @@ use crate::model::Behaviour;
 /// Words of vendors, in lower case. Alibaba Cloud Firewall: "Mining Behavior", 挖矿 (the Chinese name may be the only
 /// one). Emerging Threats: "ET COINMINER", "CoinMiner", "Cryptocurrency Miner". PAN-OS: applications "bitcoin",
 /// "stratum-mining", category "cryptocurrency"; FortiGuard "Bitcoin", "Cryptocurrency.Miner"; Zscaler "Cryptomining".
-const WORDS: [(&str, Behaviour); 44] = [
+const WORDS: [(&str, Behaviour); 46] = [
     ("mining behavior", Behaviour::Mining),
     ("mining behaviour", Behaviour::Mining),
     ("挖矿", Behaviour::Mining),
@@ -38,6 +38,8 @@ const WORDS: [(&str, Behaviour); 44] = [
     ("minergate", Behaviour::Mining),
     ("ethermine", Behaviour::Mining),
     ("cryptonight", Behaviour::Mining),
+    ("miner pool", Behaviour::Mining),
+    ("mining pool", Behaviour::Mining),
     ("reverse ssh", Behaviour::Tunnel),
     ("ssh tunnel", Behaviour::Tunnel),
     ("ssh-tunnel", Behaviour::Tunnel),
@@ -84,6 +86,7 @@ mod tests {
             ("ET SCAN Potential SSH Scan / portscan", Some(Behaviour::Probing)),
             ("Proxy Avoidance", Some(Behaviour::Tunnel)),
             ("Data Mining Association", None),
+            ("Detect outbound connections to common miner pool ports", Some(Behaviour::Mining)),
             ("web-browsing", None),
             ("", None),
         ] {

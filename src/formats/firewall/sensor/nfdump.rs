@@ -34,6 +34,21 @@ const FLOW: &[(&str, Field)] = &[
     ("opkt", PacketsIn),
     ("obyt", BytesIn),
     ("ra", Device),
+    ("tr", Time),
+    ("received", Time),
+    ("t_received", Time),
+    ("ip4_router", Device),
+    ("ip6_router", Device),
+    ("sen", Device),
+    ("username", User),
+    ("event", Action),
+    ("fw_event", Action),
+    ("srcXltIP", NatSrcIp),
+    ("dstXltIP", NatDstIp),
+    ("srcXltPort", NatSrcPort),
+    ("dstXltPort", NatDstPort),
+    ("src6_xlt_ip", NatSrcIp),
+    ("dst6_xlt_ip", NatDstIp),
     ("firstSeen", Start),
     ("lastSeen", End),
     ("duration", Duration),
@@ -81,6 +96,10 @@ const FLOW: &[(&str, Field)] = &[
 
 static NAMES: LazyLock<Names> = LazyLock::new(|| Names::new(&[FLOW]));
 
+/// How titles and statistics around the flows begin.
+const AROUND: [&[u8]; 5] =
+    [b"Date first seen  ", b"Summary: total flows: ", b"Time window: ", b"Total flows processed: ", b"Sys: 0."];
+
 /// Cells of `-o pipe`.
 const PIPED: usize = 24;
 
@@ -90,7 +109,7 @@ impl Dialect for Nfdump {
     }
 
     fn title(&self) -> &'static str {
-        "nfdump output (csv of 1.6 and 1.7, csv-fast, json, line, long, extended, pipe) and SiLK rwcut"
+        "nfdump output (csv of 1.6 and 1.7, csv-fast, json, line, long, extended, biline, bilong, pipe) and SiLK rwcut"
     }
 
     fn signature(&self) -> &'static str {
@@ -105,8 +124,9 @@ impl Dialect for Nfdump {
             return (record.names("src4_addr") || record.names("src6_addr"))
                 && (record.names("t_first") || record.names("first") || record.names("in_packets"));
         }
-        record.line.first().is_some_and(u8::is_ascii_digit)
-            && (line(record.line).is_some() || piped(record.line).is_some())
+        (record.line.first().is_some_and(u8::is_ascii_digit)
+            && (line(record.line).is_some() || piped(record.line).is_some()))
+            || AROUND.iter().any(|words| record.line.starts_with(words))
     }
 
     fn read<'r>(&self, record: &'r Record<'r>, out: &mut Out<'_>) -> Outcome {
@@ -128,7 +148,7 @@ impl Dialect for Nfdump {
         } else {
             fields = match line(record.line).or_else(|| piped(record.line)) {
                 Some(fields) => fields,
-                None => return Err("no flow".into()),
+                None => return Err("a summary or a line without flows".into()),
             };
         }
         // Some releases count what the source sent as "out" alone; nothing is sent by a flow of no packets.
@@ -139,14 +159,17 @@ impl Dialect for Nfdump {
         } else if connection.packets_in == Some(0) {
             (connection.packets_in, connection.bytes_in) = (None, None);
         }
-        // Of ICMP the destination port stands for type and code.
-        if matches!(fields.flow.protocol.map(|protocol| protocol.0), Some(1 | 58)) {
-            (fields.flow.src_port, fields.flow.dst_port) = (None, None);
-        }
-        if fields.impossible == Some(Protocol) {
+        // Of ICMP the destination port stands for type and code, and "8.0" is none.
+        fields.drop_portless();
+        // The exporter was not kept.
+        fields.device = fields.device.filter(|device| device != "0.0.0.0");
+        if matches!(fields.impossible, Some(Protocol | DstPort)) {
             fields.impossible = None;
         }
-        opener::turn_answer(&mut fields, None);
+        if fields.connection.packets_in.is_none() {
+            let flags = fields.connection.state.as_deref().and_then(|flags| opener::letters(flags.as_bytes()));
+            opener::turn_one_way(&mut fields, flags);
+        }
         // Its lines begin as those of syslog do: what follows the time is no host.
         let headless = Record { json: record.json, row: record.row, ..Record::new(record.line) };
         out.connection(fields, &headless)
@@ -186,7 +209,13 @@ fn line(line: &[u8]) -> Option<Fields<'_>> {
     }
     // "1.2 M": what is scaled is not exact, and left unknown.
     let scaled = counts.iter().any(|word| matches!(*word, b"M" | b"G" | b"T" | b"K"));
-    if let ([packets, bytes, ..], false) = (counts, scaled) {
+    if let (b"<->", [received, sent, bytes_received, bytes_sent, ..], false) = (arrow, counts, scaled) {
+        // "Out" before "in", and in is what came from the source.
+        fields.put(PacketsIn, received);
+        fields.put(PacketsOut, sent);
+        fields.put(BytesIn, bytes_received);
+        fields.put(BytesOut, bytes_sent);
+    } else if let ([packets, bytes, ..], false) = (counts, scaled) {
         fields.put(PacketsOut, packets);
         fields.put(BytesOut, bytes);
     }
@@ -200,10 +229,12 @@ fn end<'a>(text: &'a [u8], ip: Field, own_port: Field, fields: &mut Fields<'a>) 
     let (mut host, mut tail) = (text.get(..at)?, text.get(at + 1..)?);
     // ICMP: type and code, `203.0.113.7:8.0` or `ff02::2.133.0`.
     if separator == b'.' && colons > 1 && address(host).is_none() {
-        let earlier = memchr::memrchr(b'.', host).unwrap_or(host.len());
-        host = host.get(..earlier)?;
+        let shorter = host.get(..memchr::memrchr(b'.', host).unwrap_or(host.len()))?;
+        if address(shorter).is_some() || memchr::memmem::find(shorter, b"..").is_some() {
+            host = shorter;
+        }
     }
-    if address(host).is_none() && !memchr::memmem::find(host, b"..").is_some() {
+    if address(host).is_none() && memchr::memmem::find(host, b"..").is_none() {
         return None;
     }
     fields.put(ip, host);
