@@ -66,6 +66,8 @@ struct About<'r> {
     mac: Option<&'r str>,
     /// What a collector puts beside a tuple in place of its source.
     source: Option<&'r str>,
+    /// When the record around the tuple was made.
+    time: Option<&'r str>,
 }
 
 struct Tuples<'r> {
@@ -89,6 +91,7 @@ impl<'r> Tuples<'r> {
                     rule: own("rule").or(about.rule),
                     mac: own("mac").or_else(|| own("macAddress")).or(about.mac),
                     source: own("source_addr").or(about.source),
+                    time: own("time").or(about.time),
                 };
                 for (key, value) in object.iter() {
                     match (key, value) {
@@ -129,7 +132,8 @@ impl<'r> Tuples<'r> {
         };
         let mut fields = Fields::default();
         let mut put = |field, value: &'r str| fields.set(field, Cow::Borrowed(value.as_bytes()));
-        put(Time, time);
+        put(Start, time);
+        put(Time, about.time.unwrap_or_default());
         put(SrcIp, about.source.unwrap_or(src));
         put(DstIp, dst);
         put(SrcPort, src_port);

@@ -43,7 +43,6 @@ pub(crate) const ECS: &[(&str, Field)] = &[
     ("event.start", Start),
     ("event.end", End),
     ("@timestamp", Time),
-    ("event.created", Time),
     ("observer.ingress.interface.name", InInterface),
     ("observer.egress.interface.name", OutInterface),
     ("observer.ingress.zone", InZone),
@@ -191,6 +190,8 @@ fn take<'v>(object: &'v Value<'_>, names: &Names, fields: &mut Fields<'v>) {
             fields.set(field, value);
         }
     });
+    // When the agent saw it first: only where the event has no time of its own.
+    fields.set(Time, json::text(object, "event.created").unwrap_or_default());
     // Durations of ECS are nanoseconds.
     fields.duration_ns = json::text(object, "event.duration")
         .and_then(|value| crate::formats::firewall::bytes::number(&value))

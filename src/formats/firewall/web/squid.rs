@@ -71,6 +71,10 @@ impl Dialect for Squid {
             fields.end = record.peeled.stamp;
             fields.flow.protocol = Some(Transport::TCP);
         }
+        // A bare line begins with its time: what follows is how long it took, and no host.
+        if record.peeled.program.is_none() {
+            return out.connection(fields, &Record::new(record.line));
+        }
         out.connection(fields, record)
     }
 }
