@@ -10,6 +10,7 @@ use crate::formats::firewall::fields::Field::*;
 use crate::formats::firewall::fields::{Field, Fields, Names};
 use crate::formats::firewall::notation::pairs::{BARRED, pairs};
 use crate::formats::firewall::record::Record;
+use crate::formats::firewall::syslog::Stamp;
 use crate::model::{Action as Verdict, Direction as Way};
 
 /// The format.
@@ -106,6 +107,9 @@ impl Dialect for Barracuda {
         let mut fields = Fields::default();
         if let Some((verdict, text)) = activity(record.line) {
             fields.decide(verdict);
+            if record.peeled.stamp.is_none() {
+                fields.time = spaced(record.line);
+            }
             let kind = if has!(text, b"srcIP=") {
                 fields.take(&NAMES, pairs(text, BARRED));
                 split_once(text, b"type=").map_or(&b""[..], |(_, rest)| rest)
@@ -155,6 +159,17 @@ fn activity(line: &[u8]) -> Option<(Option<Verdict>, &[u8])> {
     let text = line.get(from..)?;
     let second = text.split(|byte| *byte == b'|').nth(1)?;
     (second.starts_with(b"proto=") || (2..=8).contains(&second.len())).then_some((verdict, text.trim_ascii_start()))
+}
+
+/// `2026 11 20 14:34:46 +01:00 `, as files of the device begin.
+fn spaced(line: &[u8]) -> Option<Stamp> {
+    let mut own = *line.first_chunk::<26>()?;
+    if own[4] != b' ' || own[7] != b' ' {
+        return None;
+    }
+    own[4] = b'-';
+    own[7] = b'-';
+    Stamp::read(&own)
 }
 
 /// `firewall: [Request] ...`: the words before the rule and what follows them.

@@ -160,9 +160,7 @@ impl Dialect for CheckPoint {
                 let end = find!(path, b"_._._").unwrap_or(path.len());
                 let name = path.get(..end).unwrap_or_default();
                 interface.see(name, &value);
-                if let Some(field) = NAMES.get(name) {
-                    fields.set(field, value);
-                }
+                put(name, value, &mut fields);
             });
         } else if let Some(columns) = exported(record.line) {
             table(&columns, &mut fields);
@@ -179,9 +177,7 @@ impl Dialect for CheckPoint {
                 // The first pair follows a header.
                 let name = name.rsplit(|byte| *byte == b' ').next().unwrap_or(name);
                 interface.see(name, &value);
-                if let Some(field) = NAMES.get(name) {
-                    fields.set(field, value);
-                }
+                put(name, value, &mut fields);
             }
         }
         if fields.is_empty() {
@@ -192,6 +188,15 @@ impl Dialect for CheckPoint {
         fields.decide(action);
         out.connection(fields, record)
     }
+}
+
+/// A field by its name. The name of a protection goes before the kind of attack that it is against.
+fn put<'r>(name: &[u8], value: Cow<'r, [u8]>, fields: &mut Fields<'r>) {
+    let Some(field) = NAMES.get(name) else { return };
+    if name == b"protection_name" && !value.is_empty() {
+        fields.threat = None;
+    }
+    fields.set(field, value);
 }
 
 /// VPN traffic that was let through.

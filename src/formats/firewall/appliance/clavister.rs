@@ -11,6 +11,7 @@ use crate::formats::firewall::fields::Field::*;
 use crate::formats::firewall::fields::{Field, Fields, Names};
 use crate::formats::firewall::notation::pairs::{SPACIOUS, pairs};
 use crate::formats::firewall::record::Record;
+use crate::formats::firewall::syslog::Stamp;
 use crate::model::Action as Verdict;
 
 /// The format.
@@ -118,6 +119,12 @@ impl Dialect for Clavister {
                     }
                 }
             }
+        }
+        if let Some((_, rest)) = split_once(line.get(..40).unwrap_or_default(), b"[")
+            && let Some((own, _)) = split_once(rest, b"] EFW: ")
+        {
+            // "<134>[2026-11-20 14:34:46] EFW: CONN: prio=1 id=...": releases before the fields were grouped.
+            fields.time = Stamp::read(own);
         }
         if opened_here && has!(line, b"local_ip=") {
             fields.turn();

@@ -90,6 +90,7 @@ impl Dialect for SonicWall {
     fn read<'r>(&self, record: &'r Record<'r>, out: &mut Out<'_>) -> Outcome {
         let mut fields = Fields::default();
         let mut id = None;
+        let mut attack = false;
         if let Some(header) = &record.cef {
             id = Some(Cow::Borrowed(header.class));
             cef::take(header.extension, &CEF, &mut fields);
@@ -104,6 +105,8 @@ impl Dialect for SonicWall {
             for (name, value) in pairs(record.line, SPACED) {
                 match name {
                     b"m" => id = id.or(Some(value)),
+                    // Category 32: attacks.
+                    b"c" => attack = value.as_ref() == b"32",
                     b"src" | b"dst" | b"natSrc" | b"natDst" => end(name, value, &mut fields),
                     _ => {
                         if let Some(field) = NAMES.get(name) {
@@ -119,7 +122,7 @@ impl Dialect for SonicWall {
         let meant = verdict(id.as_deref().unwrap_or_default());
         let said = fields.message.as_deref().and_then(|message| action(message.as_bytes()));
         fields.decide(meant.or(said));
-        if id.as_deref().is_some_and(|id| ATTACKS.contains(&id)) {
+        if attack || id.as_deref().is_some_and(|id| ATTACKS.contains(&id)) {
             fields.threat = fields.message.clone();
         }
         out.connection(fields, record)
