@@ -70,8 +70,9 @@ pub fn offsets(clock: &Clock, screen: Screen) -> String {
     );
     for (row, cells) in field.iter().enumerate() {
         let up = ROWS - 1 - row;
-        let label = if up % 5 == 0 { signed_duration(at_share_wide(low, high, up, ROWS - 1)) } else { String::new() };
-        let tick = if up % 5 == 0 { '┤' } else { '│' };
+        let label =
+            if up.is_multiple_of(5) { signed_duration(at_share_wide(low, high, up, ROWS - 1)) } else { String::new() };
+        let tick = if up.is_multiple_of(5) { '┤' } else { '│' };
         let cells: String = cells.iter().collect();
         out.push_str(format!(" {label:>LABEL$} {tick}{}", cells.trim_end()).trim_end());
         out.push('\n');

@@ -172,7 +172,7 @@ fn inside<'v>(value: &'v Value<'_>) -> Option<(Cow<'v, [u8]>, From<'v>)> {
     // GELF 1.1: `timestamp` is seconds since 1970.
     if let (Some(message), Some(host)) = (text("short_message"), text("host")) {
         let stamp = text("timestamp").and_then(|time| Stamp::read(&time));
-        return Some((text("full_message").unwrap_or(message), From { stamp, host: Some(host), ..From::default() }));
+        return Some((text("full_message").unwrap_or(message), From { stamp, host: Some(host) }));
     }
     for name in ["event.original", "_raw", "result._raw", "message", "log.original", "@message", "log", "MESSAGE"] {
         if let Some(inner) = text(name).filter(|inner| inner.len() > 16) {
@@ -180,7 +180,7 @@ fn inside<'v>(value: &'v Value<'_>) -> Option<(Cow<'v, [u8]>, From<'v>)> {
                 .into_iter()
                 .find_map(|name| Stamp::read(&text(name)?));
             let host = ["host.name", "host.hostname", "host", "hostname"].into_iter().find_map(text);
-            return Some((inner, From { stamp, host, ..From::default() }));
+            return Some((inner, From { stamp, host }));
         }
     }
     None

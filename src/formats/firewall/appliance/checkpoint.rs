@@ -215,6 +215,7 @@ struct Interface<'r> {
 }
 
 impl<'r> Interface<'r> {
+    #[allow(clippy::ptr_arg, reason = "a copy keeps what is borrowed borrowed")]
     fn see(&mut self, name: &[u8], value: &Cow<'r, [u8]>) {
         match name {
             b"ifname" | b"i/f_name" if self.name.is_none() => self.name = Some(value.clone()),

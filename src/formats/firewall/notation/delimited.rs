@@ -36,9 +36,12 @@ pub(crate) fn cells(line: &[u8], delimiter: u8) -> Cells<'_> {
     }
 }
 
+/// A cell, and what follows the delimiter after it.
+type Quoted<'a> = (Cow<'a, [u8]>, Option<&'a [u8]>);
+
 /// The cell up to its closing quote, and what follows the delimiter after it, if there is one. `None` if it is not closed
 /// before a delimiter or the end.
-fn quoted(text: &[u8], delimiter: u8) -> Option<(Cow<'_, [u8]>, Option<&[u8]>)> {
+fn quoted(text: &[u8], delimiter: u8) -> Option<Quoted<'_>> {
     let mut from = 0;
     let mut doubled = false;
     loop {

@@ -65,8 +65,11 @@ pub(crate) fn strings(value: &Value<'_>, name: &str) -> Vec<String> {
     }
 }
 
+/// Takes the path and text of a leaf.
+pub(crate) type Take<'v, 'f> = dyn FnMut(&[u8], Cow<'v, [u8]>) + 'f;
+
 /// Calls `take` with the dotted path and text of every leaf. Of an array the elements come under the path of the array.
-pub(crate) fn leaves<'v>(value: &'v Value<'_>, take: &mut dyn FnMut(&[u8], Cow<'v, [u8]>)) {
+pub(crate) fn leaves<'v>(value: &'v Value<'_>, take: &mut Take<'v, '_>) {
     let mut path = Vec::with_capacity(64);
     walk(value, &mut path, 0, take);
 }
@@ -74,7 +77,7 @@ pub(crate) fn leaves<'v>(value: &'v Value<'_>, take: &mut dyn FnMut(&[u8], Cow<'
 /// Deeper levels are passed over: no known format has as many, and hostile ones might have more than the stack.
 const DEEPEST: usize = 12;
 
-fn walk<'v>(value: &'v Value<'_>, path: &mut Vec<u8>, depth: usize, take: &mut dyn FnMut(&[u8], Cow<'v, [u8]>)) {
+fn walk<'v>(value: &'v Value<'_>, path: &mut Vec<u8>, depth: usize, take: &mut Take<'v, '_>) {
     if depth > DEEPEST {
         return;
     }

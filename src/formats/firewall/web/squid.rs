@@ -183,7 +183,7 @@ fn of_common<'a>(entry: &Common<'a>, fields: &mut Fields<'a>) {
 
 /// `15/04/2024 12:50:04`; with a second number above 12 the first one is the month. Of others the order cannot be told.
 fn day_or_month_first(time: &[u8]) -> Option<Stamp> {
-    let part = |from: usize, to: usize| Some(u32::try_from(number(time.get(from..to)?)?).ok()?);
+    let part = |from: usize, to: usize| u32::try_from(number(time.get(from..to)?)?).ok();
     if time.get(2) != Some(&b'/') || time.get(5) != Some(&b'/') {
         return None;
     }
