@@ -164,6 +164,10 @@ struct From<'v> {
 /// Filebeat, Fluentd, GELF, Splunk and CloudWatch.
 fn inside<'v>(value: &'v Value<'_>) -> Option<(Cow<'v, [u8]>, From<'v>)> {
     let text = |name: &str| json::text(value, name);
+    // Zeek's record of a syslog message that went over the network is no container of it: another device's log was seen.
+    if json::dotted(value, "id.orig_h").is_some() {
+        return None;
+    }
     if let (Some(log), Some(time)) = (text("log"), text("time"))
         && text("stream").is_some()
     {
