@@ -136,6 +136,21 @@ pub struct TimeAnchor {
     pub record: Record,
 }
 
+/// The first sequence number of a connection's opener (RFC 9293): with the peer it tells one connection from all others,
+/// whatever happens to the opener's address on the way.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SequenceFact {
+    pub flow: Flow,
+    pub sequence: u32,
+    pub at: Instant,
+    pub record: Record,
+}
+
+impl SequenceFact {
+    /// Bound per evidence; the first are kept. Clocks are compared by them, and need no more.
+    pub const KEPT: usize = 20_000;
+}
+
 /// A connection on the other side of address translation, as its record states it: what a capture there shows.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CrossingFact {
@@ -244,6 +259,7 @@ pub struct Facts {
     pub probes: Vec<ProbeFact>,
     pub anchors: Vec<TimeAnchor>,
     pub crossings: Vec<CrossingFact>,
+    pub sequences: Vec<SequenceFact>,
     pub gpu: Vec<GpuSeries>,
     pub gpu_processes: Vec<GpuProcessFact>,
     pub alerts: Vec<AlertFact>,

@@ -40,6 +40,7 @@ pub(super) struct Fold {
     http: BTreeMap<(Flow, String, Option<String>, String), HttpFact>,
     anchors: BTreeMap<u64, TimeAnchor>,
     crossings: BTreeMap<u64, CrossingFact>,
+    sequences: BTreeMap<u64, SequenceFact>,
     omitted: u64,
     ssh: Vec<SshFact>,
     mining: Vec<MiningFact>,
@@ -75,6 +76,7 @@ impl Fold {
             http: BTreeMap::new(),
             anchors: BTreeMap::new(),
             crossings: BTreeMap::new(),
+            sequences: BTreeMap::new(),
             omitted: 0,
             ssh: Vec::new(),
             mining: Vec::new(),
@@ -128,8 +130,18 @@ impl Fold {
         let segments =
             self.conversations.segments(ConversationKey { evidence: self.evidence, src, dst, dst_port, protocol });
         segments::add(segments, span, flow, record, seen);
+        if let Some(sequence) = seen.tcp_sequence.filter(|sequence| *sequence != 0) {
+            self.sequence(SequenceFact { flow, sequence, at: span.lo, record });
+        }
         if let Some(domain) = &seen.domain {
             self.name(domain, NameSource::Device, flow, Some(span), record.number);
+        }
+    }
+
+    fn sequence(&mut self, fact: SequenceFact) {
+        self.sequences.insert(fact.record.number, fact);
+        if self.sequences.len() > SequenceFact::KEPT {
+            self.sequences.pop_last();
         }
     }
 
@@ -349,6 +361,7 @@ impl Fold {
             probes: self.probes,
             anchors: self.anchors.into_values().collect(),
             crossings: self.crossings.into_values().collect(),
+            sequences: self.sequences.into_values().collect(),
             gpu: self
                 .gpu
                 .into_iter()

@@ -27,7 +27,7 @@ pub use case::{
 };
 pub use facts::{
     AlertFact, CrossingFact, DnsFact, ExecutionFact, Facts, FileFact, GpuPoint, GpuProcessFact, GpuSeries, HttpFact,
-    MiningFact, NameFact, NameSource, ProbeFact, QueryFact, SshFact, TimeAnchor, TunnelFact, VerdictFact,
+    MiningFact, NameFact, NameSource, ProbeFact, QueryFact, SequenceFact, SshFact, TimeAnchor, TunnelFact, VerdictFact,
 };
 pub use segments::BASE_GAP_NS;
 pub use source::{EvidenceAnomaly, Source, Unread};
@@ -327,6 +327,7 @@ fn append(all: &mut Facts, more: Facts) {
     all.probes.extend(more.probes);
     all.anchors.extend(more.anchors);
     all.crossings.extend(more.crossings);
+    all.sequences.extend(more.sequences);
     all.gpu.extend(more.gpu);
     all.gpu_processes.extend(more.gpu_processes);
     all.alerts.extend(more.alerts);

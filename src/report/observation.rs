@@ -8,6 +8,7 @@ use super::details::{
 use super::jsonl::{locator, times, to_line};
 use super::row::Row;
 use crate::correlate::drift::Correction;
+use crate::formats::Kind;
 use crate::intake::Source;
 use crate::model::{Actor, Alert, Connection, Detail, Episode, Observation, Step};
 use crate::time::{SECOND, Span};
@@ -89,7 +90,8 @@ pub fn observation_row(observation: &Observation<'_>, source: &Source, clock: &C
             said.text("to-zone", connection.out_zone.as_deref());
             said.text("user", connection.user.as_deref());
             said.text("session", connection.session.as_deref());
-            said.shown("tcp-sequence", connection.tcp_sequence);
+            // A capture has it of every connection: there the packet is at hand.
+            said.shown("tcp-sequence", connection.tcp_sequence.filter(|_| source.kind != Some(Kind::Capture)));
             said.shown("last", corrected(connection.last, clock));
             said.shown("written", corrected(connection.written, clock));
             row.app = connection.application.as_ref().map(|application| application.to_string());

@@ -59,12 +59,17 @@ pub(super) struct Sighting {
     hi: i64,
 }
 
+/// Peer, its port, and the first sequence number of the opener.
+type Sequence = (Option<IpAddr>, Option<u16>, u32);
+
 /// The connections of a group.
 #[derive(Default)]
 pub(super) struct Sightings {
     pub(super) all: Vec<Sighting>,
     /// The same connections beyond address translation, where a record states it.
     pub(super) beyond: Vec<Sighting>,
+    /// Connections by their peer and the opener's first sequence number.
+    sequences: BTreeMap<Sequence, Vec<(i64, i64)>>,
     /// By token, as places in `all`: of more than [`PAIRS_PER_TOKEN`] one more is kept, so that it shows.
     by_token: BTreeMap<Token, Vec<usize>>,
     /// The keys of `by_token`.
@@ -122,11 +127,20 @@ pub(super) fn sightings(
             hi: crossing.at.0,
         });
     }
-    let resolutions = found.iter_mut().map(|Sightings { all, beyond, by_token, shown }| {
+    for fact in &intake.facts.sequences {
+        let group = group_of.get(fact.record.evidence.0 as usize).and_then(|group| found.get_mut(*group));
+        let Some(Sightings { sequences, .. }) = group else { continue };
+        let key = (fact.flow.dst, fact.flow.dst_port, fact.sequence);
+        sequences.entry(key).or_default().push((fact.at.0, fact.at.0));
+    }
+    let resolutions = found.iter_mut().map(|Sightings { all, beyond, sequences, by_token, shown }| {
         *shown = by_token.keys().cloned().collect();
         let resolution = resolution_of(all.iter().map(|one| one.lo));
         for one in all.iter_mut().chain(beyond) {
             one.hi = one.lo.saturating_add(resolution - 1);
+        }
+        for (lo, hi) in sequences.values_mut().flatten() {
+            *hi = lo.saturating_add(resolution - 1);
         }
         resolution
     });
@@ -141,14 +155,36 @@ fn resolution_of(mut stamps: impl Iterator<Item = i64> + Clone) -> i64 {
     if stamps.next().is_some() { resolution } else { 1 }
 }
 
-/// Meetings of one connection in two packet sources: same addresses, ports and protocol, as one of them has it or as it
-/// states it to be beyond address translation.
+/// Meetings of one connection in two packet sources: the same peer and first sequence number, where both have it of
+/// enough connections (a number of 32 bits is that of one connection, whatever translates addresses between the two);
+/// else same addresses, ports and protocol, as one of them has it or as it states it to be beyond address translation.
 pub(super) fn same_connections(ours: &Sightings, theirs: &Sightings) -> Vec<Meeting> {
+    let exact = same_sequences(ours, theirs);
+    if exact.len() >= FEWEST_EXACT {
+        return exact;
+    }
     let mut meetings = same_packets(&ours.all, &theirs.all);
     for (ours, theirs) in [(&ours.beyond, &theirs.all), (&ours.all, &theirs.beyond)] {
         let after = meetings.iter().map(|meeting| meeting.key + 1).max().unwrap_or(0);
         let more = same_packets(ours, theirs).into_iter();
         meetings.extend(more.map(|meeting| Meeting { key: meeting.key + after, ..meeting }));
+    }
+    meetings
+}
+
+/// From as many on, exact pairs stand alone.
+const FEWEST_EXACT: usize = 5;
+
+fn same_sequences(ours: &Sightings, theirs: &Sightings) -> Vec<Meeting> {
+    let mut meetings = Vec::new();
+    for (key, (sequence, sights)) in (0_u64..).zip(&ours.sequences) {
+        // One sight on each side: a number that comes again is that of a retransmission or of a record of its end.
+        let (Some(ours), Some(theirs)) = (sights.first(), theirs.sequences.get(sequence).and_then(|all| all.first()))
+        else {
+            continue;
+        };
+        let ours = (ours.0.saturating_sub(SAME_PACKET_NS), ours.1.saturating_add(SAME_PACKET_NS));
+        meetings.push(Meeting { ours, theirs: *theirs, weight: 1.0, key });
     }
     meetings
 }

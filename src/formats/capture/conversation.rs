@@ -355,6 +355,7 @@ impl Conversation {
             last: self.last.span.map(|span| span.lo),
             state: self.state().map(Cow::Borrowed),
             answered,
+            tcp_sequence: self.opener.initial,
             ..Connection::default()
         };
         out.sink.observation(&Observation {

@@ -199,6 +199,7 @@ impl Sink for Fold {
             repeat(&mut known.first, &mut known.record, &mut known.count, more.first, more.record);
         });
         self.anchors.extend(fork.anchors);
+        fork.sequences.into_values().for_each(|fact| self.sequence(fact));
         fork.crossings.into_values().for_each(|crossing| self.crossing(crossing));
         self.ssh.extend(fork.ssh);
         self.mining.extend(fork.mining);
