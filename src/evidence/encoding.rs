@@ -3,6 +3,8 @@
 
 use std::io::{self, Cursor, Read};
 
+use super::pieces::{Pieced, Pieces};
+
 /// The same bytes, or the same text in UTF-8 if they begin with a byte order mark.
 ///
 /// # Errors
@@ -33,7 +35,7 @@ pub(super) fn decoded<'a>(mut raw: Box<dyn Read + Send + 'a>) -> io::Result<Box<
     let rest = begun.get(skipped..).unwrap_or_default().to_vec();
     let raw = Cursor::new(rest).chain(Failure(failure)).chain(raw);
     Ok(match big_endian {
-        Some(big_endian) => Box::new(Utf16 { raw, big_endian, text: Vec::new(), handed: 0, odd: None, high: None }),
+        Some(big_endian) => Box::new(Pieced::new(Utf16 { raw, big_endian, odd: None, high: None })),
         None => Box::new(raw),
     })
 }
@@ -49,21 +51,16 @@ impl Read for Failure {
 struct Utf16<R> {
     raw: R,
     big_endian: bool,
-    text: Vec<u8>,
-    handed: usize,
     /// Half of a unit.
     odd: Option<u8>,
     /// First unit of a surrogate pair.
     high: Option<u16>,
 }
 
-impl<R: Read> Utf16<R> {
-    /// Decodes a block more; `false` at the end.
-    fn more(&mut self) -> io::Result<bool> {
+impl<R: Read> Pieces for Utf16<R> {
+    fn next(&mut self, ready: &mut Vec<u8>) -> io::Result<bool> {
         let mut block = [0; 8192];
         let read = self.raw.read(&mut block)?;
-        self.text.clear();
-        self.handed = 0;
         let bytes = self.odd.take().into_iter().chain(block.iter().take(read).copied());
         let mut units = Vec::with_capacity(read / 2 + 2);
         units.extend(self.high.take());
@@ -82,25 +79,9 @@ impl<R: Read> Utf16<R> {
         let mut utf8 = [0; 4];
         for letter in char::decode_utf16(units) {
             let letter = letter.unwrap_or(char::REPLACEMENT_CHARACTER);
-            self.text.extend_from_slice(letter.encode_utf8(&mut utf8).as_bytes());
+            ready.extend_from_slice(letter.encode_utf8(&mut utf8).as_bytes());
         }
-        Ok(read > 0)
-    }
-}
-
-impl<R: Read> Read for Utf16<R> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        while self.handed == self.text.len() {
-            let more = self.more()?;
-            if !more && self.text.is_empty() {
-                return Ok(0);
-            }
-        }
-        let rest = self.text.get(self.handed..).unwrap_or_default();
-        let length = rest.len().min(into.len());
-        into.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-        self.handed += length;
-        Ok(length)
+        Ok(read > 0 || !ready.is_empty())
     }
 }
 

@@ -3,10 +3,12 @@
 mod anomaly;
 mod encoding;
 mod input;
+mod pieces;
 mod walk;
 
 pub use anomaly::{Anomaly, AnomalyKind};
 pub use input::{Compression, Head, Input};
+pub(crate) use pieces::{Pieced, Pieces};
 pub use walk::{EvidenceFile, WalkError, walk};
 
 /// A digest as it is written: two lower-case digits a byte.

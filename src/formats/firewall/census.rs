@@ -1,15 +1,14 @@
 //! What the head of a file holds, line by line: which dialects, how often.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 
 use super::DIALECTS;
 use super::dialect::Dialect;
-use super::documents::{Documents, is_document};
-use super::export::{Export, is_export};
+use super::layout::Layout;
 use super::mixed::claimant;
 use super::notation::delimited::cells;
 use super::record::{self, Record};
-use super::syslog::Peeled;
 use super::table::Table;
 use crate::evidence::Head;
 use crate::formats::Match;
@@ -50,34 +49,29 @@ impl Census {
     /// Of the complete lines of a head.
     pub(crate) fn of(head: &Head) -> Census {
         let mut census = Census::default();
-        if head.bytes.contains(&0) && !is_export(&head.bytes) {
+        // Each record of an audit trail tells by itself what it is.
+        let layout = Layout::of(&head.bytes).filter(|layout| *layout != Layout::Trail);
+        if head.bytes.contains(&0) && layout != Some(Layout::Export) {
             return census;
         }
-        let flattened;
-        let (text, whole) = if is_document(&head.bytes) {
-            let mut lines = Vec::new();
-            // Reading from memory does not fail.
-            let _ = std::io::Read::read_to_end(&mut Documents::new(&head.bytes[..]), &mut lines);
-            flattened = lines;
-            (&flattened[..], head.whole)
-        } else if is_export(&head.bytes) {
-            let mut lines = Vec::new();
-            let _ = std::io::Read::read_to_end(&mut Export::new(&head.bytes[..]), &mut lines);
-            flattened = lines;
-            (&flattened[..], head.whole)
-        } else {
-            (&head.bytes[..], head.whole)
+        let mut laid_out = Vec::new();
+        let text = match layout {
+            Some(layout) => {
+                // Reading from memory does not fail.
+                let _ = layout.lines(&head.bytes[..]).read_to_end(&mut laid_out);
+                &laid_out[..]
+            }
+            None => &head.bytes[..],
         };
-        let end = if whole { text.len() } else { memchr::memrchr(b'\n', text).unwrap_or(0) };
+        let end = if head.whole { text.len() } else { memchr::memrchr(b'\n', text).unwrap_or(0) };
         let lines = text.get(..end).unwrap_or_default().split(|byte| *byte == b'\n');
         let lines: Vec<&[u8]> = lines
             .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
             .filter(|line| !line.is_empty())
             .take(LINES)
             .collect();
-        let rows = lines.first().and_then(|first| Rows::under(first));
         census.lines = lines.len();
-        let mut rows = rows;
+        let mut rows = lines.first().and_then(|first| Rows::under(first));
         for line in lines {
             if let Some(rows) = &mut rows
                 && rows.take(line, &mut census)
@@ -167,14 +161,7 @@ impl Rows {
             }
             None => {
                 let row = cells(line, self.table.header().delimiter);
-                let record = Record {
-                    line,
-                    peeled: Peeled { body: line, message: line, ..Peeled::default() },
-                    json: None,
-                    row: Some((&self.table, &row)),
-                    cef: None,
-                    leef: None,
-                };
+                let record = Record { row: Some((&self.table, &row)), ..Record::new(line) };
                 self.dialect.claims(&record)
             }
         };

@@ -2,6 +2,8 @@
 
 use std::io::{self, Read};
 
+use crate::evidence::Pieces;
+
 /// Keys whose value is the list of records, where they come first in an object: Azure flow logs ("records"), AWS
 /// ("Records", "logEvents"), exports ("entries", "events", "items", "flows").
 const WRAPPERS: [&[u8]; 8] = [b"records", b"Records", b"logEvents", b"entries", b"events", b"items", b"flows", b"data"];
@@ -53,9 +55,6 @@ pub(super) struct Documents<R> {
     raw: Vec<u8>,
     at: usize,
     ended: bool,
-    /// What is to be handed out.
-    ready: Vec<u8>,
-    handed: usize,
     depth: usize,
     quoted: bool,
     escaped: bool,
@@ -72,8 +71,6 @@ impl<R: Read> Documents<R> {
             raw: Vec::new(),
             at: 0,
             ended: false,
-            ready: Vec::new(),
-            handed: 0,
             depth: 0,
             quoted: false,
             escaped: false,
@@ -96,56 +93,31 @@ impl<R: Read> Documents<R> {
         Ok(())
     }
 
-    fn step(&mut self) -> io::Result<bool> {
-        self.ready.clear();
-        self.handed = 0;
-        self.fill()?;
-        let keep = if self.ended { 0 } else { AHEAD };
-        if self.at >= self.raw.len() {
-            if std::mem::take(&mut self.lists) > 0 || self.depth > 0 {
-                self.depth = 0;
-                self.ready.push(b'\n');
-                self.ready.extend_from_slice(UNCLOSED);
-            }
-            self.ready.extend(std::iter::repeat_n(b'\n', std::mem::take(&mut self.breaks)));
-            return Ok(!self.ready.is_empty());
-        }
-        while self.at + keep < self.raw.len() || (self.ended && self.at < self.raw.len()) {
-            let Some(byte) = self.raw.get(self.at).copied() else { break };
-            if self.depth == 0 {
-                self.outside(byte);
-            } else {
-                self.within(byte);
-            }
-        }
-        Ok(true)
-    }
-
-    fn outside(&mut self, byte: u8) {
+    fn outside(&mut self, byte: u8, ready: &mut Vec<u8>) {
         match byte {
             b'{' => {
                 if let Some(length) = wrapper(self.raw.get(self.at..).unwrap_or_default()) {
                     let skipped = self.raw.get(self.at..self.at + length).unwrap_or_default();
                     let breaks = skipped.iter().filter(|byte| **byte == b'\n').count();
-                    self.ready.extend(std::iter::repeat_n(b'\n', breaks));
+                    ready.extend(std::iter::repeat_n(b'\n', breaks));
                     self.at += length;
                     self.lists += 1;
                     return;
                 }
                 self.depth = 1;
-                self.ready.push(byte);
+                ready.push(byte);
             }
-            b'\n' => self.ready.push(byte),
+            b'\n' => ready.push(byte),
             // Anything else between objects that is no JSON is passed on, so that it is seen and counted.
             b'[' => self.lists += 1,
             b']' => self.lists = self.lists.saturating_sub(1),
             b'}' | b',' | b' ' | b'\t' | b'\r' => {}
-            _ => self.ready.push(byte),
+            _ => ready.push(byte),
         }
         self.at += 1;
     }
 
-    fn within(&mut self, byte: u8) {
+    fn within(&mut self, byte: u8, ready: &mut Vec<u8>) {
         self.at += 1;
         if self.quoted {
             if self.escaped {
@@ -155,7 +127,7 @@ impl<R: Read> Documents<R> {
             } else if byte == b'"' {
                 self.quoted = false;
             }
-            self.ready.push(byte);
+            ready.push(byte);
             return;
         }
         match byte {
@@ -164,49 +136,60 @@ impl<R: Read> Documents<R> {
             b'}' | b']' => self.depth -= 1,
             b'\n' => {
                 self.breaks += 1;
-                self.ready.push(b' ');
+                ready.push(b' ');
                 return;
             }
             b'\r' => return,
             _ => {}
         }
-        self.ready.push(byte);
+        ready.push(byte);
         if self.depth == 0 {
             // The break at the end of its last line is the one that closes it; without one, one is made up.
-            self.ready.extend(std::iter::repeat_n(b'\n', std::mem::take(&mut self.breaks)));
+            ready.extend(std::iter::repeat_n(b'\n', std::mem::take(&mut self.breaks)));
             let rest = self.raw.get(self.at..).unwrap_or_default();
             let end = rest.iter().position(|byte| !matches!(byte, b',' | b']' | b' ' | b'\r' | b'\t'));
             let breaks = end.and_then(|end| rest.get(end)) == Some(&b'\n');
             if !breaks {
-                self.ready.push(b'\n');
+                ready.push(b'\n');
             }
         }
     }
 }
 
-impl<R: Read> Read for Documents<R> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        while self.handed == self.ready.len() {
-            if !self.step()? {
-                return Ok(0);
+impl<R: Read> Pieces for Documents<R> {
+    fn next(&mut self, ready: &mut Vec<u8>) -> io::Result<bool> {
+        self.fill()?;
+        let keep = if self.ended { 0 } else { AHEAD };
+        if self.at >= self.raw.len() {
+            if std::mem::take(&mut self.lists) > 0 || self.depth > 0 {
+                self.depth = 0;
+                ready.push(b'\n');
+                ready.extend_from_slice(UNCLOSED);
+            }
+            ready.extend(std::iter::repeat_n(b'\n', std::mem::take(&mut self.breaks)));
+            return Ok(!ready.is_empty());
+        }
+        while self.at + keep < self.raw.len() || (self.ended && self.at < self.raw.len()) {
+            let Some(byte) = self.raw.get(self.at).copied() else { break };
+            if self.depth == 0 {
+                self.outside(byte, ready);
+            } else {
+                self.within(byte, ready);
             }
         }
-        let rest = self.ready.get(self.handed..).unwrap_or_default();
-        let length = rest.len().min(into.len());
-        into.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-        self.handed += length;
-        Ok(length)
+        Ok(true)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::Pieced;
 
     /// Every object with the number of its line.
     fn objects(text: &str) -> Vec<(usize, String)> {
         let mut out = String::new();
-        Documents::new(text.as_bytes()).read_to_string(&mut out).unwrap();
+        Pieced::new(Documents::new(text.as_bytes())).read_to_string(&mut out).unwrap();
         let lines = out.split('\n').enumerate().map(|(at, line)| (at + 1, line.trim().replace(' ', "")));
         lines.filter(|(_, line)| !line.is_empty()).collect()
     }

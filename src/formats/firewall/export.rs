@@ -4,6 +4,8 @@ use std::io::{self, BufRead, BufReader, Read};
 
 use serde_json::{Map, Value};
 
+use crate::evidence::Pieces;
+
 /// Whether a file that begins so is an export: it starts with an address or time field of journald.
 pub(super) fn is_export(beginning: &[u8]) -> bool {
     beginning.starts_with(b"__CURSOR=") || beginning.starts_with(b"__REALTIME_TIMESTAMP=")
@@ -28,57 +30,11 @@ const LONGEST: u64 = 16 << 20;
 /// Passes an export on with each entry on one line: its number is that of the line on which the entry begins.
 pub(super) struct Export<R> {
     input: BufReader<R>,
-    ready: Vec<u8>,
-    handed: usize,
 }
 
 impl<R: Read> Export<R> {
     pub(super) fn new(input: R) -> Self {
-        Export { input: BufReader::with_capacity(1 << 16, input), ready: Vec::new(), handed: 0 }
-    }
-
-    /// Reads the next entry; `false` at the end.
-    fn entry(&mut self) -> io::Result<bool> {
-        self.ready.clear();
-        self.handed = 0;
-        let mut fields = Map::new();
-        let mut lines = 0;
-        let mut line = Vec::new();
-        loop {
-            line.clear();
-            let read = self.input.by_ref().take(LONGEST).read_until(b'\n', &mut line)?;
-            let ended = read == 0;
-            lines += usize::from(line.last() == Some(&b'\n'));
-            let text = line.strip_suffix(b"\n").unwrap_or(&line);
-            if ended || text.is_empty() {
-                if fields.is_empty() && !ended {
-                    self.ready.push(b'\n');
-                    return Ok(true);
-                }
-                if fields.is_empty() {
-                    return Ok(lines > 0);
-                }
-                // Writing JSON to memory does not fail.
-                let _ = serde_json::to_writer(&mut self.ready, &Value::Object(fields));
-                self.ready.extend(std::iter::repeat_n(b'\n', lines.max(1)));
-                return Ok(true);
-            }
-            let (name, value) = match memchr::memchr(b'=', text) {
-                Some(at) => (text.get(..at), text.get(at + 1..).unwrap_or_default().to_vec()),
-                None => {
-                    let value = self.binary(&mut lines)?;
-                    (Some(text), value)
-                }
-            };
-            let name = name.and_then(|name| std::str::from_utf8(name).ok()).unwrap_or_default();
-            if WANTED.contains(&name) && !fields.contains_key(name) {
-                let value = match String::from_utf8(value) {
-                    Ok(text) => Value::String(text),
-                    Err(error) => Value::from(error.into_bytes()),
-                };
-                fields.insert(name.to_owned(), value);
-            }
-        }
+        Export { input: BufReader::with_capacity(1 << 16, input) }
     }
 
     /// Eight bytes of length (little end first), as many bytes of data, a line break.
@@ -101,24 +57,54 @@ impl<R: Read> Export<R> {
     }
 }
 
-impl<R: Read> Read for Export<R> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        while self.handed == self.ready.len() {
-            if !self.entry()? {
-                return Ok(0);
+impl<R: Read> Pieces for Export<R> {
+    /// The next entry.
+    fn next(&mut self, ready: &mut Vec<u8>) -> io::Result<bool> {
+        let mut fields = Map::new();
+        let mut lines = 0;
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let read = self.input.by_ref().take(LONGEST).read_until(b'\n', &mut line)?;
+            let ended = read == 0;
+            lines += usize::from(line.last() == Some(&b'\n'));
+            let text = line.strip_suffix(b"\n").unwrap_or(&line);
+            if ended || text.is_empty() {
+                if fields.is_empty() && !ended {
+                    ready.push(b'\n');
+                    return Ok(true);
+                }
+                if fields.is_empty() {
+                    return Ok(lines > 0);
+                }
+                // Writing JSON to memory does not fail.
+                let _ = serde_json::to_writer(&mut *ready, &Value::Object(fields));
+                ready.extend(std::iter::repeat_n(b'\n', lines.max(1)));
+                return Ok(true);
+            }
+            let (name, value) = match memchr::memchr(b'=', text) {
+                Some(at) => (text.get(..at), text.get(at + 1..).unwrap_or_default().to_vec()),
+                None => {
+                    let value = self.binary(&mut lines)?;
+                    (Some(text), value)
+                }
+            };
+            let name = name.and_then(|name| std::str::from_utf8(name).ok()).unwrap_or_default();
+            if WANTED.contains(&name) && !fields.contains_key(name) {
+                let value = match String::from_utf8(value) {
+                    Ok(text) => Value::String(text),
+                    Err(error) => Value::from(error.into_bytes()),
+                };
+                fields.insert(name.to_owned(), value);
             }
         }
-        let rest = self.ready.get(self.handed..).unwrap_or_default();
-        let length = rest.len().min(into.len());
-        into.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-        self.handed += length;
-        Ok(length)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::Pieced;
 
     #[test]
     fn entries_stand_on_the_line_where_they_begin() {
@@ -130,7 +116,7 @@ mod tests {
         export.extend_from_slice(&[0xff, 0x41, b'\n']);
         assert!(is_export(&export));
         let mut out = String::new();
-        Export::new(&export[..]).read_to_string(&mut out).unwrap();
+        Pieced::new(Export::new(&export[..])).read_to_string(&mut out).unwrap();
         let lines: Vec<(usize, &str)> =
             out.split('\n').enumerate().map(|(at, line)| (at + 1, line)).filter(|(_, line)| !line.is_empty()).collect();
         // By hand: the first entry takes lines 1 to 5 with the empty one, the second 6 to 11, for its data has a break in it.
@@ -143,7 +129,7 @@ mod tests {
             ]
         );
         for end in 0..export.len() {
-            Export::new(&export[..end]).read_to_string(&mut String::new()).unwrap();
+            Pieced::new(Export::new(&export[..end])).read_to_string(&mut String::new()).unwrap();
         }
     }
 }

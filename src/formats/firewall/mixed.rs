@@ -8,9 +8,8 @@ use super::DIALECTS;
 use super::bytes;
 use super::census::Census;
 use super::dialect::{Dialect, Out, Outcome};
-use super::documents::{Documents, UNCLOSED, is_document};
-use super::export::{Export, is_export};
-use super::linux::auditd::group::{self, Groups};
+use super::documents::UNCLOSED;
+use super::layout::Layout;
 use super::notation::delimited::cells;
 use super::record::{self, JOURNAL_WITHOUT_MESSAGE, Record};
 use super::shape;
@@ -46,12 +45,8 @@ impl Format for Log {
 
     fn read(&self, input: &mut Input, time: &TimeContext, sink: &mut dyn Sink) -> io::Result<()> {
         let beginning = input.peek(4096)?;
-        if is_document(&beginning) {
-            input.through(|reader| Box::new(Documents::new(reader)));
-        } else if is_export(&beginning) {
-            input.through(|reader| Box::new(Export::new(reader)));
-        } else if group::is_trail(&beginning) {
-            input.through(|reader| Box::new(Groups::new(reader)));
+        if let Some(layout) = Layout::of(&beginning) {
+            input.through(|reader| layout.lines(reader));
         }
         let mixed = Mixed::new(Some(self.0), time);
         let outcome = read_lines(input, &mixed, sink);
@@ -143,14 +138,7 @@ impl LineReader for Mixed {
             && !table.is_empty()
         {
             let row = cells(line, table.header().delimiter);
-            let record = Record {
-                line,
-                peeled: Peeled { body: line, message: line, ..Peeled::default() },
-                json: None,
-                row: Some((table, &row)),
-                cef: None,
-                leef: None,
-            };
+            let record = Record { row: Some((table, &row)), ..Record::new(line) };
             if own.claims(&record) {
                 if let Err(why) = self.read_by(own, &record, number, sink) {
                     sink.unread(number, &why, line);

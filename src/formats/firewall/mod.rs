@@ -15,6 +15,7 @@ mod export;
 mod fields;
 mod generic;
 mod host;
+mod layout;
 mod linux;
 mod mixed;
 mod notation;

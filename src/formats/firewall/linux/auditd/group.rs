@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, BufReader, Read};
 
 use super::id;
+use crate::evidence::Pieces;
 
 /// Stands between the records of an event; no record holds it.
 pub(super) const BETWEEN: u8 = 0x1e;
@@ -24,14 +25,12 @@ pub(in crate::formats::firewall) struct Groups<R> {
     next: Vec<u8>,
     /// One was read.
     pending: bool,
-    ready: Vec<u8>,
-    handed: usize,
 }
 
 impl<R: Read> Groups<R> {
     pub(in crate::formats::firewall) fn new(input: R) -> Self {
         let input = BufReader::with_capacity(1 << 16, input);
-        Groups { input, next: Vec::new(), pending: false, ready: Vec::new(), handed: 0 }
+        Groups { input, next: Vec::new(), pending: false }
     }
 
     /// Reads into `next`; long lines come in pieces.
@@ -41,58 +40,43 @@ impl<R: Read> Groups<R> {
         Ok(())
     }
 
-    fn step(&mut self) -> io::Result<bool> {
-        self.ready.clear();
-        self.handed = 0;
+    /// The next line is of the event of those that are ready.
+    fn continues(&self, ready: &[u8]) -> bool {
+        let (Some(own), Some(next)) = (id(ready), id(&self.next)) else { return false };
+        ready.last() == Some(&b'\n') && ready.get(own.range.0..own.range.1) == self.next.get(next.range.0..next.range.1)
+    }
+}
+
+impl<R: Read> Pieces for Groups<R> {
+    fn next(&mut self, ready: &mut Vec<u8>) -> io::Result<bool> {
         if !self.pending {
             self.advance()?;
         }
         if !self.pending {
             return Ok(false);
         }
-        std::mem::swap(&mut self.ready, &mut self.next);
+        std::mem::swap(ready, &mut self.next);
         self.advance()?;
         let mut owed = 0;
-        while self.pending && self.ready.len() + self.next.len() < LONGEST && self.continues() {
-            self.ready.pop();
-            if self.ready.last() == Some(&b'\r') {
-                self.ready.pop();
+        while self.pending && ready.len() + self.next.len() < LONGEST && self.continues(ready) {
+            ready.pop();
+            if ready.last() == Some(&b'\r') {
+                ready.pop();
             }
-            self.ready.push(BETWEEN);
-            self.ready.extend_from_slice(&self.next);
+            ready.push(BETWEEN);
+            ready.extend_from_slice(&self.next);
             owed += 1;
             self.advance()?;
         }
-        self.ready.extend(std::iter::repeat_n(b'\n', owed));
+        ready.extend(std::iter::repeat_n(b'\n', owed));
         Ok(true)
-    }
-
-    /// The next line is of the event of those that are ready.
-    fn continues(&self) -> bool {
-        let (Some(own), Some(next)) = (id(&self.ready), id(&self.next)) else { return false };
-        self.ready.last() == Some(&b'\n')
-            && self.ready.get(own.range.0..own.range.1) == self.next.get(next.range.0..next.range.1)
-    }
-}
-
-impl<R: Read> Read for Groups<R> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        while self.handed == self.ready.len() {
-            if !self.step()? {
-                return Ok(0);
-            }
-        }
-        let rest = self.ready.get(self.handed..).unwrap_or_default();
-        let length = rest.len().min(into.len());
-        into.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-        self.handed += length;
-        Ok(length)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::Pieced;
 
     #[test]
     fn records_of_an_event_stand_on_its_first_line() {
@@ -100,7 +84,7 @@ mod tests {
                      type=EOE msg=audit(1.000:7): \ntype=USER msg=audit(1.000:8): c=3\nother\n";
         assert!(is_trail(trail.as_bytes()));
         let mut out = String::new();
-        Groups::new(trail.as_bytes()).read_to_string(&mut out).unwrap();
+        Pieced::new(Groups::new(trail.as_bytes())).read_to_string(&mut out).unwrap();
         let lines: Vec<(usize, &str)> =
             out.split('\n').enumerate().map(|(at, line)| (at + 1, line)).filter(|(_, line)| !line.is_empty()).collect();
         assert_eq!(lines.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [1, 4, 5]);
