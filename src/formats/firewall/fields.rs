@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 use serde_json_borrow::Value;
 
 use super::action;
-use super::bytes::{address, number, port, split_once, text as lossy};
+use super::bytes::{address, find, number, port, split_once, text as lossy};
 use super::notation::json;
 use super::record::Record;
 use super::syslog::{Stamp, Zone};
@@ -443,7 +443,7 @@ fn end(ip: &mut Option<IpAddr>, port: &mut Option<u16>, value: &[u8]) -> bool {
 /// The host of a URL or of `name:port`; anything without a letter in it is none (addresses).
 fn host_of<'a>(value: &Cow<'a, [u8]>) -> Option<Cow<'a, str>> {
     let own = |bytes: &[u8]| -> Option<(usize, usize)> {
-        let begin = memchr::memmem::find(bytes, b"://").map_or(0, |at| at + 3);
+        let begin = find!(bytes, b"://").map_or(0, |at| at + 3);
         let rest = bytes.get(begin..)?;
         let rest_end = rest.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#' | b' ')).unwrap_or(rest.len());
         let authority = rest.get(..rest_end)?;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use super::cisco::{self, End, Message};
-use crate::formats::firewall::bytes::{number, split_once, text};
+use crate::formats::firewall::bytes::{find, has, number, split_once, text};
 use crate::formats::firewall::dialect::{Dialect, Out, Outcome};
 use crate::formats::firewall::fields::Field::*;
 use crate::formats::firewall::fields::{Field, Fields, Names, protocol};
@@ -140,7 +140,7 @@ fn about_a_user(message: &Message<'_>) -> bool {
         || text.starts_with(b"AAA user")
         || text.starts_with(b"User authentication")
         || text.starts_with(b"User '")
-        || memchr::memmem::find(text, b"WebVPN session").is_some()
+        || has!(text, b"WebVPN session")
 }
 
 fn user<'r>(message: Message<'r>, mut fields: Fields<'r>, record: &'r Record<'r>, out: &mut Out<'_>) -> Outcome {
@@ -272,7 +272,7 @@ fn connection<'a>(message: &Message<'a>, fields: &mut Fields<'a>) {
             }
             b"URL" => fields.put(Domain, words.next().unwrap_or_default()),
             b"category:" => {
-                let at = memchr::memmem::find(said, b"category: ").map_or(said.len(), |at| at + 10);
+                let at = find!(said, b"category: ").map_or(said.len(), |at| at + 10);
                 fields.put(Category, said.get(at..).unwrap_or_default());
             }
             _ if last.is_some() && word.starts_with(b"(") => bracket(word, last, &mut ends, fields),
@@ -385,7 +385,7 @@ fn settle<'a>(message: &Message<'a>, ends: Ends<'a>, way: Option<Way>, fields: &
     let built = message.text.starts_with(b"Built");
     let teardown = message.text.starts_with(b"Teardown");
     let icmp = fields.flow.protocol.is_some_and(|protocol| matches!(protocol.0, 1 | 58));
-    if (built || teardown) && memchr::memmem::find(message.text, b" translation ").is_some() {
+    if (built || teardown) && has!(message.text, b" translation ") {
         mapped_first = second.take();
     }
     let port = |end: Option<End<'_>>| end.and_then(|end| end.port);

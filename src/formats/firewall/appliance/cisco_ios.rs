@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use super::cisco::{self, End, Message};
-use crate::formats::firewall::bytes::{split_once, text};
+use crate::formats::firewall::bytes::{has, split_once, text};
 use crate::formats::firewall::dialect::{Dialect, Out, Outcome};
 use crate::formats::firewall::fields::Field::*;
 use crate::formats::firewall::fields::{Field, Fields, Names};
@@ -161,7 +161,7 @@ fn session<'a>(said: &'a [u8], fields: &mut Fields<'a>) {
     fields.connection.bytes_out = bytes(opener);
     fields.connection.bytes_in = bytes(peer);
     fields.decide(Some(Verdict::Allow));
-    if memchr::memmem::find(before, b"Stop").is_some() {
+    if has!(before, b"Stop") {
         fields.end = fields.time;
     }
 }
@@ -223,7 +223,7 @@ fn login<'r>(message: &Message<'r>, mut fields: Fields<'r>, record: &'r Record<'
     out.complete(&mut fields, record);
     let span = out.times(&mut fields);
     let failed = [&b"ail"[..], b"QUIET"].iter().any(|word| memchr::memmem::find(said, word).is_some())
-        || memchr::memmem::find(message.mnemonic, b"FAIL").is_some();
+        || has!(message.mnemonic, b"FAIL");
     let alert = Alert {
         category: if failed { "login-failed".into() } else { "login".into() },
         message: text(said),

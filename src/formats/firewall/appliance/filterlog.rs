@@ -1,7 +1,7 @@
 //! The packet filter of the BSDs: filterlog of pfSense and OPNsense ("Raw Filter Log Format", pfSense documentation) and
 //! the text that tcpdump prints of OpenBSD's and FreeBSD's pflog.
 
-use crate::formats::firewall::bytes::{address, number, split_once};
+use crate::formats::firewall::bytes::{address, find, has, number, split_once};
 use crate::formats::firewall::dialect::{Dialect, Out, Outcome};
 use crate::formats::firewall::fields::Field::*;
 use crate::formats::firewall::fields::Fields;
@@ -107,13 +107,12 @@ fn of_columns<'a>(text: &'a [u8], fields: &mut Fields<'a>) {
 
 /// `rule 3/(match) [uid 0, pid 1] block in on em0: 192.0.2.1.1024 > 198.51.100.1.22: S ...`: from "rule" on.
 fn pflog(line: &[u8]) -> Option<&[u8]> {
-    let at = memchr::memmem::find(line, b"rule ")?;
+    let at = find!(line, b"rule ")?;
     let text = line.get(at..)?;
     let (before, _) = split_once(text, b" on ")?;
     let words = [&b" pass "[..], b" block ", b" match ", b" nat ", b" rdr "];
     let said = words.iter().any(|word| memchr::memmem::find(before, word).is_some());
-    (said && memchr::memmem::find(text, b" > ").is_some() && memchr::memmem::find(before, b"/").is_some())
-        .then_some(text)
+    (said && has!(text, b" > ") && has!(before, b"/")).then_some(text)
 }
 
 fn of_pflog<'a>(text: &'a [u8], fields: &mut Fields<'a>) {

@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use crate::formats::firewall::bytes::has;
 use crate::formats::firewall::dialect::{Dialect, Out, Outcome};
 use crate::formats::firewall::fields::Field::*;
 use crate::formats::firewall::fields::{Field, Fields, Names, text_of};
@@ -76,7 +77,7 @@ impl Dialect for Guardicore {
                 dictionary::take(header.extension, &NAMES, &mut fields);
                 // Connections are collected for minutes before they are written.
                 fields.time = record.peeled.stamp;
-                if memchr::memmem::find(header.class, b"Incident").is_some() {
+                if has!(header.class, b"Incident") {
                     fields.threat = Some(text_of(cef::resolved(header.name)));
                 }
             }

@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use crate::formats::firewall::bytes::find;
 use crate::formats::firewall::dialect::{Dialect, Out, Outcome};
 use crate::formats::firewall::fields::Field::*;
 use crate::formats::firewall::fields::{Field, Fields, Names, text_of};
@@ -92,7 +93,7 @@ pub(crate) fn take<'r>(extension: &'r [u8], names: &Names, fields: &mut Fields<'
 
 /// `cs1Label=Rule Name cs1=Explicit Proxy Access`: the value under the name of its label.
 fn labelled<'r>(extension: &'r [u8], names: &Names, fields: &mut Fields<'r>) {
-    if memchr::memmem::find(extension, b"Label=").is_none() {
+    if find!(extension, b"Label=").is_none() {
         return;
     }
     for (name, label) in cef::pairs(extension) {

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use crate::formats::firewall::bytes::{number, split_once};
+use crate::formats::firewall::bytes::{find, has, number, split_once};
 use crate::formats::firewall::dialect::{Dialect, Out, Outcome};
 use crate::formats::firewall::fields::Field::*;
 use crate::formats::firewall::fields::{Field, Fields, Names};
@@ -60,10 +60,9 @@ impl Dialect for WindowsSecurity {
 
     fn claims(&self, record: &Record<'_>) -> bool {
         let Some(object) = record.json else {
-            return memchr::memmem::find(record.line, b"Windows Filtering Platform has ").is_some();
+            return has!(record.line, b"Windows Filtering Platform has ");
         };
-        let windows = memchr::memmem::find(record.line, b"Microsoft-Windows-S").is_some()
-            || memchr::memmem::find(record.line, b"Windows Filtering Platform").is_some();
+        let windows = has!(record.line, b"Microsoft-Windows-S") || has!(record.line, b"Windows Filtering Platform");
         windows && id(object).is_some()
     }
 
@@ -71,7 +70,7 @@ impl Dialect for WindowsSecurity {
         let mut fields = Fields::default();
         let Some(object) = record.json else {
             of_message(record.line, &mut fields);
-            let said = memchr::memmem::find(record.line, b"has blocked").is_some();
+            let said = has!(record.line, b"has blocked");
             fields.decide(Some(if said { Verdict::Deny } else { Verdict::Allow }));
             return out.connection(fields, record);
         };
@@ -186,7 +185,7 @@ fn of_message<'a>(message: &'a [u8], fields: &mut Fields<'a>) {
         (b"Process ID:", Pid),
         (b"Direction:", Direction),
     ];
-    if memchr::memmem::find(message, b"Filtering Platform").is_none() {
+    if find!(message, b"Filtering Platform").is_none() {
         return;
     }
     for (name, field) in LINES {

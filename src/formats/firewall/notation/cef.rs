@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use crate::formats::firewall::bytes::find;
+
 /// The header of a CEF record. Fields come as they lie, with `\|` and `\\` unresolved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Header<'a> {
@@ -29,7 +31,7 @@ fn contains(text: &[u8], wanted: &str) -> bool {
 /// The header of a CEF record that begins anywhere in `text`; also of one that lost its `CEF:`
 /// (`0|Vendor|Product|...` at the beginning).
 pub(crate) fn header(text: &[u8]) -> Option<Header<'_>> {
-    let after = match memchr::memmem::find(text, b"CEF:") {
+    let after = match find!(text, b"CEF:") {
         // F5 writes the mark twice.
         Some(at) => {
             let after = text.get(at + 4..)?.trim_ascii_start();

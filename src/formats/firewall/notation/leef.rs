@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use super::pairs::{SPACIOUS, Style, pairs as with_style};
-use crate::formats::firewall::bytes::split_once;
+use crate::formats::firewall::bytes::{find, split_once};
 
 /// The header of a LEEF record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub(crate) struct Header<'a> {
 
 /// The header of a LEEF record that begins anywhere in `text`.
 pub(crate) fn header(text: &[u8]) -> Option<Header<'_>> {
-    let after = match memchr::memmem::find(text, b"LEEF:") {
+    let after = match find!(text, b"LEEF:") {
         Some(at) => text.get(at + 5..)?,
         // Relays take the mark for the tag of a syslog header.
         None => text.strip_prefix(b"1.0|").or(text.strip_prefix(b"2.0|")).map(|_| text)?,

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use serde_json_borrow::Value;
 
-use crate::formats::firewall::bytes::{number, text};
+use crate::formats::firewall::bytes::{has, number, text};
 use crate::formats::firewall::dialect::{Dialect, Out, Outcome};
 use crate::formats::firewall::fields::Field::*;
 use crate::formats::firewall::fields::{Field, Fields, Names};
@@ -172,7 +172,7 @@ impl Dialect for NetFlow {
     fn claims(&self, record: &Record<'_>) -> bool {
         match record.json {
             Some(object) => elements(object).is_some(),
-            None => record.line.starts_with(b"netflow,") && memchr::memmem::find(record.line, b",src=").is_some(),
+            None => record.line.starts_with(b"netflow,") && has!(record.line, b",src="),
         }
     }
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::net::Ipv4Addr;
 use std::sync::LazyLock;
 
-use crate::formats::firewall::bytes::{address, number, port};
+use crate::formats::firewall::bytes::{address, find, has, number, port};
 use crate::formats::firewall::dialect::{Dialect, Out, Outcome};
 use crate::formats::firewall::fields::Field::*;
 use crate::formats::firewall::fields::{Field, Fields, Names};
@@ -230,11 +230,11 @@ fn end<'a>(text: &'a [u8], ip: Field, own_port: Field, fields: &mut Fields<'a>) 
     // ICMP: type and code, `203.0.113.7:8.0` or `ff02::2.133.0`.
     if separator == b'.' && colons > 1 && address(host).is_none() {
         let shorter = host.get(..memchr::memrchr(b'.', host).unwrap_or(host.len()))?;
-        if address(shorter).is_some() || memchr::memmem::find(shorter, b"..").is_some() {
+        if address(shorter).is_some() || has!(shorter, b"..") {
             host = shorter;
         }
     }
-    if address(host).is_none() && memchr::memmem::find(host, b"..").is_none() {
+    if address(host).is_none() && find!(host, b"..").is_none() {
         return None;
     }
     fields.put(ip, host);

@@ -1,7 +1,7 @@
 //! Alerts of Snort 2 and 3 in one line (`alert_fast`), and of Suricata's `fast.log`
 //! (Snort manual, "Output modules": `alert_fast`).
 
-use crate::formats::firewall::bytes::{split_once, text};
+use crate::formats::firewall::bytes::{find, split_once, text};
 use crate::formats::firewall::dialect::{Dialect, Out, Outcome};
 use crate::formats::firewall::fields::Field::*;
 use crate::formats::firewall::fields::Fields;
@@ -57,7 +57,7 @@ impl Dialect for Snort {
             .iter()
             .any(|word| memchr::memmem::find(record.line, word).is_some())
         {
-            fields.decide(Some(Verdict::Deny).filter(|_| memchr::memmem::find(record.line, b"[wDrop]").is_none()));
+            fields.decide(Some(Verdict::Deny).filter(|_| find!(record.line, b"[wDrop]").is_none()));
         }
         fields.impossible = None;
         // An alert names the packet it was raised on, which may be an answer.
@@ -91,7 +91,7 @@ fn parts(line: &[u8]) -> Option<Parts<'_>> {
         digits && inside.iter().filter(|byte| **byte == b':').count() == 2
     })?;
     let (_, rest) = split_once(head.get(id..)?, b"]")?;
-    let end = memchr::memmem::find(rest, b" [").unwrap_or(rest.len());
+    let end = find!(rest, b" [").unwrap_or(rest.len());
     Some(Parts { time: head.get(..id)?, said: rest.get(..end)?, protocol, source, peer })
 }
 

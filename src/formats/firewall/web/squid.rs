@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use crate::formats::firewall::bytes::{address, number, split_once, text};
+use crate::formats::firewall::bytes::{address, find, has, number, split_once, text};
 use crate::formats::firewall::dialect::{Dialect, Out, Outcome};
 use crate::formats::firewall::fields::Field::*;
 use crate::formats::firewall::fields::{Field, Fields, Names};
@@ -80,8 +80,7 @@ impl Dialect for Squid {
 }
 
 fn is_extended(line: &[u8]) -> bool {
-    let has = |name: &[u8]| memchr::memmem::find(line, name).is_some();
-    has(b" c-ip=") && has(b" cs-host=")
+    has!(line, b" c-ip=") && has!(line, b" cs-host=")
 }
 
 /// Words of a line in the native format, from the time on.
@@ -100,7 +99,10 @@ struct Native<'a> {
 /// `epoch.ms elapsed client RESULT/status bytes METHOD url user HIERARCHY/peer type`, behind any header.
 fn native(line: &[u8]) -> Option<Native<'_>> {
     // Result codes begin with the transport.
-    let at = [&b" TCP_"[..], b" UDP_", b" NONE", b" TAG_"].iter().find_map(|word| memchr::memmem::find(line, word))?;
+    let at = find!(line, b" TCP_")
+        .or_else(|| find!(line, b" UDP_"))
+        .or_else(|| find!(line, b" NONE"))
+        .or_else(|| find!(line, b" TAG_"))?;
     let mut before = line.get(..at)?.rsplit(|byte| *byte == b' ').filter(|word| !word.is_empty());
     let (client, elapsed, time) = (before.next()?, before.next()?, before.next()?);
     if !time.contains(&b'.') || number(elapsed.strip_prefix(b"-").unwrap_or(elapsed)).is_none() {
@@ -163,7 +165,7 @@ fn common(line: &[u8]) -> Option<Common<'_>> {
     address(client)?;
     let mut words = request.split(|byte| *byte == b' ');
     let (method, url) = (words.next()?, words.next()?);
-    let of_proxy = method == b"CONNECT" || memchr::memmem::find(url, b"://").is_some();
+    let of_proxy = method == b"CONNECT" || has!(url, b"://");
     let mut words = rest.split(|byte| *byte == b' ');
     let (status, bytes) = (words.next()?, words.next().unwrap_or_default());
     number(status)?;
