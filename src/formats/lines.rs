@@ -25,7 +25,9 @@ pub trait LineReader: Sync {
 /// How much of the first line a repeated header has in common with it.
 const MARK: usize = 24;
 
-const BLOCK: usize = 1 << 20;
+/// Bytes read at once. Small enough that threads end a batch at about the same time, and that a block stays near the
+/// processor between its reading and its hashing.
+const BLOCK: usize = 1 << 18;
 const LONGEST_LINE: usize = 16 << 20;
 /// Bytes of lines after which the forks of a sink are joined: each fork holds what is distinct in its lines again, and
 /// joining costs by what is distinct.
@@ -39,7 +41,7 @@ const JOINED_EVERY: usize = 128 << 20;
 /// # Errors
 /// When the input fails; the lines before the failure have been read.
 pub fn read_lines<R: LineReader>(input: &mut Input, reader: &R, sink: &mut dyn Sink) -> io::Result<()> {
-    let blocks_at_once = rayon::current_num_threads().max(1) * 2;
+    let blocks_at_once = rayon::current_num_threads().max(1) * 8;
     let mut forks: Vec<Mutex<Box<dyn Sink>>> = (0..blocks_at_once).map(|_| Mutex::new(sink.fork())).collect();
     let mut blocks = Blocks::new(input);
     let mut headers = Headers { reader, mark: None, layout: R::Layout::default() };
@@ -191,7 +193,7 @@ impl<'i> Blocks<'i> {
         batch
     }
 
-    /// Reads about a MiB more; a block if a line came to its end.
+    /// Reads up to a [`BLOCK`] more; a block if a line came to its end.
     fn next(&mut self) -> Option<Block> {
         let mut lines = if self.rest.len() > BLOCK {
             // A long line goes on: it grows where it is.

@@ -1,8 +1,6 @@
 //! The fold of observations into conversations: associative and commutative, so that any split of the evidence over
 //! threads and any order give the same segments.
 
-use smallvec::SmallVec;
-
 use crate::evidence::Record;
 use crate::model::{Action, Connection, ConversationStart, Flow, Protocol, Segment, Segments};
 use crate::time::{Instant, Span};
@@ -62,7 +60,7 @@ fn extend(segment: &mut Segment, span: Span, last: Instant, flow: Flow, record: 
     segment.packets_in.add(seen.packets_in);
     if let Some(src_port) = flow.src_port {
         let start = ConversationStart { at: span.lo, src_port, record, last };
-        keep_start(&mut segment.starts, &mut segment.starts_omitted, start);
+        keep_start(segment, start);
     }
     if let Some(rule) = seen.rule.as_deref() {
         segment.rules.count(rule, 1);
@@ -83,8 +81,9 @@ fn join(mut one: Segment, other: Segment) -> Segment {
     one.packets_out.add(other.packets_out.get());
     one.packets_in.add(other.packets_in.get());
     one.starts_omitted |= other.starts_omitted;
+    one.ports_met = [one.ports_met[0] | other.ports_met[0], one.ports_met[1] | other.ports_met[1]];
     for start in other.starts {
-        keep_start(&mut one.starts, &mut one.starts_omitted, start);
+        keep_start(&mut one, start);
     }
     for (rule, count) in other.rules.as_slice() {
         one.rules.count(rule, *count);
@@ -94,9 +93,19 @@ fn join(mut one: Segment, other: Segment) -> Segment {
 
 /// Keeps, per source port, the earliest start, and of those the [`Segment::STARTS_KEPT`] earliest. What was put out
 /// can only have been later than all that stay, so the outcome does not depend on the order of calls.
-fn keep_start(starts: &mut SmallVec<[ConversationStart; 1]>, omitted: &mut bool, start: ConversationStart) {
-    if *omitted && starts.len() == Segment::STARTS_KEPT && starts.last().is_some_and(|latest| *latest <= start) {
+fn keep_start(segment: &mut Segment, start: ConversationStart) {
+    let Segment { starts, starts_omitted, ports_met, .. } = segment;
+    let met = &mut ports_met[usize::from(start.src_port >> 6 & 1)];
+    let mark = 1 << (start.src_port & 63);
+    let is_new = *met & mark == 0;
+    *met |= mark;
+    let is_latest = starts.last().is_none_or(|latest| *latest <= start);
+    if is_latest && starts.len() == Segment::STARTS_KEPT && *starts_omitted {
         // The usual case in a busy log: later than all that stay, of a port that was kept earlier or is not kept.
+        return;
+    }
+    if is_latest && is_new && starts.len() < Segment::STARTS_KEPT {
+        starts.push(start);
         return;
     }
     if let Some(at) = starts.iter().rposition(|kept| kept.src_port == start.src_port) {
@@ -109,7 +118,7 @@ fn keep_start(starts: &mut SmallVec<[ConversationStart; 1]>, omitted: &mut bool,
     starts.insert(at, start);
     if starts.len() > Segment::STARTS_KEPT {
         starts.pop();
-        *omitted = true;
+        *starts_omitted = true;
     }
 }
 

@@ -67,6 +67,8 @@ pub struct Segment {
     pub starts: SmallVec<[Connection; 1]>,
     /// There were more connections than [`Segment::STARTS_KEPT`].
     pub starts_omitted: bool,
+    /// Which source ports were met, by their last seven bits: one that is not among them needs no search.
+    pub(crate) ports_met: [u64; 2],
     /// Firewall rules or log prefixes.
     pub rules: Rules,
 }
@@ -97,6 +99,7 @@ impl Segment {
             packets_in: Sum::default(),
             starts: SmallVec::new(),
             starts_omitted: false,
+            ports_met: [0; 2],
             rules: Rules::default(),
         }
     }

@@ -3,6 +3,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
 use super::fields::{Field, Fields, Names};
 use super::notation::delimited::cells;
 
@@ -16,6 +19,8 @@ pub(crate) struct Header {
     /// Between cells.
     pub(crate) delimiter: u8,
     pub(crate) columns: Vec<String>,
+    /// The place of each column; of those that are named alike, the first.
+    places: HashMap<String, usize, FixedState>,
     /// What each column means.
     fields: Vec<Option<Field>>,
     /// Cells that stand for nothing, besides those that do everywhere.
@@ -28,7 +33,11 @@ impl Table {
     /// A table of these columns. `names` says what they mean.
     pub(crate) fn new(delimiter: u8, columns: Vec<String>, names: &Names) -> Self {
         let fields = columns.iter().map(|column| names.get(column.as_bytes())).collect();
-        Table(Arc::new(Header { delimiter, columns, fields, ..Header::default() }))
+        let mut places = HashMap::with_hasher(FixedState::with_seed(0));
+        for (place, column) in columns.iter().enumerate() {
+            places.entry(column.clone()).or_insert(place);
+        }
+        Table(Arc::new(Header { delimiter, columns, places, fields, ..Header::default() }))
     }
 
     /// The table of a header line that names all of `wanted`; its names are separated by commas, tabs, bars or blanks.
@@ -64,7 +73,7 @@ impl Table {
 
     /// Where a column stands.
     pub(crate) fn place(&self, column: &str) -> Option<usize> {
-        self.0.columns.iter().position(|name| name == column)
+        self.0.places.get(column).copied()
     }
 
     /// The cell of a column, if the row has one and it stands for something.

@@ -110,11 +110,20 @@ const DEFAULT: usize = 14;
 
 static NAMES: LazyLock<Names> = LazyLock::new(|| Names::new(&[FLOW]));
 
-static LAYOUTS: LazyLock<Vec<Table>> = LazyLock::new(|| {
-    let table = |order: &[&str]| Table::new(b' ', order.iter().map(|name| (*name).to_owned()).collect(), &NAMES);
-    let mut layouts: Vec<Table> =
-        (DEFAULT..=ORDER.len()).filter_map(|length| Some(table(ORDER.get(..length)?))).collect();
-    layouts.push(table(&ORDER_OF_EXAMPLES));
+/// A known order of fields, and what a cell in each place has to be.
+struct Layout {
+    table: Table,
+    fits: Vec<fn(&[u8]) -> bool>,
+}
+
+static LAYOUTS: LazyLock<Vec<Layout>> = LazyLock::new(|| {
+    let layout = |order: &[&str]| Layout {
+        table: Table::new(b' ', order.iter().map(|name| (*name).to_owned()).collect(), &NAMES),
+        fits: order.iter().map(|name| cell_of(name)).collect(),
+    };
+    let mut layouts: Vec<Layout> =
+        (DEFAULT..=ORDER.len()).filter_map(|length| Some(layout(ORDER.get(..length)?))).collect();
+    layouts.push(layout(&ORDER_OF_EXAMPLES));
     layouts
 });
 
@@ -188,28 +197,28 @@ fn layout(cells: &Cells<'_>) -> Option<&'static Table> {
     if cells.len() < DEFAULT {
         return None;
     }
-    let mut fitting = LAYOUTS.iter().filter(|table| table.header().columns.len() == cells.len() && fits(table, cells));
+    let mut fitting = LAYOUTS.iter().filter(|layout| {
+        layout.fits.len() == cells.len() && layout.fits.iter().zip(cells).all(|(fits, cell)| fits(cell))
+    });
     let found = fitting.next()?;
-    fitting.next().is_none().then_some(found)
+    fitting.next().is_none().then_some(&found.table)
 }
 
-/// Whether every cell is what its column may hold.
-fn fits(table: &Table, cells: &Cells<'_>) -> bool {
-    table.header().columns.iter().zip(cells).all(|(column, cell)| {
-        let cell: &[u8] = cell;
-        match column.as_str() {
-            "version" => number(cell).is_some_and(|version| (2..=99).contains(&version)),
-            "start" | "end" => number(cell).is_some_and(|at| (1_000_000_000..10_000_000_000).contains(&at)),
-            "log-status" => matches!(cell, b"OK" | b"NODATA" | b"SKIPDATA"),
-            _ if cell == b"-" => true,
-            "srcaddr" | "dstaddr" | "pkt-srcaddr" | "pkt-dstaddr" => address(cell).is_some(),
-            "srcport" | "dstport" | "packets" | "bytes" | "protocol" | "tcp-flags" => number(cell).is_some(),
-            "action" => matches!(cell, b"ACCEPT" | b"REJECT"),
-            "type" => matches!(cell, b"IPv4" | b"IPv6" | b"EFA"),
-            "flow-direction" => matches!(cell, b"ingress" | b"egress"),
-            _ => !cell.is_empty(),
+/// What a cell of a column has to be.
+fn cell_of(column: &str) -> fn(&[u8]) -> bool {
+    match column {
+        "version" => |cell| number(cell).is_some_and(|version| (2..=99).contains(&version)),
+        "start" | "end" => |cell| number(cell).is_some_and(|at| (1_000_000_000..10_000_000_000).contains(&at)),
+        "log-status" => |cell| matches!(cell, b"OK" | b"NODATA" | b"SKIPDATA"),
+        "srcaddr" | "dstaddr" | "pkt-srcaddr" | "pkt-dstaddr" => |cell| cell == b"-" || address(cell).is_some(),
+        "srcport" | "dstport" | "packets" | "bytes" | "protocol" | "tcp-flags" => {
+            |cell| cell == b"-" || number(cell).is_some()
         }
-    })
+        "action" => |cell| matches!(cell, b"-" | b"ACCEPT" | b"REJECT"),
+        "type" => |cell| matches!(cell, b"-" | b"IPv4" | b"IPv6" | b"EFA"),
+        "flow-direction" => |cell| matches!(cell, b"-" | b"ingress" | b"egress"),
+        _ => |cell| !cell.is_empty(),
+    }
 }
 
 fn read<'r>(record: &'r Record<'r>, out: &mut Out<'_>) -> Outcome {

@@ -1,8 +1,11 @@
 //! ArcSight CEF by its dictionary, whoever wrote it.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use crate::formats::firewall::bytes::find;
+use smallvec::SmallVec;
+
+use crate::formats::firewall::bytes::has;
 use crate::formats::firewall::dialect::{Dialect, Out, Outcome};
 use crate::formats::firewall::fields::Field::*;
 use crate::formats::firewall::fields::{Field, Fields, Names, text_of};
@@ -87,24 +90,26 @@ pub(crate) fn read<'r>(record: &'r Record<'r>, names: &Names, fields: &mut Field
 
 /// As [`read`], without the judgement that a high severity is an alert: some vendors give every record one.
 pub(crate) fn take<'r>(extension: &'r [u8], names: &Names, fields: &mut Fields<'r>) {
-    fields.take(names, cef::pairs(extension));
-    labelled(extension, names, fields);
+    if !has!(extension, b"Label=") {
+        return fields.take(names, cef::pairs(extension));
+    }
+    let mut all: SmallVec<[(&[u8], Cow<'_, [u8]>); 32]> = SmallVec::new();
+    all.extend(cef::pairs(extension));
+    fields.take(names, all.iter().cloned());
+    labelled(&all, names, fields);
 }
 
 /// `cs1Label=Rule Name cs1=Explicit Proxy Access`: the value under the name of its label.
-fn labelled<'r>(extension: &'r [u8], names: &Names, fields: &mut Fields<'r>) {
-    if find!(extension, b"Label=").is_none() {
-        return;
-    }
-    for (name, label) in cef::pairs(extension) {
+fn labelled<'r>(pairs: &[(&[u8], Cow<'r, [u8]>)], names: &Names, fields: &mut Fields<'r>) {
+    for (name, label) in pairs {
         let Some(custom) = name.strip_suffix(b"Label") else { continue };
-        let field = match names.get(&label) {
+        let field = match names.get(label) {
             Some(field) => field,
             None if label.eq_ignore_ascii_case(b"rule name") || label.eq_ignore_ascii_case(b"rule") => Rule,
             None => continue,
         };
-        if let Some((_, value)) = cef::pairs(extension).find(|(name, _)| *name == custom) {
-            fields.set(field, value);
+        if let Some((_, value)) = pairs.iter().find(|(name, _)| *name == custom) {
+            fields.set(field, value.clone());
         }
     }
 }

@@ -90,7 +90,7 @@ fn name_at(text: &[u8], from: usize) -> Option<(usize, usize)> {
         let equals = search + memchr::memchr(b'=', text.get(search..)?)?;
         search = equals + 1;
         let before = text.get(from..equals)?;
-        let length = before.iter().rev().take_while(|byte| is_name(**byte)).count();
+        let length = before.iter().rev().take_while(|byte| IN_NAMES[usize::from(**byte)]).count();
         let begin = equals - length;
         let starts = begin == from && from == 0 || matches!(text.get(begin.wrapping_sub(1)), Some(b' ' | b'\t' | b'|'));
         if length > 0 && starts {
@@ -99,9 +99,18 @@ fn name_at(text: &[u8], from: usize) -> Option<(usize, usize)> {
     }
 }
 
-fn is_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':' | b'[' | b']')
-}
+/// Bytes that names are made of.
+static IN_NAMES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    loop {
+        table[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':' | b'[' | b']');
+        if byte == u8::MAX {
+            break table;
+        }
+        byte += 1;
+    }
+};
 
 /// With escapes resolved.
 pub(crate) fn resolved(value: &[u8]) -> Cow<'_, [u8]> {
