@@ -88,19 +88,21 @@ pub(crate) fn read<'r>(record: &'r Record<'r>, names: &Names, fields: &mut Field
     }
 }
 
+/// Name and value.
+type Pair<'a> = (&'a [u8], Cow<'a, [u8]>);
+
 /// As [`read`], without the judgement that a high severity is an alert: some vendors give every record one.
 pub(crate) fn take<'r>(extension: &'r [u8], names: &Names, fields: &mut Fields<'r>) {
     if !has!(extension, b"Label=") {
         return fields.take(names, cef::pairs(extension));
     }
-    let mut all: SmallVec<[(&[u8], Cow<'_, [u8]>); 32]> = SmallVec::new();
-    all.extend(cef::pairs(extension));
+    let all: SmallVec<[Pair<'_>; 32]> = cef::pairs(extension).collect();
     fields.take(names, all.iter().cloned());
     labelled(&all, names, fields);
 }
 
 /// `cs1Label=Rule Name cs1=Explicit Proxy Access`: the value under the name of its label.
-fn labelled<'r>(pairs: &[(&[u8], Cow<'r, [u8]>)], names: &Names, fields: &mut Fields<'r>) {
+fn labelled<'r>(pairs: &[Pair<'r>], names: &Names, fields: &mut Fields<'r>) {
     for (name, label) in pairs {
         let Some(custom) = name.strip_suffix(b"Label") else { continue };
         let field = match names.get(label) {
