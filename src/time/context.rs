@@ -89,6 +89,21 @@ impl TimeContext {
         Some(span.shifted(-self.declared_offset_ns))
     }
 
+    /// As [`Self::local_without_year`], of a time whose record names its zone, so many seconds east of UTC.
+    pub fn without_year_east_of_utc(
+        &self,
+        east: i32,
+        month: u32,
+        day: u32,
+        time: NaiveTime,
+        resolution_ns: i64,
+    ) -> Option<Span> {
+        let utc = TimeContext { zone: ZoneSource::Declared(Tz::UTC), ..self.clone() };
+        let span = utc.local_without_year(month, day, time, resolution_ns)?.shifted(-i64::from(east) * SECOND);
+        let basis = if span.basis == Basis::DeclaredZone { Basis::ExplicitOffset } else { span.basis };
+        Some(Span { basis, ..span })
+    }
+
     /// A local month, day and time without year or zone (RFC 3164). `month` and `day` count from 1.
     ///
     /// `None` if no such day exists in the year that applies (29 February).

@@ -79,9 +79,10 @@ fn year_before(header: &[u8]) -> Option<i32> {
     (word.len() == 4).then(|| i32::try_from(year).ok())?
 }
 
-fn dated(stamp: Stamp, year: Option<i32>, zone: Option<Zone>) -> Stamp {
+/// With a year and a zone, where they are known.
+pub(super) fn dated(stamp: Stamp, year: Option<i32>, zone: Option<Zone>) -> Stamp {
     let stamp = match (stamp, year) {
-        (Stamp::WithoutYear { month, day, time, resolution_ns }, Some(year)) => {
+        (Stamp::WithoutYear { month, day, time, resolution_ns, .. }, Some(year)) => {
             match chrono::NaiveDate::from_ymd_opt(year, month, day) {
                 Some(date) => Stamp::Local { at: date.and_time(time), resolution_ns },
                 None => stamp,

@@ -2,13 +2,16 @@
 
 use std::sync::LazyLock;
 
+use chrono::NaiveDate;
+
 use super::cisco::{self, End, Message};
-use crate::formats::firewall::bytes::{has, split_once, text};
+use crate::formats::firewall::bytes::{has, number, rsplit_once, split_once, text};
 use crate::formats::firewall::dialect::{Dialect, Out, Outcome};
 use crate::formats::firewall::fields::Field::*;
 use crate::formats::firewall::fields::{Field, Fields, Names};
 use crate::formats::firewall::notation::pairs::{Style, pairs};
 use crate::formats::firewall::record::Record;
+use crate::formats::firewall::syslog::{Stamp, Zone, clock, month};
 use crate::model::{Action as Verdict, Alert, Detail, Flow};
 
 /// The format.
@@ -67,6 +70,10 @@ impl Dialect for CiscoIos {
             packet(&message, &mut fields);
         } else if matches!(message.facility, b"SEC_LOGIN" | b"SSH" | b"DMI") {
             return login(&message, fields, record, out);
+        } else if message.mnemonic.starts_with(b"LOGGINGHOST") {
+            log_host(message.text, &mut fields);
+        } else if message.facility == b"SYS" && has!(message.text, b" on vty") {
+            return at_terminal(&message, fields, record, out);
         }
         if fields.is_empty() {
             return Err("a message without the address of a packet or login".into());
@@ -207,6 +214,62 @@ fn packet<'a>(message: &Message<'a>, fields: &mut Fields<'a>) {
     }
 }
 
+/// `Logging to host 192.0.2.1 port 514 started - CLI initiated`: whom it tells.
+fn log_host<'a>(said: &'a [u8], fields: &mut Fields<'a>) {
+    let after = |mark: &[u8]| words(split_once(said, mark)?.1).next();
+    fields.put(DstIp, after(b" host ").unwrap_or_default());
+    fields.put(DstPort, after(b" port ").unwrap_or_default());
+    if fields.impossible == Some(DstPort) {
+        fields.impossible = None;
+    }
+}
+
+/// `Configured from console by alice on vty0 (192.0.2.1)`, `Authentication to privilege level 15 failed by alice on vty0
+/// (192.0.2.1)`.
+fn at_terminal<'r>(
+    message: &Message<'r>,
+    mut fields: Fields<'r>,
+    record: &'r Record<'r>,
+    out: &mut Out<'_>,
+) -> Outcome {
+    let said = message.text;
+    let from = split_once(said, b" on vty").and_then(|(_, rest)| words(rest).nth(1)).and_then(End::read);
+    let Some(from) = from.filter(|end| end.ip.is_some()) else {
+        return Err("a message without the address of a packet or login".into());
+    };
+    from.put(&mut fields, true);
+    out.complete(&mut fields, record);
+    let span = out.times(&mut fields);
+    let alert = Alert {
+        category: match message.mnemonic {
+            b"CONFIG_I" => "configuration".into(),
+            mnemonic if has!(mnemonic, b"FAIL") => "login-failed".into(),
+            _ => "login".into(),
+        },
+        message: text(said),
+        user: split_once(said, b" by ").and_then(|(_, rest)| words(rest).next()).map(text),
+        action: None,
+        behaviour: None,
+    };
+    let flow = Flow { ..fields.flow };
+    out.observe(span, fields.device.take(), Some(flow), Detail::Alert(alert));
+    Ok(())
+}
+
+/// `... at 14:34:46 CET Fri Nov 20 2026`: the time that ends the messages of logins, and its zone if it names one.
+fn time_at_end(said: &[u8]) -> Option<(Stamp, i32)> {
+    let (_, rest) = rsplit_once(said, b" at ")?;
+    let (time, resolution_ns, length) = clock(rest)?;
+    let mut words = words(rest.get(length..)?);
+    let zone = words.next().and_then(Zone::read);
+    let mut words = words.skip_while(|word| month(word).is_none());
+    let (month, day, year) = (month(words.next()?)?, number(words.next()?)?, number(words.next()?)?);
+    let (day, year) = (u32::try_from(day).ok()?, i32::try_from(year).ok()?);
+    let date = NaiveDate::from_ymd_opt(year, month, day)?;
+    let stamp = Stamp::Local { at: date.and_time(time), resolution_ns };
+    Some((zone.and_then(|zone| stamp.in_zone(zone)).unwrap_or(stamp), year))
+}
+
 /// `Login Success [user: x] [Source: 192.0.2.1] [localport: 22] at ...`, `SSH2 Session request from 192.0.2.1 (tty = 0)`.
 fn login<'r>(message: &Message<'r>, mut fields: Fields<'r>, record: &'r Record<'r>, out: &mut Out<'_>) -> Outcome {
     let said = message.text;
@@ -220,6 +283,13 @@ fn login<'r>(message: &Message<'r>, mut fields: Fields<'r>, record: &'r Record<'
     };
     from.put(&mut fields, true);
     fields.put(DstPort, value(b"[localport: ").unwrap_or_default());
+    // The header's time is often finer and without the year.
+    if let Some((stamp, year)) = time_at_end(said) {
+        fields.time = Some(match fields.time {
+            Some(header) => cisco::dated(header, Some(year), fields.zone),
+            None => stamp,
+        });
+    }
     out.complete(&mut fields, record);
     let span = out.times(&mut fields);
     let failed = [&b"ail"[..], b"QUIET"].iter().any(|word| memchr::memmem::find(said, word).is_some())

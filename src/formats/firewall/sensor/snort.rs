@@ -112,7 +112,9 @@ fn stamp(head: &[u8]) -> Option<Stamp> {
         Some(Stamp::Local { at: date.and_time(time), resolution_ns })
     };
     match (numbers, count) {
-        ([month @ 1..=12, day @ 1..=31, _], 2) => Some(Stamp::WithoutYear { month, day, time, resolution_ns }),
+        ([month @ 1..=12, day @ 1..=31, _], 2) => {
+            Some(Stamp::WithoutYear { month, day, time, resolution_ns, zone: None })
+        }
         // Snort 2 and 3 write yy/mm/dd (`-y`), Suricata mm/dd/yyyy.
         ([month, day, year], 3) if year >= 1000 => dated(year, month, day),
         ([year, month, day], 3) => dated(year, month, day),

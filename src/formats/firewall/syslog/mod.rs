@@ -9,7 +9,7 @@ mod value;
 
 pub(crate) use journald::entry;
 pub use stamp::Stamp;
-pub(crate) use stamp::{clock, month_day, slashed, weekday};
+pub(crate) use stamp::{clock, month, month_day, slashed, weekday};
 pub use value::Zone;
 
 use super::bytes::{after_spaces, number, word};

@@ -3,6 +3,7 @@
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 
 use super::super::bytes::{address, leading_number, number};
+use super::value::Zone;
 use crate::time::{Basis, Instant, SECOND, Span, TimeContext};
 
 /// A time as a log line has it, before zone and year are known. `resolution_ns` is the unit of its last digit.
@@ -12,8 +13,8 @@ pub enum Stamp {
     Epoch { at: Instant, resolution_ns: i64 },
     /// A local date and time without zone.
     Local { at: NaiveDateTime, resolution_ns: i64 },
-    /// A local month, day and time: RFC 3164 section 4.1.2.
-    WithoutYear { month: u32, day: u32, time: NaiveTime, resolution_ns: i64 },
+    /// A month, day and time: RFC 3164 section 4.1.2. Local, unless the record names a zone.
+    WithoutYear { month: u32, day: u32, time: NaiveTime, resolution_ns: i64, zone: Option<Zone> },
     /// Time since the boot of the machine, as the kernel's ring buffer has it.
     SinceBoot { ns: i64, resolution_ns: i64 },
 }
@@ -24,8 +25,11 @@ impl Stamp {
         match *self {
             Stamp::Epoch { at, resolution_ns } => Some(context.epoch(at, resolution_ns)),
             Stamp::Local { at, resolution_ns } => context.local(at, resolution_ns),
-            Stamp::WithoutYear { month, day, time, resolution_ns } => {
+            Stamp::WithoutYear { month, day, time, resolution_ns, zone: None } => {
                 context.local_without_year(month, day, time, resolution_ns)
+            }
+            Stamp::WithoutYear { month, day, time, resolution_ns, zone: Some(Zone(east)) } => {
+                context.without_year_east_of_utc(east, month, day, time, resolution_ns)
             }
             Stamp::SinceBoot { ns, resolution_ns } => Some(
                 Span::with_resolution(Instant(ns), resolution_ns, Basis::BootRelative)
@@ -126,7 +130,7 @@ pub(crate) fn month_day(text: &[u8]) -> Option<(Stamp, usize)> {
             Stamp::Local { at: date.and_time(time), resolution_ns }
         }
         // Whether the day exists is seen once the year is known.
-        None if (1..=31).contains(&day) => Stamp::WithoutYear { month, day, time, resolution_ns },
+        None if (1..=31).contains(&day) => Stamp::WithoutYear { month, day, time, resolution_ns, zone: None },
         None => return None,
     };
     Some((stamp, at))

@@ -84,13 +84,16 @@ impl Stamp {
         Zone::read(rest).and_then(|zone| stamp.in_zone(zone)).or(Some(stamp))
     }
 
-    /// A local time as one of that zone; others as they are.
+    /// A time without a zone as one of that zone; others as they are.
     pub fn in_zone(self, zone: Zone) -> Option<Stamp> {
         match self {
             Stamp::Local { at, resolution_ns } => {
                 let seconds = i64::from(zone.0).checked_mul(SECOND)?;
                 let utc = at.and_utc().timestamp_nanos_opt()?.checked_sub(seconds)?;
                 Some(Stamp::Epoch { at: Instant(utc), resolution_ns })
+            }
+            Stamp::WithoutYear { month, day, time, resolution_ns, zone: None } => {
+                Some(Stamp::WithoutYear { month, day, time, resolution_ns, zone: Some(zone) })
             }
             other => Some(other),
         }
@@ -198,6 +201,23 @@ mod tests {
         for text in ["", "x", "12345", "2026-13-20 00:00:00", "1795185286x"] {
             assert_eq!(Stamp::read(text.as_bytes()), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_zone_counts_without_a_year() {
+        use crate::time::{Basis, Instant, YearSource};
+        let stamp = Stamp::read(b"Nov 20 16:34:46 CEST").unwrap();
+        let span = stamp.span(&TimeContext::default()).unwrap();
+        assert_eq!((span.lo.to_string().as_str(), span.basis), ("1972-11-20T14:34:46.000000000Z", Basis::UnknownYear));
+        let declared = TimeContext { year: YearSource::Declared(2026), ..TimeContext::default() };
+        let span = stamp.span(&declared).unwrap();
+        assert_eq!(
+            (span.lo.to_string().as_str(), span.basis),
+            ("2026-11-20T14:34:46.000000000Z", Basis::ExplicitOffset)
+        );
+        let near = YearSource::NearestTo(Instant(1_795_185_286_000_000_000));
+        let span = stamp.span(&TimeContext { year: near, ..TimeContext::default() }).unwrap();
+        assert_eq!((span.lo.to_string().as_str(), span.basis), ("2026-11-20T14:34:46.000000000Z", Basis::AssumedYear));
     }
 
     #[test]
