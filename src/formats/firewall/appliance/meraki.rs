@@ -92,9 +92,14 @@ impl Dialect for Meraki {
         }
         let word = head.split(|byte| *byte == b' ').next().unwrap_or_default();
         fields.decide(action(word));
-        // "allow all", "deny (dst 10.0.0.0/8)"; in older releases a number, whose meaning is not documented.
+        // "allow all", "deny (dst 10.0.0.0/8)"; of rules for inbound traffic "1=deny and 0=allow" (Meraki documentation,
+        // "Syslog Server Overview and Configuration", section "Flows").
         let (verdict, _) = split_once(pattern, b" ").unwrap_or((pattern, b""));
-        fields.decide(action(verdict));
+        fields.decide(match verdict {
+            b"0" => Some(Verdict::Allow),
+            b"1" => Some(Verdict::Deny),
+            word => action(word),
+        });
         if !pattern.is_empty() {
             fields.connection.rule = Some(text(pattern));
         }
