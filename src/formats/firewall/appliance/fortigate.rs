@@ -29,6 +29,8 @@ const FORTIOS: &[(&str, Field)] = &[
     ("remport", SrcPort),
     ("locip", DstIp),
     ("locport", DstPort),
+    // Who asked FortiAuthenticator to be let in.
+    ("userip", SrcIp),
     ("proto", Protocol),
     ("action", Action),
     ("utmaction", Action),
@@ -182,6 +184,10 @@ impl<'r> Reading<'r> {
         match name {
             b"date" => self.date = self.date.take().or(Some(value)),
             b"time" => self.time = self.time.take().or(Some(value)),
+            // Since 1970 by FortiAuthenticator, and as good as `eventtime`.
+            b"timestamp" if self.fields.time.is_none() && value.iter().all(u8::is_ascii_digit) => {
+                self.fields.time = Stamp::read(&value);
+            }
             b"timestamp" | b"itime" => self.clock = self.clock.or_else(|| Stamp::read(&value)),
             b"qname" => {
                 // FortiOS puts the name into brackets where it is not plain.
@@ -218,8 +224,8 @@ impl<'r> Reading<'r> {
         }
         fields.time = fields.time.or(self.clock);
         let word = fields.action_word.clone();
-        // `https(192.0.2.1)`: where an administrator came from.
-        if let (None, Some(admin), Some(b"login" | b"logout")) = (fields.flow.src, &self.admin, word.as_deref())
+        // `https(192.0.2.1)`: where an administrator came from, to log in or to change something.
+        if let (None, None, Some(admin)) = (fields.flow.src, fields.flow.dst, &self.admin)
             && let Some((_, rest)) = bytes::split_once(admin, b"(")
         {
             fields.flow.src = rest.strip_suffix(b")").and_then(bytes::address);
@@ -241,8 +247,8 @@ impl<'r> Reading<'r> {
 
 /// Words that say how an allowed session ended or began.
 fn allowed(word: Option<&Cow<'_, [u8]>>) -> Option<Verdict> {
-    let allowed: [&[u8]; 8] =
-        [b"close", b"timeout", b"server-rst", b"client-rst", b"ip-conn", b"start", b"dns", b"passthrough"];
+    let allowed: [&[u8]; 9] =
+        [b"close", b"timeout", b"server-rst", b"client-rst", b"ip-conn", b"start", b"dns", b"passthrough", b"exempt"];
     let word: &[u8] = word?;
     allowed.contains(&word).then_some(Verdict::Allow)
 }
