@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use crate::formats::firewall::bytes::{address, split_once, text};
+use crate::formats::firewall::bytes::{address, has, split_once, text};
 use crate::formats::firewall::dialect::{Dialect, Out, Outcome};
 use crate::formats::firewall::fields::Field::*;
 use crate::formats::firewall::fields::{Field, Fields, Names};
@@ -12,8 +12,9 @@ use crate::formats::firewall::generic::{cef as generic_cef, leef as generic_leef
 use crate::formats::firewall::notation::delimited::cells;
 use crate::formats::firewall::notation::json;
 use crate::formats::firewall::record::Record;
-use crate::formats::firewall::syslog::Zone;
+use crate::formats::firewall::syslog::{Stamp, Zone};
 use crate::model::{Alert, Detail};
+use crate::time::SECOND;
 
 /// The format.
 pub(crate) struct Panos;
@@ -274,7 +275,11 @@ fn about_a_user<'r>(
             let from = from.split(|byte| matches!(byte, b' ' | b',' | b'\'')).next().unwrap_or_default();
             (from.strip_suffix(b".").unwrap_or(from), quoted(b"user '").unwrap_or_default(), said)
         }
-        _ => return Err("a record on the device itself (SYSTEM, CONFIG, HIPMATCH, IPTAG, CORRELATION)".into()),
+        // The host that an administrator came from, the name, the command.
+        b"CONFIG" => (cell(7), cell(10), cell(9)),
+        b"HIPMATCH" | b"HIP-MATCH" => (cell(11), cell(7), cell(12)),
+        b"SYSTEM" if has!(said, b", initiated by: ") => return to_directory(said, fields, record, out),
+        _ => return Err("a record on the device itself (SYSTEM, IPTAG, CORRELATION)".into()),
     };
     if address(from).is_none() {
         return Err("a record on a user, without an address".into());
@@ -283,6 +288,14 @@ fn about_a_user<'r>(
     fields.put(User, user);
     let what = if what.is_empty() { cell(4) } else { what };
     report(kind, Cow::Borrowed(what), fields, record, out)
+}
+
+/// `ldap cfg NAME connected to server 192.0.2.9:636, initiated by: 192.0.2.1`.
+fn to_directory<'r>(said: &'r [u8], mut fields: Fields<'r>, record: &'r Record<'r>, out: &mut Out<'_>) -> Outcome {
+    let after = |mark: &[u8]| split_once(said, mark)?.1.split(|byte| matches!(byte, b' ' | b',' | b'"')).next();
+    fields.put(Dst, after(b" server ").unwrap_or_default());
+    fields.put(SrcIp, after(b"initiated by: ").unwrap_or_default());
+    out.connection(fields, record)
 }
 
 fn report<'r>(
@@ -295,6 +308,8 @@ fn report<'r>(
     let failed = [&b"fail"[..], b"Fail", b"denied"].iter().any(|word| memchr::memmem::find(&what, word).is_some());
     let category = match kind {
         b"GLOBALPROTECT" => "vpn",
+        b"CONFIG" => "configuration",
+        b"HIPMATCH" | b"HIP-MATCH" => "host-check",
         _ if failed => "login-failed",
         _ => "login",
     };
@@ -340,6 +355,12 @@ fn of_object<'r>(object: &'r serde_json_borrow::Value<'r>, record: &'r Record<'r
     out.connection(fields, record)
 }
 
+/// Whether no zone can set them apart.
+fn are_near(one: Stamp, other: Stamp, out: &Out<'_>) -> bool {
+    let at = |stamp: Stamp| stamp.span(out.context());
+    at(one).zip(at(other)).is_none_or(|(one, other)| one.lo.since(other.lo).abs() <= 26 * 3600 * SECOND)
+}
+
 fn of_cef<'r>(
     header: &crate::formats::firewall::notation::cef::Header<'r>,
     record: &'r Record<'r>,
@@ -351,7 +372,14 @@ fn of_cef<'r>(
             fields.set(field, value);
         }
     }
+    let exact = fields.time.take();
     generic_cef::read(record, &CEF_NAMES, &mut fields);
+    // The exact time is the same as `start` but for its fraction, and its zone. Where it is days away, `start` and `rt`
+    // outvote it.
+    fields.time = match (exact, fields.time) {
+        (Some(exact), Some(coarse)) if !are_near(exact, coarse, out) => Some(coarse),
+        (exact, coarse) => exact.or(coarse),
+    };
     if header.class != b"THREAT" || is_plain(header.name) {
         fields.threat = None;
     }
