@@ -11,7 +11,7 @@ impl Protocol {
     pub const UDP: Protocol = Protocol(17);
     pub const ICMPV6: Protocol = Protocol(58);
 
-    const NAMES: [(u8, &'static str); 15] = [
+    const NAMES: [(u8, &'static str); 17] = [
         (1, "icmp"),
         (2, "igmp"),
         (4, "ipip"),
@@ -23,8 +23,10 @@ impl Protocol {
         (50, "esp"),
         (51, "ah"),
         (58, "icmpv6"),
+        (88, "eigrp"),
         (89, "ospf"),
         (103, "pim"),
+        (112, "vrrp"),
         (132, "sctp"),
         (136, "udplite"),
     ];
@@ -37,6 +39,8 @@ impl Protocol {
         let lower = text.to_ascii_lowercase();
         let name = match lower.as_str() {
             "ipv6-icmp" | "icmp6" => "icmpv6",
+            // The BSDs call it after their own protocol of that number.
+            "carp" => "vrrp",
             other => other,
         };
         Self::NAMES.iter().find(|(_, known)| *known == name).map(|(number, _)| Protocol(*number))
