@@ -14,6 +14,8 @@ pub(crate) struct Stormshield;
 
 const TAGS: &[(&str, Field)] = &[
     ("src", SrcIp),
+    // Of an administrator, in the log of the server that configures the device.
+    ("address", SrcIp),
     ("srcport", SrcPort),
     ("dst", DstIp),
     ("dstport", DstPort),

@@ -3,13 +3,14 @@
 
 use std::sync::LazyLock;
 
-use crate::formats::firewall::bytes::{address, find, number, split_once};
+use crate::formats::firewall::bytes::{address, find, number, split_once, text};
 use crate::formats::firewall::dialect::{Dialect, Out, Outcome};
 use crate::formats::firewall::fields::Field::*;
 use crate::formats::firewall::fields::{Field, Fields, Names, protocol};
 use crate::formats::firewall::generic::leef;
 use crate::formats::firewall::notation::pairs::{SPACED, pairs};
 use crate::formats::firewall::record::Record;
+use crate::model::{Alert, Detail};
 
 /// The format.
 pub(crate) struct WatchGuard;
@@ -85,10 +86,36 @@ impl Dialect for WatchGuard {
             }
         }
         if fields.is_empty() {
-            return Err("an event without an address".into());
+            return from_message(fields, record, out);
         }
         out.connection(fields, record)
     }
+}
+
+/// `msg=Authentication of SSLVPN user [alice@Firebox-DB] from 192.0.2.1 was rejected, ...`, `SSL VPN user alice from
+/// 192.0.2.1 logged in`: who came from where.
+fn from_message<'r>(mut fields: Fields<'r>, record: &'r Record<'r>, out: &mut Out<'_>) -> Outcome {
+    const NONE: &str = "an event without an address";
+    let Some(header) = &record.leef else { return Err(NONE.into()) };
+    let Some((_, said)) = header.pairs().find(|(name, _)| *name == b"msg") else { return Err(NONE.into()) };
+    let Some((before, rest)) = split_once(&said, b" from ") else { return Err(NONE.into()) };
+    let from = rest.split(|byte| matches!(byte, b' ' | b',')).next().and_then(address);
+    let Some((_, user)) = split_once(before, b"ser ").filter(|_| from.is_some()) else { return Err(NONE.into()) };
+    fields.flow.src = from;
+    let user = user.split(|byte| *byte == b' ').next().unwrap_or_default();
+    let user = user.strip_prefix(b"[").and_then(|user| user.strip_suffix(b"]")).unwrap_or(user);
+    out.complete(&mut fields, record);
+    let span = out.times(&mut fields);
+    let failed = [&b"rejected"[..], b"ailed", b"denied"].iter().any(|word| memchr::memmem::find(rest, word).is_some());
+    let alert = Alert {
+        category: if failed { "login-failed".into() } else { "login".into() },
+        message: text(&said),
+        user: Some(text(user)),
+        action: None,
+        behaviour: None,
+    };
+    out.observe(span, fields.device.take(), Some(fields.flow), Detail::Alert(alert));
+    Ok(())
 }
 
 /// What follows `msg_id="3000-0148" `.

@@ -74,6 +74,8 @@ impl Dialect for Netskope {
         let Some(object) = record.json else { return Err("no object".into()) };
         let mut fields = Fields::default();
         super::take(object, &NAMES, &mut fields);
+        // Where the host has no name its address stands there.
+        fields.set(DstIp, record.text("dsthost").unwrap_or_default());
         // Records have all names, without values where they do not apply: only of connections the times do.
         let none = |count: Option<u64>| count.filter(|count| *count > 0);
         fields.connection.bytes_out = none(fields.connection.bytes_out);
