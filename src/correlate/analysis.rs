@@ -112,6 +112,9 @@ pub struct UtcPin {
     /// Servers that allow it.
     pub agreeing: usize,
     pub answers: usize,
+    /// Mining pools whose jobs tell a time, and those that allow the offset. They bound a clock where no server pins it.
+    pub pools: usize,
+    pub pools_agreeing: usize,
 }
 
 impl UtcPin {

@@ -235,16 +235,7 @@ fn pin_to_utc(clocks: &mut Clocks, intake: &Intake, reference: usize) {
     }
     for (row, anchors) in by_clock {
         let (Some(clock), Some(pin)) = (clocks.rows.get_mut(row), anchors::pin(&anchors)) else { continue };
-        let seconds = |ns: i64| ns as f64 / SECOND as f64;
-        clock.notes.push(format!(
-            "{:+.1} s ({:.1} … {:.1}) against UTC by {} server times (HTTP Date, NTP) of {} servers, of which {} agree",
-            seconds(pin.offset_ns),
-            seconds(pin.support_ns.0),
-            seconds(pin.support_ns.1),
-            pin.answers,
-            pin.servers,
-            pin.agreeing
-        ));
+        clock.notes.push(anchors::told(&pin));
         clock.utc = Some(pin);
     }
     let Some(of_reference) = clocks.rows.get(reference).and_then(|clock| clock.utc).filter(UtcPin::holds) else {

@@ -125,15 +125,25 @@ pub struct ProbeFact {
 }
 
 /// A server told its own time: seen at `seen` on the clock of the source, `told` on the server's: in whole seconds (the
-/// `Date` of HTTP) or finer (NTP).
+/// `Date` of HTTP) or finer (NTP), or as the time of a job that a pool has given out.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TimeAnchor {
+    pub teller: Teller,
     pub seen: Instant,
     pub told: Instant,
     /// What the server's time was cut to, in nanoseconds.
     pub resolution_ns: i64,
     pub server: Option<IpAddr>,
     pub record: Record,
+}
+
+/// Who tells a time, and so how old it may be when it is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Teller {
+    /// A server that is asked for anything, or for the time itself: as it is when the answer is sent.
+    Server,
+    /// A mining pool: as it was when the block to be found was put together.
+    Pool,
 }
 
 /// The first sequence number of a connection's opener (RFC 9293): with the peer it tells one connection from all others,

@@ -235,7 +235,7 @@ impl Fold {
         if let (Some(told), Some(seen)) = (http.date, http.date_seen) {
             let record = self.at(number);
             let server = flow.dst;
-            self.anchor(TimeAnchor { seen, told, resolution_ns: SECOND, server, record });
+            self.anchor(TimeAnchor { teller: Teller::Server, seen, told, resolution_ns: SECOND, server, record });
         }
         let flow = Flow { src_port: None, ..flow };
         let key = (flow, http.method.clone(), http.host.clone(), http.target.clone());
@@ -250,6 +250,11 @@ impl Fold {
     }
 
     fn anchor(&mut self, anchor: TimeAnchor) {
+        // A pool that answers over HTTP tells two times in one packet: the answer's own is the one to keep.
+        let known = self.anchors.get(&anchor.record.number);
+        if anchor.teller == Teller::Pool && known.is_some_and(|known| known.teller == Teller::Server) {
+            return;
+        }
         if self.anchors.len() < DISTINCT_KEPT {
             self.anchors.insert(anchor.record.number, anchor);
         } else {

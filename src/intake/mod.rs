@@ -27,7 +27,8 @@ pub use case::{
 };
 pub use facts::{
     AlertFact, CrossingFact, DnsFact, ExecutionFact, Facts, FileFact, GpuPoint, GpuProcessFact, GpuSeries, HttpFact,
-    MiningFact, NameFact, NameSource, ProbeFact, QueryFact, SequenceFact, SshFact, TimeAnchor, TunnelFact, VerdictFact,
+    MiningFact, NameFact, NameSource, ProbeFact, QueryFact, SequenceFact, SshFact, Teller, TimeAnchor, TunnelFact,
+    VerdictFact,
 };
 pub use segments::BASE_GAP_NS;
 pub use source::{EvidenceAnomaly, Source, Unread};

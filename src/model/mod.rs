@@ -15,8 +15,8 @@ pub use behaviour::{Behaviour, Confidence};
 pub use conversation::{Connection as ConversationStart, Conversation, ConversationKey, Rules, Segment, Segments, Sum};
 pub use flow::{Flow, Protocol, is_private};
 pub use observation::{
-    Action, Alert, Certificate, Connection, Detail, Direction, Dns, Execution, GpuProcess, GpuSample, Http, Mining,
-    Ntp, Observation, Ssh, SshMessage, Tls, Work,
+    Action, Alert, Certificate, Connection, Detail, Direction, Dns, Execution, GpuProcess, GpuSample, Http, JobTime,
+    Mining, Ntp, Observation, Ssh, SshMessage, Tls, Work,
 };
 pub use probe::{Oddity, Probe};
 pub use secret::{Secret, mask};

@@ -317,11 +317,24 @@ pub struct Mining {
     pub last: Option<Instant>,
     /// Records that carry the proof: first login or subscribe, first job, first share.
     pub proof: Vec<u64>,
+    /// The times of the pool's jobs, the first [`Mining::TOLD_KEPT`] of them.
+    pub told: Vec<JobTime>,
+}
+
+/// A pool's job states the time of the block to be found: that of its template, when it was sent or some while before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JobTime {
+    pub told: Instant,
+    /// When the capture saw the job.
+    pub seen: Instant,
+    pub record: u64,
 }
 
 impl Mining {
     /// Bound on the distinct reasons for which shares were rejected.
     pub const REASONS_KEPT: usize = 8;
+    /// Bound on the times of jobs kept.
+    pub const TOLD_KEPT: usize = 64;
 }
 
 /// Hashes that shares stand for: finding one share of difficulty D takes D tries on average, so that the number of

@@ -145,6 +145,7 @@ pub fn clock_line(clock: &Clock) -> ClockLine {
         utc_offset_s: clock.utc.map(|pin| seconds(pin.offset_ns)),
         utc_support_s: clock.utc.map(|pin| [seconds(pin.support_ns.0), seconds(pin.support_ns.1)]),
         utc_servers: clock.utc.map(|pin| pin.agreeing),
+        utc_pools: clock.utc.map(|pin| pin.pools_agreeing).filter(|pools| *pools > 0),
         method: clock.method.clone(),
         notes: clock.notes.clone(),
     }

@@ -90,6 +90,9 @@ pub struct ClockLine {
     pub utc_support_s: Option<[f64; 2]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub utc_servers: Option<usize>,
+    /// Mining pools that allow it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub utc_pools: Option<usize>,
     pub method: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,

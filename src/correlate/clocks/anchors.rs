@@ -1,40 +1,89 @@
 //! Clocks against UTC itself: servers tell their own time in what a capture holds (the `Date` of HTTP, RFC 9110 section
-//! 6.6.1; the transmit timestamp of NTP, RFC 5905 section 7.3).
+//! 6.6.1; the transmit timestamp of NTP, RFC 5905 section 7.3), and pools the time of the block to be found.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::correlate::analysis::UtcPin;
 use crate::correlate::vote::{self, Pair};
-use crate::intake::TimeAnchor;
+use crate::intake::{Teller, TimeAnchor};
 use crate::time::SECOND;
 
 /// A server's time is seen within this of when it was told, in nanoseconds. Answers that lay in a cache are older: they
 /// disagree with all others, and with each other.
 const UNDERWAY_NS: i64 = 2 * SECOND;
+/// A job's time is that of its template, which is sent again until there is a newer one, in nanoseconds: pools make one
+/// with every block of their chain (two minutes apart on average in Monero's, ten in Bitcoin's) and mostly in between.
+const TEMPLATE_NS: i64 = 600 * SECOND;
+/// Pools may set the time of a job ahead so that jobs differ: by seconds, in nanoseconds.
+const ROLLED_NS: i64 = 10 * SECOND;
 /// Of one server, more answers than this add nothing.
 const MOST_OF_A_SERVER: usize = 4096;
 
 /// What servers say about one clock: clock minus UTC. Each server has one vote, whatever it answers and how often: most
-/// servers are within a second of UTC, some are far off (Buchholz and Tjaden, DFRWS 2007). `None` without answers.
+/// servers are within a second of UTC, some are far off (Buchholz and Tjaden, DFRWS 2007). Pools have no vote, for what
+/// they tell is old by an unknown while: without any server, they bound the clock, and never tie it to another. `None`
+/// without answers.
 pub(super) fn pin(anchors: &[&TimeAnchor]) -> Option<UtcPin> {
+    let of = |teller: Teller| by_teller(anchors.iter().copied().filter(|anchor| anchor.teller == teller));
+    let (servers, pools) = (of(Teller::Server), of(Teller::Pool));
+    let (by_servers, by_pools) = (vote::vote(&servers.votes), vote::vote(&pools.votes));
+    let (support_ns, agreeing, offset_ns) = match (by_servers, &by_pools) {
+        (Some(vote), _) => (vote.best.core_ns, vote.inliers, vote.best.middle_ns),
+        (None, Some(vote)) => (vote.best.core_ns, 0, vote.best.middle_ns),
+        (None, None) => return None,
+    };
+    let allows = |pool: &&Pair| pool.lo_ns <= support_ns.1 && support_ns.0 <= pool.hi_ns;
+    Some(UtcPin {
+        offset_ns,
+        support_ns,
+        servers: servers.tellers,
+        agreeing,
+        answers: servers.answers,
+        pools: pools.tellers,
+        pools_agreeing: pools.votes.iter().filter(allows).count(),
+    })
+}
+
+/// The same for a person.
+pub(super) fn told(pin: &UtcPin) -> String {
+    let seconds = |ns: i64| ns as f64 / SECOND as f64;
+    let range = format!("{:.1} … {:.1}", seconds(pin.support_ns.0), seconds(pin.support_ns.1));
+    if pin.servers == 0 {
+        return format!("within {range} s of UTC by the times in jobs of {} mining pools", pin.pools);
+    }
+    let (offset, UtcPin { answers, servers, agreeing, .. }) = (seconds(pin.offset_ns), *pin);
+    let by = format!("by {answers} server times (HTTP Date, NTP) of {servers} servers, of which {agreeing} agree");
+    match pin.pools {
+        0 => format!("{offset:+.1} s ({range}) against UTC {by}"),
+        pools => {
+            let agree = pin.pools_agreeing;
+            format!("{offset:+.1} s ({range}) against UTC {by}; so do the jobs of {agree} of {pools} mining pools")
+        }
+    }
+}
+
+/// What one kind of teller says.
+struct Told {
+    tellers: usize,
+    answers: usize,
+    votes: Vec<Pair>,
+}
+
+fn by_teller<'a>(anchors: impl Iterator<Item = &'a TimeAnchor>) -> Told {
     let mut by_server: BTreeMap<Option<IpAddr>, Vec<&TimeAnchor>> = BTreeMap::new();
     for anchor in anchors {
         by_server.entry(anchor.server).or_default().push(anchor);
     }
-    let servers: Vec<Pair> = by_server.values().zip(0..).filter_map(|(answers, key)| of_server(answers, key)).collect();
-    let vote = vote::vote(&servers)?;
-    Some(UtcPin {
-        offset_ns: vote.best.middle_ns,
-        support_ns: vote.best.core_ns,
-        servers: by_server.len(),
-        agreeing: vote.inliers,
-        answers: anchors.len(),
-    })
+    Told {
+        tellers: by_server.len(),
+        answers: by_server.values().map(Vec::len).sum(),
+        votes: by_server.values().zip(0..).filter_map(|(answers, key)| of_server(answers, key)).collect(),
+    }
 }
 
 /// The offsets that most answers of a server allow. It told some moment of `[told, told + resolution)`, which was seen
-/// between nothing and [`UNDERWAY_NS`] later.
+/// between nothing and [`UNDERWAY_NS`] later; of a pool, up to [`TEMPLATE_NS`] later.
 fn of_server(answers: &[&TimeAnchor], key: u64) -> Option<Pair> {
     let step = answers.len().div_ceil(MOST_OF_A_SERVER).max(1);
     let pairs: Vec<Pair> = answers
@@ -43,8 +92,12 @@ fn of_server(answers: &[&TimeAnchor], key: u64) -> Option<Pair> {
         .zip(0..)
         .map(|(anchor, key)| {
             let ahead = anchor.seen.since(anchor.told);
-            let lo_ns = ahead.saturating_sub(anchor.resolution_ns.max(1) - 1).saturating_sub(UNDERWAY_NS);
-            Pair { lo_ns, hi_ns: ahead, at_ns: anchor.seen.0, weight: 1.0, key }
+            let (oldest, rolled) = match anchor.teller {
+                Teller::Server => (UNDERWAY_NS, 0),
+                Teller::Pool => (TEMPLATE_NS, ROLLED_NS),
+            };
+            let lo_ns = ahead.saturating_sub(anchor.resolution_ns.max(1) - 1).saturating_sub(oldest);
+            Pair { lo_ns, hi_ns: ahead.saturating_add(rolled), at_ns: anchor.seen.0, weight: 1.0, key }
         })
         .collect();
     let vote = vote::vote(&pairs)?;
@@ -61,6 +114,7 @@ mod tests {
     /// Seen at `seen_ms` on the clock, told as `told_ms`, to the resolution.
     fn anchor(server: u8, seen_ms: i64, told_ms: i64, resolution_ns: i64) -> TimeAnchor {
         TimeAnchor {
+            teller: Teller::Server,
             seen: Instant(seen_ms * 1_000_000),
             told: Instant(told_ms * 1_000_000),
             resolution_ns,
@@ -98,6 +152,33 @@ mod tests {
         let pin = pinned(&all);
         assert_eq!((pin.servers, pin.agreeing, pin.answers), (4, 3, 104));
         assert!(pin.support_ns.0 <= 0 && pin.support_ns.1 == 300_000_000, "{:?}", pin.support_ns);
+    }
+
+    fn job(pool: u8, seen_ms: i64, told_ms: i64) -> TimeAnchor {
+        TimeAnchor { teller: Teller::Pool, ..anchor(pool, seen_ms, told_ms, SECOND) }
+    }
+
+    // A clock 30 s ahead. A pool's jobs are sent 0, 90 and 240 s after their templates: seen - told is 30, 120 and
+    // 270 s. Each allows [that - 1 - 600 s, that + 10 s]: together [-331, 40], the least from the oldest template.
+    #[test]
+    fn pools_bound_a_clock_and_no_more() {
+        let jobs = [job(7, 1_030_000, 1_000_000), job(7, 1_120_000, 1_000_000), job(7, 1_570_000, 1_300_000)];
+        let pin = pinned(&jobs);
+        let seconds = |ns: i64| ns.div_euclid(SECOND);
+        assert_eq!((seconds(pin.support_ns.0), seconds(pin.support_ns.1)), (-331, 40));
+        assert!(pin.support_ns.0 <= 30 * SECOND && 30 * SECOND <= pin.support_ns.1);
+        assert_eq!((pin.servers, pin.agreeing, pin.answers, pin.pools, pin.pools_agreeing), (0, 0, 0, 1, 1));
+        // However many there are, they tie nothing.
+        let many: Vec<TimeAnchor> = (0..20)
+            .flat_map(|pool| jobs.map(|job| TimeAnchor { server: Some(IpAddr::from([198, 51, 100, pool])), ..job }))
+            .collect();
+        assert!(!pinned(&many).holds());
+        // Beside a server they agree or they do not; they move nothing. One pool's clock is an hour off.
+        let server = anchor(1, 1_030_100, 1_000_000, 1);
+        let wrong = job(8, 1_030_000, 4_600_000);
+        let pin = pinned(&[server, jobs[0], jobs[1], wrong]);
+        assert_eq!((pin.support_ns, pin.servers), (pinned(&[server]).support_ns, 1));
+        assert_eq!((pin.pools, pin.pools_agreeing), (2, 1));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::{DISTINCT_KEPT, Fold};
 use crate::evidence::Anomaly;
 use crate::formats::Sink;
 use crate::intake::facts::{
-    AlertFact, ExecutionFact, FileFact, MiningFact, ProbeFact, SshFact, TimeAnchor, VerdictFact,
+    AlertFact, ExecutionFact, FileFact, MiningFact, ProbeFact, SshFact, Teller, TimeAnchor, VerdictFact,
 };
 use crate::intake::merge::{
     join_alert, join_episode, join_facts, join_process, join_unread, keep_anomaly, repeat, tunnel_fact,
@@ -15,7 +15,7 @@ use crate::intake::merge::{
 use crate::intake::segments;
 use crate::intake::source::Unread;
 use crate::model::{Connection, Detail, Episode, EpisodeText, Flow, Observation, Step, StepResult};
-use crate::time::Span;
+use crate::time::{SECOND, Span};
 
 impl Sink for Fold {
     fn record(&mut self) {
@@ -56,13 +56,19 @@ impl Sink for Fold {
             Detail::Http(http) => self.http(flow, span, record, http),
             Detail::Ntp(ntp) => {
                 let (server, record) = (flow.and_then(|flow| flow.dst), self.at(record));
-                self.anchor(TimeAnchor { seen: ntp.seen, told: ntp.told, resolution_ns: 1, server, record });
+                let (teller, seen, told) = (Teller::Server, ntp.seen, ntp.told);
+                self.anchor(TimeAnchor { teller, seen, told, resolution_ns: 1, server, record });
             }
             Detail::Ssh(ssh) => {
                 let record = self.at(record);
                 self.ssh.push(SshFact { flow: flow.unwrap_or_default(), ssh: ssh.clone(), span, record });
             }
             Detail::Mining(mining) => {
+                for job in &mining.told {
+                    let (server, record) = (flow.and_then(|flow| flow.dst), self.at(job.record));
+                    let (teller, resolution_ns) = (Teller::Pool, SECOND);
+                    self.anchor(TimeAnchor { teller, seen: job.seen, told: job.told, resolution_ns, server, record });
+                }
                 let record = self.at(record);
                 self.mining.push(MiningFact { flow: flow.unwrap_or_default(), mining: mining.clone(), span, record });
             }

@@ -4,6 +4,7 @@ mod answers;
 mod noise;
 mod requests;
 mod shapes;
+mod told;
 mod v2;
 mod worth;
 

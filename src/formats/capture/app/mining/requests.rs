@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::shapes::*;
 use super::worth::{Share, tries_of_cryptonote, tries_of_target};
-use super::{Asked, Tracker, Via};
+use super::{Asked, Tracker, Via, told};
 use crate::formats::capture::app::Packet;
 use crate::model::Secret;
 
@@ -156,6 +156,7 @@ impl Tracker {
                 self.proves("stratum-v1", packet);
                 self.job(packet);
                 self.worth.job(list.unwrap_or_default());
+                self.told(told::of_notify(list.unwrap_or_default()), packet);
             }
             "mining.set_difficulty" => {
                 self.proves("stratum-v1", packet);
@@ -263,6 +264,7 @@ impl Tracker {
 
     pub(super) fn cryptonote_job(&mut self, job: &Value, packet: Packet) {
         self.job(packet);
+        self.told(job.get("blob").and_then(Value::as_str).and_then(told::of_blob), packet);
         self.algorithm(job.get("algo").and_then(Value::as_str));
         self.worth.tries(job.get("target").and_then(Value::as_str).and_then(tries_of_cryptonote));
         // Only RandomX and its variants are seeded by a block (xmrig-proxy, doc/STRATUM.md).

@@ -102,6 +102,9 @@ fn bitcoin_told_by_its_block() {
     ]);
     assert_eq!((seen.algorithm.as_deref(), seen.coin), (Some("sha256d"), Some("bitcoin")));
     assert!(is_near(seen.work.unwrap().hashes, 8.0 * 4_294_967_296.0));
+    // The pool's job tells the time, 0x66230597, in the fourth packet; the share that repeats it does not.
+    let told: Vec<_> = seen.told.iter().map(|job| (job.told, job.seen, job.record)).collect();
+    assert_eq!(told, [(Instant(1_713_571_223 * SECOND), Instant(4 * SECOND), 4)]);
 }
 
 /// Zcash's stratum (ZIP 301): target by `mining.set_target`, jobs of eight parts.
