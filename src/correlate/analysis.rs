@@ -77,6 +77,8 @@ pub struct Clock {
     pub segments: Vec<ClockSegment>,
     /// Against UTC, by the time that servers tell in what it recorded.
     pub utc: Option<UtcPin>,
+    /// Against UTC as those state it who wrote its records down: a bound.
+    pub writers: Option<WriterBound>,
     /// What each pair says, in order of time; evenly thinned where there are more than [`Clock::POINTS_KEPT`].
     pub points: Vec<ClockPoint>,
     /// How many pairs there are to draw.
@@ -122,6 +124,17 @@ impl UtcPin {
     pub fn holds(&self) -> bool {
         self.agreeing >= 3 && self.agreeing * 2 > self.servers
     }
+}
+
+/// A clock minus UTC, by records that were written down or passed on by clocks that state their offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WriterBound {
+    /// In nanoseconds: at least the lower, for what is written down has happened; at most the upper, if the agreeing
+    /// records were written within ten minutes.
+    pub range_ns: (i64, i64),
+    /// Records of which that is known (a share of them, where there are many), and those that agree.
+    pub records: usize,
+    pub agreeing: usize,
 }
 
 /// A step named by a finding.

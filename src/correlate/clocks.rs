@@ -4,6 +4,7 @@
 mod anchors;
 mod groups;
 mod pairs;
+mod writers;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +16,7 @@ use super::vote::Pair;
 use super::zone;
 use crate::evidence::EvidenceId;
 use crate::formats::Kind;
-use crate::intake::{Intake, TimeAnchor};
+use crate::intake::{Intake, TimeAnchor, WrittenFact};
 use crate::time::{Basis, Instant, SECOND};
 use groups::{assumed, groups, reference};
 use pairs::{Calls, Meeting, same_connections, sightings};
@@ -148,6 +149,7 @@ pub(crate) fn find(intake: &Intake, acts: &[Act], names: &Names) -> Clocks {
         }
     }
     pin_to_utc(&mut clocks, intake, reference);
+    bound_by_writers(&mut clocks, intake, reference);
     clocks
 }
 
@@ -254,6 +256,21 @@ fn pin_to_utc(clocks: &mut Clocks, intake: &Intake, reference: usize) {
         clock.grade = Grade::C;
         clock.method = "server times in both".to_owned();
         *correction = Correction::constant(clock.offset_ns);
+    }
+}
+
+/// Bounds every clock whose records were written down by clocks that state their offset from UTC.
+fn bound_by_writers(clocks: &mut Clocks, intake: &Intake, reference: usize) {
+    let mut by_clock: BTreeMap<usize, Vec<&WrittenFact>> = BTreeMap::new();
+    for fact in &intake.facts.written {
+        by_clock.entry(clocks.row(fact.record.evidence)).or_default().push(fact);
+    }
+    let reference_is_utc = clocks.rows.get(reference).is_some_and(|clock| clock.basis == Basis::ExplicitOffset);
+    for (row, facts) in by_clock {
+        let clock = clocks.rows.get_mut(row).zip(clocks.corrections.get_mut(row));
+        if let (Some((clock, correction)), Some(bound)) = (clock, writers::bound(&facts)) {
+            writers::apply(clock, correction, bound, reference_is_utc);
+        }
     }
 }
 

@@ -28,7 +28,7 @@ pub mod zone;
 pub use crate::intake::EvidenceAnomaly;
 pub use analysis::{
     Alignment, AlignmentTest, Analysis, Clock, ClockPoint, ConfigRate, ConversationRow, EpisodeRow, Finding, Grade,
-    Rival, RivalId, StepRef, Strength, Term, UncoveredStep, Unexplained, UtcPin,
+    Rival, RivalId, StepRef, Strength, Term, UncoveredStep, Unexplained, UtcPin, WriterBound,
 };
 
 use std::borrow::Cow;

@@ -175,6 +175,22 @@ impl CrossingFact {
     pub const KEPT: usize = 20_000;
 }
 
+/// A record whose own time states no offset from UTC was written or passed on by a clock that states one: after what it
+/// tells of, however late.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct WrittenFact {
+    /// The latest moment that the record tells of, on its own clock.
+    pub own: Span,
+    /// On the other.
+    pub written: Span,
+    pub record: Record,
+}
+
+impl WrittenFact {
+    /// Bound per evidence; the first are kept. Clocks are compared by them, and need no more.
+    pub const KEPT: usize = 20_000;
+}
+
 /// One reading of one GPU, compact. What the reading lacks is NaN-free: `None`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GpuPoint {
@@ -270,6 +286,7 @@ pub struct Facts {
     pub anchors: Vec<TimeAnchor>,
     pub crossings: Vec<CrossingFact>,
     pub sequences: Vec<SequenceFact>,
+    pub written: Vec<WrittenFact>,
     pub gpu: Vec<GpuSeries>,
     pub gpu_processes: Vec<GpuProcessFact>,
     pub alerts: Vec<AlertFact>,

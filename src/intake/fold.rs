@@ -41,6 +41,7 @@ pub(super) struct Fold {
     anchors: BTreeMap<u64, TimeAnchor>,
     crossings: BTreeMap<u64, CrossingFact>,
     sequences: BTreeMap<u64, SequenceFact>,
+    written: BTreeMap<u64, WrittenFact>,
     omitted: u64,
     ssh: Vec<SshFact>,
     mining: Vec<MiningFact>,
@@ -77,6 +78,7 @@ impl Fold {
             anchors: BTreeMap::new(),
             crossings: BTreeMap::new(),
             sequences: BTreeMap::new(),
+            written: BTreeMap::new(),
             omitted: 0,
             ssh: Vec::new(),
             mining: Vec::new(),
@@ -133,6 +135,11 @@ impl Fold {
         if let Some(sequence) = seen.tcp_sequence.filter(|sequence| *sequence != 0) {
             self.sequence(SequenceFact { flow, sequence, at: span.lo, record });
         }
+        if let Some(written) = seen.stated {
+            let last = seen.last.filter(|last| *last > span.hi);
+            let own = last.map_or(span, |last| Span { lo: last, hi: last.plus(span.hi.since(span.lo)), ..span });
+            self.written(WrittenFact { own, written, record });
+        }
         if let Some(domain) = &seen.domain {
             self.name(domain, NameSource::Device, flow, Some(span), record.number);
         }
@@ -142,6 +149,13 @@ impl Fold {
         self.sequences.insert(fact.record.number, fact);
         if self.sequences.len() > SequenceFact::KEPT {
             self.sequences.pop_last();
+        }
+    }
+
+    fn written(&mut self, fact: WrittenFact) {
+        self.written.insert(fact.record.number, fact);
+        if self.written.len() > WrittenFact::KEPT {
+            self.written.pop_last();
         }
     }
 
@@ -367,6 +381,7 @@ impl Fold {
             anchors: self.anchors.into_values().collect(),
             crossings: self.crossings.into_values().collect(),
             sequences: self.sequences.into_values().collect(),
+            written: self.written.into_values().collect(),
             gpu: self
                 .gpu
                 .into_iter()

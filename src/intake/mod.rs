@@ -28,7 +28,7 @@ pub use case::{
 pub use facts::{
     AlertFact, CrossingFact, DnsFact, ExecutionFact, Facts, FileFact, GpuPoint, GpuProcessFact, GpuSeries, HttpFact,
     MiningFact, NameFact, NameSource, ProbeFact, QueryFact, SequenceFact, SshFact, Teller, TimeAnchor, TunnelFact,
-    VerdictFact,
+    VerdictFact, WrittenFact,
 };
 pub use segments::BASE_GAP_NS;
 pub use source::{EvidenceAnomaly, Source, Unread};
@@ -329,6 +329,7 @@ fn append(all: &mut Facts, more: Facts) {
     all.anchors.extend(more.anchors);
     all.crossings.extend(more.crossings);
     all.sequences.extend(more.sequences);
+    all.written.extend(more.written);
     all.gpu.extend(more.gpu);
     all.gpu_processes.extend(more.gpu_processes);
     all.alerts.extend(more.alerts);

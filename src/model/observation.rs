@@ -125,6 +125,9 @@ pub struct Connection<'a> {
     pub answered: Option<bool>,
     /// When the record itself was written, where that is not when the connection began.
     pub written: Option<Instant>,
+    /// When the record was written or passed on by a clock that states its offset from UTC, where its own time states
+    /// none.
+    pub stated: Option<Span>,
     pub in_zone: Option<Cow<'a, str>>,
     pub out_zone: Option<Cow<'a, str>>,
     pub user: Option<Cow<'a, str>>,

@@ -198,6 +198,7 @@ pub fn clocks(analysis: &Analysis) -> PolarsResult<Vec<u8>> {
     let clock = || rows.iter().map(|(_, clock)| *clock);
     let tied = || rows.iter().map(|(_, clock)| clock.filter(|clock| is_tied(clock)));
     let segment = || clock().map(|clock| clock.and_then(main_segment));
+    let bound = || clock().map(|clock| clock.and_then(|clock| clock.writers));
     let utc = || clock().map(|clock| clock.and_then(|clock| clock.utc));
     render(vec![
         words("path", rows.iter().map(|(source, _)| &source.path)),
@@ -229,6 +230,9 @@ pub fn clocks(analysis: &Analysis) -> PolarsResult<Vec<u8>> {
         exact_seconds("utc_high_s", utc().map(|pin| pin.map(|pin| pin.support_ns.1))),
         integers("utc_servers", utc().map(|pin| pin.map(|pin| pin.agreeing))),
         integers("utc_pools", utc().map(|pin| pin.map(|pin| pin.pools_agreeing))),
+        exact_seconds("written_low_s", bound().map(|bound| bound.map(|bound| bound.range_ns.0))),
+        exact_seconds("written_high_s", bound().map(|bound| bound.map(|bound| bound.range_ns.1))),
+        integers("written_records", bound().map(|bound| bound.map(|bound| bound.agreeing))),
         text("method", clock().map(|clock| clock.map(|clock| &clock.method))),
         text("notes", clock().map(|clock| clock.map(|clock| joined(&clock.notes, "; ")))),
         moments("first", rows.iter().map(|(source, _)| source.first)),
@@ -340,12 +344,12 @@ mod tests {
     #[test]
     fn clocks_table() {
         insta::assert_snapshot!(shown(clocks(&fixture::analysis())), @r#"
-        path,clock,reference,basis,offset_s,support_low_s,support_high_s,zone_error_h,residual_s,grade,pairs,inliers,runner_up_s,peak_ratio,drift_ppm,drift_low_ppm,drift_high_ppm,segments,utc_offset_s,utc_low_s,utc_high_s,utc_servers,utc_pools,method,notes,first,last
-        capture.pcap,capture.pcap,1,explicit-offset,0.0,0.0,0.0,0.0,0.0,A,0,0,,,,,,,,,,,,reference,,2026-11-20T14:13:46.000000000Z,2026-11-20T14:15:26.000000000Z
-        firewall.log,firewall.log,0,assumed-year,-0.6,-0.9,-0.2,0.0,-0.6,B,9,8,28799.4,0.125,,,,,,,,,,keyed interval voting on address+port,year 2026 from the capture,2026-11-20T14:13:46.000000000Z,2026-11-20T14:15:26.000000000Z
-        gpu.csv,gpu.csv,0,assumed-zone,,,,,,D,0,0,,,,,,,,,,,,assumed,zone assumed UTC,2026-11-20T14:13:46.000000000Z,2026-11-20T14:15:26.000000000Z
-        transcripts/ep-001.jsonl,transcripts/,0,explicit-offset,-0.1,-0.3,0.2,0.0,-0.1,A,12,12,,,,,,,,,,,,keyed interval voting on address+port,,2026-11-20T14:13:46.000000000Z,2026-11-20T14:15:26.000000000Z
-        transcripts/ep-002.jsonl,transcripts/,0,explicit-offset,-0.1,-0.3,0.2,0.0,-0.1,A,12,12,,,,,,,,,,,,keyed interval voting on address+port,,2026-11-20T14:13:46.000000000Z,2026-11-20T14:15:26.000000000Z
+        path,clock,reference,basis,offset_s,support_low_s,support_high_s,zone_error_h,residual_s,grade,pairs,inliers,runner_up_s,peak_ratio,drift_ppm,drift_low_ppm,drift_high_ppm,segments,utc_offset_s,utc_low_s,utc_high_s,utc_servers,utc_pools,written_low_s,written_high_s,written_records,method,notes,first,last
+        capture.pcap,capture.pcap,1,explicit-offset,0.0,0.0,0.0,0.0,0.0,A,0,0,,,,,,,,,,,,,,,reference,,2026-11-20T14:13:46.000000000Z,2026-11-20T14:15:26.000000000Z
+        firewall.log,firewall.log,0,assumed-year,-0.6,-0.9,-0.2,0.0,-0.6,B,9,8,28799.4,0.125,,,,,,,,,,,,,keyed interval voting on address+port,year 2026 from the capture,2026-11-20T14:13:46.000000000Z,2026-11-20T14:15:26.000000000Z
+        gpu.csv,gpu.csv,0,assumed-zone,,,,,,D,0,0,,,,,,,,,,,,,,,assumed,zone assumed UTC,2026-11-20T14:13:46.000000000Z,2026-11-20T14:15:26.000000000Z
+        transcripts/ep-001.jsonl,transcripts/,0,explicit-offset,-0.1,-0.3,0.2,0.0,-0.1,A,12,12,,,,,,,,,,,,,,,keyed interval voting on address+port,,2026-11-20T14:13:46.000000000Z,2026-11-20T14:15:26.000000000Z
+        transcripts/ep-002.jsonl,transcripts/,0,explicit-offset,-0.1,-0.3,0.2,0.0,-0.1,A,12,12,,,,,,,,,,,,,,,keyed interval voting on address+port,,2026-11-20T14:13:46.000000000Z,2026-11-20T14:15:26.000000000Z
         "#);
     }
 

@@ -62,6 +62,7 @@ fn clock(name: &str, sources: &[u32], grade: Grade) -> Clock {
         runner_up_ns: None,
         segments: Vec::new(),
         utc: None,
+        writers: None,
         points: Vec::new(),
         points_of: 0,
         method: "keyed interval voting on address+port".to_owned(),

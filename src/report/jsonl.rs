@@ -146,6 +146,8 @@ pub fn clock_line(clock: &Clock) -> ClockLine {
         utc_support_s: clock.utc.map(|pin| [seconds(pin.support_ns.0), seconds(pin.support_ns.1)]),
         utc_servers: clock.utc.map(|pin| pin.agreeing),
         utc_pools: clock.utc.map(|pin| pin.pools_agreeing).filter(|pools| *pools > 0),
+        written_s: clock.writers.map(|bound| [seconds(bound.range_ns.0), seconds(bound.range_ns.1)]),
+        written_records: clock.writers.map(|bound| bound.agreeing),
         method: clock.method.clone(),
         notes: clock.notes.clone(),
     }

@@ -93,6 +93,11 @@ pub struct ClockLine {
     /// Mining pools that allow it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub utc_pools: Option<usize>,
+    /// Against UTC by clocks that wrote its records down and state their offset: at least, at most, how many records.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub written_s: Option<[f64; 2]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub written_records: Option<usize>,
     pub method: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,

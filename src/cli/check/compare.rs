@@ -223,6 +223,7 @@ mod tests {
             runner_up_ns: None,
             segments: Vec::new(),
             utc: None,
+            writers: None,
             points: Vec::new(),
             points_of: 0,
             method: String::new(),

@@ -135,6 +135,7 @@ pub(super) fn assumed(group: &Group, intake: &Intake, reference: bool) -> Clock 
         runner_up_ns: None,
         segments: Vec::new(),
         utc: None,
+        writers: None,
         points: Vec::new(),
         points_of: 0,
         method: method.to_owned(),

@@ -11,7 +11,7 @@ use super::verdict;
 use crate::evidence::{Anomaly, AnomalyKind};
 use crate::formats::Sink;
 use crate::model::{Alert, Detail, Dns, Flow, Http, Observation};
-use crate::time::{Span, TimeContext};
+use crate::time::{Basis, Instant, Span, TimeContext};
 
 /// Whether a record was read; if not, why, in words that are the same for all records of its kind.
 pub(crate) type Outcome = Result<(), Cow<'static, str>>;
@@ -49,6 +49,8 @@ pub(crate) trait Dialect: Sync {
 pub(crate) struct Out<'s> {
     pub(super) number: u64,
     pub(super) time: &'s TimeContext,
+    /// When somebody who states his offset from UTC handled the record, and to which resolution.
+    pub(super) stated: Option<(Instant, i64)>,
     /// Records with an event and without a time. A sum, so that the order of records does not matter.
     pub(super) undated: &'s AtomicU64,
     pub(super) sink: &'s mut dyn Sink,
@@ -91,8 +93,14 @@ impl Out<'_> {
         span: Option<Span>,
         host: Option<Cow<'_, str>>,
         flow: Option<Flow>,
-        detail: Detail<'_>,
+        mut detail: Detail<'_>,
     ) {
+        if let Detail::Connection(connection) = &mut detail
+            && span.is_some_and(|span| span.basis != Basis::ExplicitOffset)
+        {
+            let handled = |(at, resolution)| Span::with_resolution(at, resolution, Basis::ExplicitOffset);
+            connection.stated = connection.stated.or(self.stated.map(handled));
+        }
         if !self.recorded {
             self.recorded = true;
             self.sink.record();
@@ -123,6 +131,9 @@ impl Out<'_> {
         let connection = &mut fields.connection;
         let ended = ended.or_else(|| fields.duration_ns.map(|duration| Span { hi: span.hi, ..span }.shifted(duration)));
         connection.last = connection.last.or(ended.map(|ended| ended.lo).filter(|ended| *ended > span.hi));
+        if span.basis != Basis::ExplicitOffset {
+            connection.stated = written.filter(|written| written.basis == Basis::ExplicitOffset);
+        }
         connection.written =
             connection.written.or(written.map(|written| written.lo).filter(|written| *written > span.hi));
         Some(span)

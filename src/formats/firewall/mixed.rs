@@ -104,7 +104,8 @@ impl Mixed {
 
     fn read_by(&self, dialect: &dyn Dialect, record: &Record<'_>, number: u64, sink: &mut dyn Sink) -> Outcome {
         let time = self.time.at_record(number);
-        let mut out = Out { number, time: &time, undated: &self.undated, sink, recorded: false };
+        let (undated, stated) = (&self.undated, record.peeled.stated);
+        let mut out = Out { number, time: &time, stated, undated, sink, recorded: false };
         let outcome = dialect.read(record, &mut out);
         match outcome {
             Err(why) if !out.recorded => Err(format!("{}: {why}", dialect.id()).into()),

@@ -109,6 +109,9 @@ fn open_within(
     let peeled = match outer {
         Some(outer) => Peeled {
             stamp: peeled.stamp.or(outer.stamp),
+            // The time of a document is often read off the message inside it, by whatever zone was thought to be its: it is
+            // no second clock. Only a container's own is, which is stated where the container is opened.
+            stated: outer.stated.or(peeled.stated),
             host: peeled.host.or(outer.host),
             program: peeled.program.or(outer.program),
             has_pid: peeled.has_pid || (peeled.program.is_none() && outer.has_pid),
@@ -121,7 +124,8 @@ fn open_within(
         if depth < DEEPEST
             && let Some((stamp, rest)) = kubernetes(bare)
         {
-            return open_within(rest, Some(Peeled { stamp: Some(stamp), ..Peeled::default() }), depth + 1, each);
+            let outer = Peeled { stamp: Some(stamp), stated: stamp.stated(), ..Peeled::default() };
+            return open_within(rest, Some(outer), depth + 1, each);
         }
         return each(&Record::of_text(bare, peeled));
     };
@@ -133,7 +137,8 @@ fn open_within(
         && let Some((inner, from)) = inside(&value)
     {
         let host = from.host.as_deref().or(peeled.host);
-        let outer = Peeled { stamp: from.stamp.or(peeled.stamp), host, ..Peeled::default() };
+        let (stamp, stated) = (from.stamp.or(peeled.stamp), peeled.stated);
+        let outer = Peeled { stamp, stated, host, ..Peeled::default() };
         for part in inner.split(|byte| *byte == b'\n').map(|part| part.trim_ascii_end()).filter(|part| !part.is_empty())
         {
             if open_within(part, Some(outer), depth + 1, each) {

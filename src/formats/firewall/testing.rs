@@ -64,6 +64,7 @@ pub(crate) fn as_json(observation: &Observation<'_>) -> Value {
             put("state", json!(c.state));
             put("answered", json!(c.answered));
             put("written", c.written.map_or(Value::Null, time));
+            put("stated", c.stated.map_or(Value::Null, |stated| time(stated.lo)));
             put("in_zone", json!(c.in_zone));
             put("out_zone", json!(c.out_zone));
             put("user", json!(c.user));

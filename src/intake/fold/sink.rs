@@ -206,6 +206,7 @@ impl Sink for Fold {
         });
         self.anchors.extend(fork.anchors);
         fork.sequences.into_values().for_each(|fact| self.sequence(fact));
+        fork.written.into_values().for_each(|fact| self.written(fact));
         fork.crossings.into_values().for_each(|crossing| self.crossing(crossing));
         self.ssh.extend(fork.ssh);
         self.mining.extend(fork.mining);

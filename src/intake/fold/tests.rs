@@ -45,7 +45,8 @@ fn folded(records: &[u64], forks: bool) -> Fold {
         let mut see = |detail| {
             sink.observation(&Observation { record: *record, span, host: None, flow: Some(flow()), detail });
         };
-        see(Detail::Connection(Connection { bytes_out: Some(*record), ..Connection::default() }));
+        let stated = span.map(|span| span.shifted(SECOND));
+        see(Detail::Connection(Connection { bytes_out: Some(*record), stated, ..Connection::default() }));
         let dns = Dns {
             query: "Mirror.Example.".to_owned(),
             response: true,

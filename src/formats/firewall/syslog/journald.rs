@@ -43,8 +43,11 @@ impl Entry<'_> {
             Some(Stamp::Epoch { at: Instant(ns), resolution_ns: 1000 })
         };
         let message = self.message.as_deref().unwrap_or_default();
+        // Journald's own clock, which wrote the message down.
+        let written = microseconds(&self.realtime);
         Peeled {
-            stamp: microseconds(&self.source_realtime).or_else(|| microseconds(&self.realtime)),
+            stamp: microseconds(&self.source_realtime).or(written),
+            stated: written.and_then(Stamp::stated),
             host: self.host.as_deref(),
             program: self.identifier.as_deref().or(self.command.as_deref()),
             has_pid: self.pid.is_some(),

@@ -13,12 +13,16 @@ pub(crate) use stamp::{clock, month, month_day, slashed, weekday};
 pub use value::Zone;
 
 use super::bytes::{after_spaces, number, word};
+use crate::time::Instant;
 
 /// A log line without its headers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Peeled<'a> {
     /// Time of the innermost header: the machine that wrote the line. Relays put theirs outside.
     pub stamp: Option<Stamp>,
+    /// Time and resolution of the outermost header whose time states its offset from UTC: of the last who handled the
+    /// line and knew his zone.
+    pub stated: Option<(Instant, i64)>,
     /// Host of the innermost header that names one.
     pub host: Option<&'a [u8]>,
     /// Program: the tag before `[pid]:` or `:`, or the APP-NAME of RFC 5424.
@@ -48,6 +52,7 @@ pub fn peel(line: &[u8]) -> Peeled<'_> {
     let mut peeled = Peeled { body: line, message: line, ..Peeled::default() };
     let mut since_boot = None;
     for _ in 0..DEEPEST {
+        peeled.stated = peeled.stated.or(peeled.stamp.and_then(Stamp::stated));
         let before = peeled.message;
         let text = after_spaces(before);
         let text = octet_count(text).unwrap_or(text);
@@ -104,6 +109,7 @@ pub fn peel(line: &[u8]) -> Peeled<'_> {
         since_boot = Some(stamp);
         peeled.message = after_spaces(message.get(length..).unwrap_or_default());
     }
+    peeled.stated = peeled.stated.or(peeled.stamp.and_then(Stamp::stated));
     peeled.stamp = peeled.stamp.or(since_boot);
     peeled
 }

@@ -20,6 +20,14 @@ pub enum Stamp {
 }
 
 impl Stamp {
+    /// The moment and its resolution, if the stamp states its offset from UTC.
+    pub fn stated(self) -> Option<(Instant, i64)> {
+        match self {
+            Stamp::Epoch { at, resolution_ns } => Some((at, resolution_ns)),
+            _ => None,
+        }
+    }
+
     /// Laid on the time axis. `None` if there is no such day or it lies outside the years 1678 to 2262.
     pub fn span(&self, context: &TimeContext) -> Option<Span> {
         match *self {
