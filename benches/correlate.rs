@@ -58,6 +58,7 @@ fn source(path: &str, kind: Kind, records: u64) -> Source {
         declared_zone: false,
         declared_offset_ns: 0,
         year: YearSource::Unknown,
+        boots: Vec::new(),
         failure: None,
     }
 }

@@ -75,6 +75,8 @@ pub struct Clock {
     pub runner_up_ns: Option<i64>,
     /// How it ran, as far as pairs tell: one segment, or several if it was set meanwhile. Empty if nothing was measured.
     pub segments: Vec<ClockSegment>,
+    /// Stretches of its own time, both ends included, that no segment holds for: of boots that nothing ties.
+    pub untied: Vec<(Instant, Instant)>,
     /// Against UTC, by the time that servers tell in what it recorded.
     pub utc: Option<UtcPin>,
     /// Against UTC as those state it who wrote its records down: a bound.

@@ -2,6 +2,7 @@
 //! the same event. The events under test are left out wherever enough others are there.
 
 mod anchors;
+mod boots;
 mod groups;
 mod pairs;
 mod writers;
@@ -18,6 +19,7 @@ use crate::evidence::EvidenceId;
 use crate::formats::Kind;
 use crate::intake::{Intake, TimeAnchor, WrittenFact};
 use crate::time::{Basis, Instant, SECOND};
+use boots::Boots;
 use groups::{assumed, groups, reference};
 use pairs::{Calls, Meeting, same_connections, sightings};
 
@@ -73,20 +75,32 @@ impl Clocks {
         (self.align(evidence, at).plus(half), self.slack_ns(evidence, at).saturating_add(half))
     }
 
+    /// The same as [`Self::is_tied`] for a moment that has been aligned already, which is as the source shows it where
+    /// nothing ties it.
+    pub(crate) fn is_tied_on_reference(&self, evidence: EvidenceId, at: Instant) -> bool {
+        // No machine runs for ten years between two boots, and no evidence is of 1980.
+        let uptime = |at: Instant| at < Instant(10 * 365 * 86_400 * SECOND);
+        self.is_tied(evidence, if uptime(at) { at } else { Instant(i64::MIN) })
+    }
+
     /// The grade of the source's clock.
     pub(crate) fn grade(&self, evidence: EvidenceId) -> Grade {
         self.of(evidence).map_or(Grade::D, |clock| clock.grade)
     }
 
-    /// Whether an undated clock (since boot, year unknown) was tied to the reference by what both saw.
-    pub(crate) fn is_tied(&self, evidence: EvidenceId) -> bool {
-        self.of(evidence).is_some_and(|clock| clock.grade <= Grade::B)
+    /// Whether an undated clock (since boot, year unknown) was tied to the reference by what both saw: where it shows `at`,
+    /// if it counts from several boots.
+    pub(crate) fn is_tied(&self, evidence: EvidenceId, at: Instant) -> bool {
+        let row = self.row(evidence);
+        self.rows.get(row).is_some_and(|clock| clock.grade <= Grade::B)
+            && self.corrections.get(row).is_none_or(|correction| correction.ties(at))
     }
 }
 
 /// Finds all clocks. `acts[i]` belongs to `intake.steps[i]`.
 pub(crate) fn find(intake: &Intake, acts: &[Act], names: &Names) -> Clocks {
     let groups = groups(intake);
+    let mut boots: Vec<Boots> = groups.iter().map(|group| Boots::of(group, intake)).collect();
     let Some(reference) = reference(&groups, &intake.sources) else { return Clocks::default() };
     let mut clocks = Clocks { of: vec![usize::MAX; intake.sources.len()], ..Clocks::default() };
     for (row, group) in groups.iter().enumerate() {
@@ -136,10 +150,14 @@ pub(crate) fn find(intake: &Intake, acts: &[Act], names: &Names) -> Clocks {
             let correction = &clocks.corrections[other];
             let to_reference = |at: i64| correction.to_reference(Instant(at)).0;
             let pairs: Vec<_> = meetings.iter().map(|meeting| meeting.pair(to_reference)).collect();
-            if let Some(fit) = drift::fit(&pairs).filter(|fit| fit.inliers >= FEWEST) {
+            let fit = match boots[row].is_one() {
+                true => drift::fit(&pairs).filter(|fit| fit.inliers >= FEWEST),
+                false => boots[row].fit(&meetings, &pairs),
+            };
+            if let Some(fit) = fit {
                 let method = format!("{how} ({})", clocks.rows[other].name);
                 let fit = fit.widened(half(clocks.rows[other].support_ns));
-                clocks.corrections[row] = settle(&mut clocks.rows[row], fit, &method);
+                clocks.corrections[row] = settle(&mut clocks.rows[row], fit, &method, &boots[row]);
                 clocks.rows[row].points = points(&pairs, &clocks.corrections[row]);
                 clocks.rows[row].points_of = pairs.len();
                 if clocks.rows[row].grade <= Grade::B {
@@ -154,7 +172,7 @@ pub(crate) fn find(intake: &Intake, acts: &[Act], names: &Names) -> Clocks {
 }
 
 /// Writes down what was found; gives what brings the clock onto the reference.
-fn settle(clock: &mut Clock, fit: Fit, method: &str) -> Correction {
+fn settle(clock: &mut Clock, fit: Fit, method: &str, boots: &Boots) -> Correction {
     let Some((vote, support)) = fit.vote().zip(fit.support_ns()) else { return Correction::default() };
     let zone = zone::decide(&vote);
     clock.offset_ns = zone.offset_ns;
@@ -185,14 +203,18 @@ fn settle(clock: &mut Clock, fit: Fit, method: &str) -> Correction {
             vote.peak_ratio * 100.0
         ));
     }
-    if zone.offset_ns != vote.best.middle_ns {
+    if zone.offset_ns != vote.best.middle_ns && boots.is_one() {
         // The likelier of two that are nearly as well supported: the segments are of the other.
         clock.support_ns = vote.support_ns;
         return Correction::constant(zone.offset_ns);
     }
-    clock.notes.extend(zone::told_by_segments(&fit));
+    match boots.is_one() {
+        true => clock.notes.extend(zone::told_by_segments(&fit)),
+        false => clock.notes.push(boots.told()),
+    }
     clock.segments = fit.segments;
-    Correction::along(&clock.segments)
+    clock.untied = boots.untied();
+    clock.correction()
 }
 
 impl Clock {
@@ -201,7 +223,7 @@ impl Clock {
         match (self.segments.as_slice(), self.offset_ns) {
             ([], 0) => Correction::default(),
             ([], offset) => Correction::constant(offset),
-            (segments, _) => Correction::along(segments),
+            (segments, _) => Correction::along(segments).but_for(&self.untied),
         }
     }
 
@@ -262,7 +284,11 @@ fn pin_to_utc(clocks: &mut Clocks, intake: &Intake, reference: usize) {
 /// Bounds every clock whose records were written down by clocks that state their offset from UTC.
 fn bound_by_writers(clocks: &mut Clocks, intake: &Intake, reference: usize) {
     let mut by_clock: BTreeMap<usize, Vec<&WrittenFact>> = BTreeMap::new();
-    for fact in &intake.facts.written {
+    // One offset would be laid over all boots of a file.
+    let of_one_boot = |fact: &&WrittenFact| {
+        intake.sources.get(fact.record.evidence.0 as usize).is_none_or(|source| source.boots.len() < 2)
+    };
+    for fact in intake.facts.written.iter().filter(of_one_boot) {
         by_clock.entry(clocks.row(fact.record.evidence)).or_default().push(fact);
     }
     let reference_is_utc = clocks.rows.get(reference).is_some_and(|clock| clock.basis == Basis::ExplicitOffset);

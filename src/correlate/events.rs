@@ -74,7 +74,7 @@ pub(crate) fn events(
                     record: Record { evidence: key.evidence, number },
                     tokens: Arc::clone(&tokens),
                     segment: Some((index, part)),
-                    timed: segment.basis.is_dated() || clocks.is_tied(key.evidence),
+                    timed: segment.basis.is_dated() || clocks.is_tied(key.evidence, segment.first),
                     failed: segment.failed > 0 && segment.allowed == 0 && segment.answered == 0,
                 }
             };

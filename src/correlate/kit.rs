@@ -65,6 +65,7 @@ impl World {
             declared_zone: false,
             declared_offset_ns: 0,
             year: YearSource::Unknown,
+            boots: Vec::new(),
             failure: None,
         });
         EvidenceId(self.intake.sources.len() as u32 - 1)

@@ -113,7 +113,8 @@ fn as_event(signal: &Signal, clocks: &Clocks, names: &Names) -> Event {
             );
         }
     }
-    let dated = signal.span.is_some_and(|span| span.basis.is_dated()) || clocks.is_tied(evidence);
+    let dated = signal.span.is_some_and(|span| span.basis.is_dated())
+        || signal.span.is_some_and(|span| clocks.is_tied_on_reference(evidence, span.lo));
     // The span has been aligned already: only the stamp's own width is left to add.
     let half = clocks.half_unit_ns(evidence);
     let slack_ns = signal.span.map_or(0, |span| clocks.slack_on_reference_ns(evidence, span.lo)).saturating_add(half);

@@ -134,6 +134,7 @@ impl TimeParts {
             zone: self.zone.map_or(ZoneSource::AssumedUtc, ZoneSource::Declared),
             year: self.year.map_or(year, YearSource::Declared),
             declared_offset_ns: self.offset_ns.unwrap_or(0),
+            ..TimeContext::default()
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Evidence in: every file through its reader into conversations, facts, GPU series and episodes.
 
+mod boots;
 mod case;
 mod episodes;
 mod facts;
@@ -88,6 +89,8 @@ struct Probed {
     anchor: Option<Instant>,
     /// Stamps in its head have no year.
     without_year: bool,
+    /// Some of its times count from a boot.
+    since_boot: bool,
     failure: Option<String>,
     empty: bool,
 }
@@ -104,7 +107,8 @@ pub fn take_in(paths: &[PathBuf], options: &Options) -> Intake {
         .zip(&probed)
         .map(|(file, probed)| {
             let time = time_context(&file.name, neighbour, options);
-            Reader { format: probed.format, time: years::in_order(file, probed, time) }
+            let time = years::in_order(file, probed, time);
+            Reader { format: probed.format, time: boots::in_order(file, probed, time) }
         })
         .collect();
     let folds: Vec<(Source, Fold)> = files
@@ -182,6 +186,7 @@ fn probe(file: &EvidenceFile, options: &Options) -> Probed {
         compression: "",
         anchor: None,
         without_year: false,
+        since_boot: false,
         failure: None,
         empty: file.bytes == 0,
     };
@@ -229,6 +234,8 @@ fn probe(file: &EvidenceFile, options: &Options) -> Probed {
             Some(_) => without_year(&read(&TimeParts { year: None, ..parts })),
             None => without_year(&found),
         };
+        let basis = |observation: &Observation<'_>| observation.span.map(|span| span.basis);
+        probed.since_boot = found.observations.iter().any(|one| basis(one) == Some(Basis::BootRelative));
         let spans = found.observations.iter().filter_map(|observation| observation.span);
         let starts = found.steps.iter().filter_map(|step| step.start.map(|start| start.span));
         let texts = found.texts.iter().filter_map(|text| text.span);
@@ -310,6 +317,7 @@ fn read(file: &EvidenceFile, evidence: EvidenceId, probed: &Probed, reader: &Rea
         declared_zone: matches!(reader.time.zone, ZoneSource::Declared(_)),
         declared_offset_ns: reader.time.declared_offset_ns,
         year: reader.time.year.clone(),
+        boots: reader.time.boots.iter().flat_map(|boots| boots.all()).collect(),
         failure,
     };
     (source, fold)

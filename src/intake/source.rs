@@ -30,6 +30,8 @@ pub struct Source {
     pub declared_offset_ns: i64,
     /// Where the year of year-less stamps came from.
     pub year: YearSource,
+    /// Where the boots are laid that its times count from, if these are several.
+    pub boots: Vec<Instant>,
     /// The file could not be read to its end, and why.
     pub failure: Option<String>,
 }

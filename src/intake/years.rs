@@ -80,10 +80,20 @@ pub(super) fn anomalies(years: &Years) -> Vec<Anomaly> {
 
 /// By the stamps at the beginning of lines. Only where a line begins otherwise than the one before it is more looked at.
 fn lines(file: &EvidenceFile) -> io::Result<YearScan> {
-    let mut input = Input::look_through(&file.name, &file.path, EvidenceId(0))?;
     let mut scan = YearScan::default();
+    let mut before = [0_u8; SAME_DAY];
+    each_line(file, &mut |text, number| line(text, number, &mut before, &mut scan))?;
+    Ok(scan)
+}
+
+/// Calls `each` with the beginning of every line, at least [`HEADERS`] bytes if it has as many, and its number from 1 on.
+///
+/// # Errors
+/// If the file cannot be read.
+pub(super) fn each_line(file: &EvidenceFile, each: &mut dyn FnMut(&[u8], u64)) -> io::Result<()> {
+    let mut input = Input::look_through(&file.name, &file.path, EvidenceId(0))?;
     let (mut block, mut filled) = (vec![0; BLOCK], 0);
-    let (mut number, mut before) = (1_u64, [0_u8; SAME_DAY]);
+    let mut number = 1_u64;
     // The rest of a line whose beginning has been seen.
     let mut skipping = false;
     loop {
@@ -93,19 +103,19 @@ fn lines(file: &EvidenceFile) -> io::Result<YearScan> {
         let mut from = 0;
         while let Some(length) = memchr::memchr(b'\n', text.get(from..).unwrap_or_default()) {
             if !skipping {
-                line(text.get(from..from + length).unwrap_or_default(), number, &mut before, &mut scan);
+                each(text.get(from..from + length).unwrap_or_default(), number);
             }
             (skipping, number, from) = (false, number + 1, from + length + 1);
         }
         let rest = text.get(from..).unwrap_or_default();
         if read == 0 || rest.len() >= BLOCK / 2 {
             if !skipping {
-                line(rest, number, &mut before, &mut scan);
+                each(rest, number);
             }
             (skipping, from) = (true, filled);
         }
         if read == 0 {
-            return Ok(scan);
+            return Ok(());
         }
         block.copy_within(from..filled, 0);
         filled -= from;

@@ -42,6 +42,7 @@ pub(crate) fn source(path: &str, format: Option<&'static str>, kind: Option<Kind
         declared_zone: false,
         declared_offset_ns: 0,
         year: YearSource::Unknown,
+        boots: Vec::new(),
         failure: None,
     }
 }
@@ -61,6 +62,7 @@ fn clock(name: &str, sources: &[u32], grade: Grade) -> Clock {
         peak_ratio: 0.0,
         runner_up_ns: None,
         segments: Vec::new(),
+        untied: Vec::new(),
         utc: None,
         writers: None,
         points: Vec::new(),

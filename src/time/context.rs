@@ -3,6 +3,7 @@ use std::sync::Arc;
 use chrono::{Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeZone};
 use chrono_tz::Tz;
 
+use super::boots::Boots;
 use super::years::{Anchor, Years};
 use super::{Basis, Instant, SECOND, Span};
 
@@ -38,11 +39,21 @@ pub struct TimeContext {
     pub year: YearSource,
     /// Declared correction in nanoseconds, already to be subtracted from what the source's clock shows.
     pub declared_offset_ns: i64,
+    /// The boots that times since boot count from, where the file holds several.
+    pub boots: Option<Arc<Boots>>,
+    /// Where the boot is laid that a time since boot counts from, in nanoseconds since 1970.
+    pub boot_ns: i64,
 }
 
 impl Default for TimeContext {
     fn default() -> Self {
-        TimeContext { zone: ZoneSource::AssumedUtc, year: YearSource::Unknown, declared_offset_ns: 0 }
+        TimeContext {
+            zone: ZoneSource::AssumedUtc,
+            year: YearSource::Unknown,
+            declared_offset_ns: 0,
+            boots: None,
+            boot_ns: 0,
+        }
     }
 }
 
@@ -53,7 +64,8 @@ impl TimeContext {
             YearSource::ByRecord(years) => YearSource::Placed(years.near(record), years.anchor),
             other => other.clone(),
         };
-        TimeContext { zone: self.zone, year, declared_offset_ns: self.declared_offset_ns }
+        let boot_ns = self.boots.as_ref().map_or(self.boot_ns, |boots| boots.laid_at(record));
+        TimeContext { zone: self.zone, year, declared_offset_ns: self.declared_offset_ns, boots: None, boot_ns }
     }
 
     /// An epoch stamp of the given resolution.

@@ -1,9 +1,11 @@
 //! When something happened: an interval in integer nanoseconds together with how well its meaning is known.
 
+mod boots;
 mod context;
 mod instant;
 mod years;
 
+pub use boots::{BootScan, Boots};
 pub use context::{TimeContext, YearSource, ZoneSource};
 pub use instant::{Instant, SECOND};
 pub use years::{Anchor, YearScan, Years};

@@ -222,6 +222,7 @@ mod tests {
             peak_ratio: 0.0,
             runner_up_ns: None,
             segments: Vec::new(),
+            untied: Vec::new(),
             utc: None,
             writers: None,
             points: Vec::new(),

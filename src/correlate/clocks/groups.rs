@@ -116,7 +116,10 @@ pub(super) fn assumed(group: &Group, intake: &Intake, reference: bool) -> Clock 
             }
         }
         Basis::UnknownYear => notes.push("year unknown: declare it with --year".to_owned()),
-        Basis::BootRelative => notes.push("seconds since boot".to_owned()),
+        Basis::BootRelative => notes.push(match source.boots.len() {
+            0 | 1 => "seconds since boot".to_owned(),
+            boots => format!("seconds since {boots} boots, each shown on days of its own from 1970-01-01 on"),
+        }),
         Basis::OrderOnly => notes.push("no times: order only".to_owned()),
         _ => {}
     }
@@ -134,6 +137,7 @@ pub(super) fn assumed(group: &Group, intake: &Intake, reference: bool) -> Clock 
         peak_ratio: 0.0,
         runner_up_ns: None,
         segments: Vec::new(),
+        untied: Vec::new(),
         utc: None,
         writers: None,
         points: Vec::new(),

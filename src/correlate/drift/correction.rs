@@ -7,6 +7,8 @@ use crate::time::Instant;
 pub struct Correction {
     /// In order of time; none: nothing is corrected.
     parts: Vec<Part>,
+    /// What the source shows in these stretches, both ends included, is not on the clock that the parts are of.
+    untied: Vec<(Instant, Instant)>,
 }
 
 /// A line with the time of the reference in which it holds.
@@ -21,7 +23,7 @@ impl Correction {
     /// The same offset at all times.
     pub fn constant(offset_ns: i64) -> Self {
         let line = Line { at_ns: 0, offset_ns, drift_ppb: 0 };
-        Correction { parts: vec![Part { from_ns: i64::MIN, to_ns: i64::MAX, line }] }
+        Correction { parts: vec![Part { from_ns: i64::MIN, to_ns: i64::MAX, line }], untied: Vec::new() }
     }
 
     /// Along segments. When the clock was set between two of them is not known: half way is taken.
@@ -32,7 +34,17 @@ impl Correction {
             to_ns: between(at).unwrap_or(i64::MAX),
             line: segment.line,
         };
-        Correction { parts: segments.iter().enumerate().map(part).collect() }
+        Correction { parts: segments.iter().enumerate().map(part).collect(), untied: Vec::new() }
+    }
+
+    /// The same, but for what the source shows in these stretches: that stays as it is.
+    pub fn but_for(self, untied: &[(Instant, Instant)]) -> Self {
+        Correction { untied: untied.to_vec(), ..self }
+    }
+
+    /// Whether what the source shows is brought onto the reference at all.
+    pub(in crate::correlate) fn ties(&self, at: Instant) -> bool {
+        !self.untied.iter().any(|(first, last)| *first <= at && at <= *last)
     }
 
     /// The moment of the reference at which the source shows `at`. What was shown twice, because the clock was set back,
@@ -48,8 +60,11 @@ impl Correction {
     }
 
     /// All parts in which the source may have shown `at`, with the moments of the reference: at least one if there are
-    /// parts.
+    /// parts, and they tie it.
     pub(in crate::correlate) fn places(&self, at: Instant) -> smallvec::SmallVec<[(usize, i64); 2]> {
+        if !self.ties(at) {
+            return smallvec::SmallVec::new();
+        }
         let places = || self.parts.iter().map(|part| part.line.reference_at(at.0)).enumerate();
         let away = |(place, reference): &(usize, i64)| {
             self.parts.get(*place).map_or(0, |part| {

@@ -51,6 +51,7 @@ fn zones_years_and_declared_offsets_apply() {
         zone: ZoneSource::Declared(chrono_tz::Asia::Shanghai),
         year: YearSource::Declared(2026),
         declared_offset_ns: 500_000_000,
+        ..TimeContext::default()
     };
     let span = read("iptables", line, &context).observations[0].span.unwrap();
     // 14:34:46 at UTC+8 is 06:34:46 UTC; half a second of declared offset is taken off.

@@ -40,7 +40,7 @@ impl Stamp {
                 context.without_year_east_of_utc(east, month, day, time, resolution_ns)
             }
             Stamp::SinceBoot { ns, resolution_ns } => Some(
-                Span::with_resolution(Instant(ns), resolution_ns, Basis::BootRelative)
+                Span::with_resolution(Instant(ns).plus(context.boot_ns), resolution_ns, Basis::BootRelative)
                     .shifted(-context.declared_offset_ns),
             ),
         }
