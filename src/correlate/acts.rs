@@ -13,6 +13,7 @@ use crate::detect::command::{
     self, CommandLine, Launcher, LiteralKind, SimpleCommand, is_network_capable, literals, name_resolutions,
 };
 use crate::detect::rules::{CommandContext, RuleSet};
+use crate::detect::told::{self, Told};
 use crate::intake::Intake;
 use crate::model::{Behaviour, Confidence, Step};
 use crate::time::SECOND;
@@ -39,6 +40,8 @@ pub(crate) struct Act {
     /// A delay that the command itself states, in nanoseconds.
     pub(crate) delay_ns: i64,
     pub(crate) hits: Vec<Hit>,
+    /// The present time as its output told it.
+    pub(crate) told: Vec<Told>,
     /// The step that wrote the script which this one runs.
     pub(crate) script_from: Option<usize>,
     /// Files that the step wrote, by base name, with their text.
@@ -83,6 +86,12 @@ fn alone(step: &Step, rules: &RuleSet) -> Act {
         None => Act::default(),
     };
     act.written.extend(written_by_tool(step));
+    if let (Some(command), Some(output)) = (&step.command, &step.output)
+        && !step.background
+        && !step.not_executed
+    {
+        act.told = told::told(command, output, step.output_omitted_bytes > 0);
+    }
     if step.background && act.launchers.is_empty() {
         act.launchers.push("run in background".to_owned());
     }
@@ -129,6 +138,7 @@ fn of_text(text: &str, rules: &RuleSet) -> Act {
         launchers: stays.map(|launcher| launcher.name().to_owned()).collect(),
         delay_ns,
         hits,
+        told: Vec::new(),
         script_from: None,
         written: written_by_command(&line, text),
         ran,

@@ -119,12 +119,22 @@ pub struct UtcPin {
     /// Mining pools whose jobs tell a time, and those that allow the offset. They bound a clock where no server pins it.
     pub pools: usize,
     pub pools_agreeing: usize,
+    /// Machines that agents' tools ran on, which print their own time, and those of them that allow it.
+    pub machines: usize,
+    pub machines_agreeing: usize,
 }
 
 impl UtcPin {
-    /// Whether enough servers agree that it may speak for the clock: three, and more than half of all.
+    /// Whether enough servers agree that it may speak for the clock: three, and more than half of all. Machines in the
+    /// hands of agents count as one more, all together.
     pub fn holds(&self) -> bool {
-        self.agreeing >= 3 && self.agreeing * 2 > self.servers
+        let (agreeing, all) = (self.agreeing + self.machines_agreeing.min(1), self.servers + self.machines.min(1));
+        agreeing >= 3 && agreeing * 2 > all
+    }
+
+    /// Whether more than half of those who tell agree.
+    pub fn has_majority(&self) -> bool {
+        (self.agreeing + self.machines_agreeing) * 2 > self.servers + self.machines
     }
 }
 

@@ -5,6 +5,7 @@ mod anchors;
 mod boots;
 mod groups;
 mod pairs;
+mod printed;
 mod writers;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,6 +36,8 @@ pub(crate) struct Clocks {
     of: Vec<usize>,
     /// Per row: what the stamps of connections are cut to, in nanoseconds.
     resolutions: Vec<i64>,
+    /// The reference minus UTC, as far as servers tell it.
+    reference_ahead_ns: i64,
 }
 
 impl Clocks {
@@ -49,6 +52,11 @@ impl Clocks {
     /// A moment of the source on the reference clock.
     pub(crate) fn align(&self, evidence: EvidenceId, at: Instant) -> Instant {
         self.corrections.get(self.row(evidence)).map_or(at, |correction| correction.to_reference(at))
+    }
+
+    /// A moment of UTC on the reference clock.
+    pub(crate) fn of_utc(&self, at: Instant) -> Instant {
+        at.plus(self.reference_ahead_ns)
     }
 
     /// How far off a moment that the source shows may be either way once it is aligned, in nanoseconds.
@@ -101,7 +109,6 @@ impl Clocks {
 pub(crate) fn find(intake: &Intake, acts: &[Act], names: &Names) -> Clocks {
     let groups = groups(intake);
     let mut boots: Vec<Boots> = groups.iter().map(|group| Boots::of(group, intake)).collect();
-    let Some(reference) = reference(&groups, &intake.sources) else { return Clocks::default() };
     let mut clocks = Clocks { of: vec![usize::MAX; intake.sources.len()], ..Clocks::default() };
     for (row, group) in groups.iter().enumerate() {
         for member in &group.members {
@@ -109,6 +116,10 @@ pub(crate) fn find(intake: &Intake, acts: &[Act], names: &Names) -> Clocks {
                 *of = row;
             }
         }
+    }
+    let off = printed::off_utc(intake, acts, |evidence| clocks.row(evidence));
+    let Some(reference) = reference(&groups, &intake.sources, &off) else { return Clocks::default() };
+    for (row, group) in groups.iter().enumerate() {
         clocks.rows.push(assumed(group, intake, row == reference));
         clocks.corrections.push(Correction::default());
     }
@@ -166,7 +177,7 @@ pub(crate) fn find(intake: &Intake, acts: &[Act], names: &Names) -> Clocks {
             }
         }
     }
-    pin_to_utc(&mut clocks, intake, reference);
+    pin_to_utc(&mut clocks, intake, acts, reference);
     bound_by_writers(&mut clocks, intake, reference);
     clocks
 }
@@ -252,7 +263,7 @@ fn half((low, high): (i64, i64)) -> i64 {
 
 /// Pins every clock that recorded servers telling their time to UTC. A clock that nothing else ties to the reference is
 /// tied to it by that, if both are pinned.
-fn pin_to_utc(clocks: &mut Clocks, intake: &Intake, reference: usize) {
+fn pin_to_utc(clocks: &mut Clocks, intake: &Intake, acts: &[Act], reference: usize) {
     let mut by_clock: BTreeMap<usize, Vec<&TimeAnchor>> = BTreeMap::new();
     for anchor in &intake.facts.anchors {
         by_clock.entry(clocks.row(anchor.record.evidence)).or_default().push(anchor);
@@ -262,21 +273,44 @@ fn pin_to_utc(clocks: &mut Clocks, intake: &Intake, reference: usize) {
         clock.notes.push(anchors::told(&pin));
         clock.utc = Some(pin);
     }
-    let Some(of_reference) = clocks.rows.get(reference).and_then(|clock| clock.utc).filter(UtcPin::holds) else {
-        return;
-    };
-    for (clock, correction) in clocks.rows.iter_mut().zip(&mut clocks.corrections) {
-        let Some(pin) = clock.utc.filter(|pin| pin.holds() && !clock.reference && clock.pairs == 0) else { continue };
+    let printed = printed::by_clock(intake, acts, |evidence| clocks.row(evidence));
+    for (row, told) in &printed {
+        let (Some(clock), Some(pin)) = (clocks.rows.get_mut(*row), told.pin()) else { continue };
+        clock.notes.push(told.words(&pin));
+        clock.utc = Some(pin);
+        clock.utc = Some(pin);
+    }
+    let of_reference = clocks.rows.get(reference).and_then(|clock| clock.utc).filter(UtcPin::holds);
+    clocks.reference_ahead_ns = of_reference.map_or(0, |pin| pin.offset_ns);
+    let states_utc = clocks.rows.get(reference).is_some_and(|clock| clock.basis == Basis::ExplicitOffset);
+    for (row, (clock, correction)) in clocks.rows.iter_mut().zip(&mut clocks.corrections).enumerate() {
+        let printed = printed.get(&row);
+        if let Some(told) = printed {
+            told.note_zone(clock);
+            if clock.reference {
+                printed::note_reference(clock);
+            }
+        }
+        let Some(pin) = clock.utc.filter(|_| !clock.reference && clock.pairs == 0) else { continue };
         if clock.method == "declared" {
             continue;
         }
-        clock.offset_ns = pin.offset_ns.saturating_sub(of_reference.offset_ns);
-        clock.support_ns = (
-            pin.support_ns.0.saturating_sub(of_reference.support_ns.1),
-            pin.support_ns.1.saturating_sub(of_reference.support_ns.0),
-        );
-        clock.grade = Grade::C;
-        clock.method = "server times in both".to_owned();
+        match (of_reference.filter(|_| pin.holds()), printed) {
+            (Some(of_reference), _) => {
+                clock.offset_ns = pin.offset_ns.saturating_sub(of_reference.offset_ns);
+                clock.support_ns = (
+                    pin.support_ns.0.saturating_sub(of_reference.support_ns.1),
+                    pin.support_ns.1.saturating_sub(of_reference.support_ns.0),
+                );
+                clock.grade = Grade::C;
+                clock.method = "server times in both".to_owned();
+                if clock.basis == Basis::AssumedZone && printed.is_some() {
+                    printed::read_zone(clock);
+                }
+            }
+            (None, Some(_)) if states_utc => printed::tie(clock, &pin),
+            _ => continue,
+        }
         *correction = Correction::constant(clock.offset_ns);
     }
 }

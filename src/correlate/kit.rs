@@ -186,7 +186,7 @@ impl World {
         let identity = Identity::new(&self.intake, &self.case, &acts, &names);
         let events = events::events(&self.intake, &clocks, &names, &|_| true);
         let mut times = steptime::step_times(&self.intake, &clocks);
-        steptime::bound_by_order(&mut times, &self.intake, &acts, &events, &identity);
+        steptime::bound_by_order(&mut times, &self.intake, &acts, &events, &identity, &clocks);
         Laid { world: self, acts, names, clocks, identity, events, times }
     }
 }

@@ -64,7 +64,7 @@ pub fn analyze(intake: &Intake, options: &Options, rules: &RuleSet) -> Analysis 
     let seen: Vec<Signal> = seen.collect();
     let everywhere = events::events(intake, &clocks, &names, &asked_for(intake, &seen));
     let mut times = steptime::step_times(intake, &clocks);
-    steptime::bound_by_order(&mut times, intake, &acts, &everywhere, &identity);
+    steptime::bound_by_order(&mut times, intake, &acts, &everywhere, &identity, &clocks);
     let steps = Steps { intake, acts: &acts, times: &times, identity: &identity };
     // Where the agents' hosts are known, nothing that other hosts opened can be a step's doing.
     let theirs: Cow<'_, [Event]> = if identity.knows_agents() {

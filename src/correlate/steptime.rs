@@ -1,6 +1,8 @@
 //! When each step ran, on the reference clock. Steps of transcripts without times get the bounds that follow from
 //! their order and from the traffic that one of them alone can have set off.
 
+mod printed;
+
 use std::collections::BTreeMap;
 
 use super::acts::Act;
@@ -62,17 +64,27 @@ pub(crate) fn bound_by_order(
     acts: &[Act],
     events: &[Event],
     identity: &Identity,
+    clocks: &Clocks,
 ) {
     if times.iter().all(|time| time.stamped) {
         return;
     }
-    let anchors = sole_witnesses(intake, acts, events, identity);
+    let mut anchors = sole_witnesses(intake, acts, events, identity);
     let mut from = 0;
     while from < intake.steps.len() {
         let episode = &intake.steps[from].episode;
         let to = from + intake.steps[from..].iter().take_while(|step| step.episode == *episode).count();
         if intake.steps[from..to].iter().all(|step| step.start.is_none()) {
-            propagate(&mut times[from..to], &intake.steps[from..to], &acts[from..to], from, &anchors);
+            let (steps, acts, times) = (&intake.steps[from..to], &acts[from..to], &mut times[from..to]);
+            propagate(times, steps, acts, from, &anchors);
+            let printed = printed::in_order(times, acts, clocks);
+            if !printed.is_empty() {
+                for (at, (lo, hi)) in printed {
+                    let seen = anchors.entry(from + at).or_insert((lo, hi));
+                    *seen = (seen.0.max(lo), seen.1.min(hi));
+                }
+                propagate(times, steps, acts, from, &anchors);
+            }
         }
         from = to;
     }

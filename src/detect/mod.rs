@@ -16,6 +16,7 @@ pub mod rules;
 mod seen;
 pub mod services;
 pub mod ssh;
+pub mod told;
 pub mod tunnel;
 pub mod verdict;
 pub mod zone;

@@ -36,7 +36,8 @@ pub fn clock_cell(clock: &Clock, verbose: bool) -> String {
 /// Whether a note says more than the offset beside it.
 fn matters(note: &str) -> bool {
     let repeats = note.starts_with("clock off by ") || note.starts_with("zone label wrong by ");
-    !repeats && !note.contains(" server times ") && !note.contains(" the times in jobs ")
+    let checks = [" server times ", " the times in jobs ", " times that tools printed "];
+    !repeats && !checks.iter().any(|check| note.contains(check))
 }
 
 /// The note, with the offset that makes a clock ambiguous by its value.

@@ -42,6 +42,8 @@ pub(super) fn pin(anchors: &[&TimeAnchor]) -> Option<UtcPin> {
         answers: servers.answers,
         pools: pools.tellers,
         pools_agreeing: pools.votes.iter().filter(allows).count(),
+        machines: 0,
+        machines_agreeing: 0,
     })
 }
 

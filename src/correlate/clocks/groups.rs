@@ -1,6 +1,6 @@
 //! Which files share a clock, which clock is the reference, and what is said of a clock before anything was compared.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::correlate::analysis::{Clock, Grade};
 use crate::evidence::EvidenceId;
@@ -65,16 +65,18 @@ fn common_folder(paths: &[&str]) -> String {
     if common.is_empty() { String::new() } else { format!("{}/", common.join("/")) }
 }
 
-/// The capture with most packets; else the source with an explicit offset and most records; else any dated one.
-pub(super) fn reference(groups: &[Group], sources: &[Source]) -> Option<usize> {
+/// The capture with most packets; else the source with an explicit offset and most records, one that is `off` UTC by its
+/// own account only where there is no other; else any dated one.
+pub(super) fn reference(groups: &[Group], sources: &[Source], off: &BTreeSet<usize>) -> Option<usize> {
     let records = |group: &Group| group.members.iter().map(|id| sources[id.0 as usize].records).sum::<u64>();
+    let states_utc = |group: &Group| group.basis == Basis::ExplicitOffset;
     let best = |wanted: &dyn Fn(&Group) -> bool| {
-        (0..groups.len())
-            .filter(|row| wanted(&groups[*row]))
-            .max_by_key(|row| (records(&groups[*row]), usize::MAX - row))
+        (0..groups.len()).filter(|row| wanted(&groups[*row])).max_by_key(|row| {
+            (!(states_utc(&groups[*row]) && off.contains(row)), records(&groups[*row]), usize::MAX - row)
+        })
     };
     best(&|group| group.kind == Kind::Capture && group.basis.is_dated())
-        .or_else(|| best(&|group| group.basis == Basis::ExplicitOffset))
+        .or_else(|| best(&states_utc))
         .or_else(|| best(&|group| group.basis.is_dated()))
         .or_else(|| best(&|_| true))
 }

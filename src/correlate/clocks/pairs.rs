@@ -15,7 +15,7 @@ use crate::time::{Basis, SECOND};
 /// A firewall writes its line, and a capture its packet, within this of each other, in nanoseconds.
 const SAME_PACKET_NS: i64 = 20_000_000;
 /// A call whose end is not recorded is taken to last at most this long when clocks are compared.
-const OPEN_CALL_NS: i64 = 600 * SECOND;
+pub(super) const OPEN_CALL_NS: i64 = 600 * SECOND;
 /// A token that makes more pairs than this says nothing.
 const PAIRS_PER_TOKEN: usize = 200;
 

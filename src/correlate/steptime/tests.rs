@@ -71,3 +71,32 @@ fn stamped_steps_keep_their_stamps() {
     assert!(laid.times[0].stamped);
     assert_eq!(laid.times[0].span().map(|span| span.basis), Some(Basis::ExplicitOffset));
 }
+
+/// The world of above with what these steps printed.
+fn printed(outputs: &[(usize, &str)]) -> Vec<(Option<Instant>, Option<Instant>)> {
+    let mut world = world("curl http://203.0.113.1/");
+    for (step, output) in outputs {
+        world.intake.steps[*step].command = Some("date".to_owned());
+        world.intake.steps[*step].output = Some((*output).to_owned());
+    }
+    rounded(bounds(world))
+}
+
+// The third step prints 00:02:30 = 150 s, give or take 10 s: it had begun by 161 s, and the fourth began after 140 s.
+#[test]
+fn a_printed_time_bounds_its_neighbours() {
+    let got = printed(&[(2, "Fri Nov 20 00:02:30 UTC 2026")]);
+    assert_eq!((got[1].1, got[2].0), (Some(ms(161_000)), Some(ms(100_000))));
+    assert_eq!((got[2].1, got[3].0), (Some(ms(201_000)), Some(ms(140_000))));
+}
+
+#[test]
+fn printed_times_that_contradict_bound_nothing() {
+    let without = printed(&[(2, "nothing")]);
+    // The fourth had begun by 201 s: the third cannot have printed 00:10:00, nor 1999.
+    for forged in ["Fri Nov 20 00:10:00 UTC 2026", "Fri Nov 19 00:10:00 UTC 1999"] {
+        assert_eq!(printed(&[(2, forged)]), without, "{forged}");
+    }
+    // A time of letters has no zone.
+    assert_eq!(printed(&[(2, "Fri Nov 20 00:02:30 CST 2026")]), without);
+}

@@ -1,0 +1,75 @@
+//! Bounds for steps without times by what their own outputs told of the time.
+
+use super::StepTime;
+use crate::correlate::acts::Act;
+use crate::correlate::clocks::Clocks;
+use crate::time::{Instant, SECOND};
+
+/// Servers and machines may be this far off the time: one server in four is further (Buchholz and Tjaden, DFRWS 2007).
+const OFF_NS: i64 = 10 * SECOND;
+
+/// For steps of one episode, by place in it: it ran at `lo` or later, and had begun by `hi`, on the reference.
+///
+/// Times that contradict what the traffic tells (the bounds that the steps have already) are left out. Of the others
+/// the most that stand in order count, so that a forged one bounds nothing as long as two true ones disagree with it.
+pub(super) fn in_order(times: &[StepTime], acts: &[Act], clocks: &Clocks) -> Vec<(usize, (Instant, Instant))> {
+    let mut told: Vec<(usize, Instant, i64)> = Vec::new();
+    for (at, (time, act)) in times.iter().zip(acts).enumerate() {
+        let zoned = act.told.iter().filter(|told| told.zoned);
+        let mut of_step: Vec<_> = zoned.map(|told| (at, clocks.of_utc(told.at), told.resolution_ns)).collect();
+        of_step.retain(|(_, told, resolution)| {
+            let (lo, hi) = around(*told, *resolution);
+            time.start.is_none_or(|start| start <= hi) && time.end.is_none_or(|end| lo <= end)
+        });
+        of_step.sort_unstable();
+        told.extend(of_step);
+    }
+    let chain = longest_ascending(&told.iter().map(|(_, told, _)| *told).collect::<Vec<_>>());
+    let mut bounds: Vec<(usize, (Instant, Instant))> = Vec::new();
+    for (at, told, resolution) in chain.into_iter().filter_map(|place| told.get(place)) {
+        let (lo, hi) = around(*told, *resolution);
+        match bounds.last_mut() {
+            // A step that ran from one time to another had begun by the first and ran until the last.
+            Some((step, bound)) if step == at => *bound = (bound.0.max(lo), bound.1.min(hi)),
+            _ => bounds.push((*at, (lo, hi))),
+        }
+    }
+    bounds
+}
+
+fn around(told: Instant, resolution_ns: i64) -> (Instant, Instant) {
+    (told.plus(-OFF_NS), told.plus(resolution_ns.max(1) - 1).plus(OFF_NS))
+}
+
+/// Places of a longest sequence that nowhere descends, of several the one that ends lowest. O(n log n).
+fn longest_ascending(values: &[Instant]) -> Vec<usize> {
+    // The place of the lowest value that a sequence of each length ends with, and what stands before each place.
+    let mut ends: Vec<usize> = Vec::new();
+    let mut before: Vec<Option<usize>> = Vec::with_capacity(values.len());
+    for (place, value) in values.iter().enumerate() {
+        let length = ends.partition_point(|end| values.get(*end).is_some_and(|other| other <= value));
+        before.push(length.checked_sub(1).and_then(|shorter| ends.get(shorter).copied()));
+        match ends.get_mut(length) {
+            Some(end) => *end = place,
+            None => ends.push(place),
+        }
+    }
+    let mut chain: Vec<usize> =
+        std::iter::successors(ends.last().copied(), |place| before.get(*place).copied().flatten()).collect();
+    chain.reverse();
+    chain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // By hand: 5 and 9 are out of order with the rest, 1 2 2 3 is the longest.
+    #[test]
+    fn the_longest_sequence_in_order() {
+        let of = |values: &[i64]| longest_ascending(&values.iter().map(|v| Instant(*v)).collect::<Vec<_>>());
+        assert_eq!(of(&[5, 1, 2, 9, 2, 3]), [1, 2, 4, 5]);
+        assert_eq!(of(&[]), Vec::<usize>::new());
+        assert_eq!(of(&[3, 2, 1]), [2]);
+    }
+}
