@@ -26,7 +26,8 @@ pub(crate) fn leading_number(text: &[u8], longest: usize) -> Option<(u32, usize)
     Some((u32::try_from(value).ok()?, length))
 }
 
-/// An address in the usual notation; a zone index (`%eth0`) is passed over.
+/// An address in the usual notation; a zone index (`%eth0`) is passed over. `::ffff:192.0.2.1` is how a socket for both
+/// versions shows a peer of version 4, and that is the address of its packets.
 pub(crate) fn address(text: &[u8]) -> Option<IpAddr> {
     if let Some(v4) = ipv4(text) {
         return Some(IpAddr::V4(v4));
@@ -34,7 +35,7 @@ pub(crate) fn address(text: &[u8]) -> Option<IpAddr> {
     // Words, which are looked at far more often than addresses of version 6, have no colon.
     memchr::memchr(b':', text)?;
     let text = text.split(|byte| *byte == b'%').next()?;
-    std::str::from_utf8(text).ok()?.parse().ok().map(IpAddr::V6)
+    std::str::from_utf8(text).ok()?.parse().ok().map(|v6: std::net::Ipv6Addr| v6.to_canonical())
 }
 
 fn ipv4(text: &[u8]) -> Option<Ipv4Addr> {
@@ -201,6 +202,7 @@ mod tests {
             assert_eq!(ipv4(text.as_bytes()), text.parse().ok(), "{text}");
         }
         assert_eq!(address(b"fe80::1%eth0"), "fe80::1".parse().ok());
+        assert_eq!(address(b"::ffff:192.0.2.1"), "192.0.2.1".parse().ok());
         assert_eq!(address(b"2001:0db8:0000:0000:0000:0000:0000:0007"), "2001:db8::7".parse().ok());
     }
 
