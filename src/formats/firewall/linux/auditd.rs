@@ -6,6 +6,7 @@
 
 mod fields;
 pub(in crate::formats::firewall) mod group;
+mod interpreted;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -29,7 +30,7 @@ impl Dialect for Auditd {
     }
 
     fn title(&self) -> &'static str {
-        "Linux audit trail: programs, sockets, logins and packets (audit.log raw or enriched, ausearch --raw, syslog)"
+        "Linux audit trail: programs, sockets, logins and packets (audit.log raw or enriched, ausearch raw or interpreted, syslog)"
     }
 
     fn signature(&self) -> &'static str {
@@ -59,14 +60,20 @@ struct Id {
     stamp: Option<Stamp>,
     /// Bytes of `TIME:SERIAL` in the line.
     range: (usize, usize),
+    /// `ausearch -i` has put numbers and digits into words.
+    interpreted: bool,
 }
 
-/// `audit(1795185286.123:4711)`: seconds and milliseconds since 1970, and a number.
+/// `audit(1795185286.123:4711)`: seconds and milliseconds since 1970, and a number; or a date in words of the locale.
 fn id(line: &[u8]) -> Option<Id> {
     let begin = find!(line, b"audit(")? + b"audit(".len();
     let rest = line.get(begin..)?;
     let length = rest.iter().take(40).position(|byte| *byte == b')')?;
     let inside = rest.get(..length)?;
+    let range = (begin, begin + length);
+    if let Some(stamp) = interpreted::stamp(inside) {
+        return Some(Id { stamp: Some(stamp), range, interpreted: true });
+    }
     let (seconds, rest) = split_once(inside, b".")?;
     let (milliseconds, serial) = split_once(rest, b":")?;
     number(serial)?;
@@ -74,7 +81,7 @@ fn id(line: &[u8]) -> Option<Id> {
     let nanoseconds = i64::try_from(milliseconds).ok()? * 1_000_000;
     let at = Instant::from_parts(i64::try_from(seconds).ok()?, nanoseconds);
     let stamp = at.map(|at| Stamp::Epoch { at, resolution_ns: 1_000_000 });
-    Some(Id { stamp, range: (begin, begin + length) })
+    Some(Id { stamp, range, interpreted: false })
 }
 
 struct Event<'e, 'a> {
@@ -143,7 +150,8 @@ impl<'a> Event<'_, 'a> {
     /// The name of the user, where the trail is enriched, else the number.
     fn user(&self) -> Option<Cow<'a, str>> {
         const UNSET: &[u8] = b"4294967295";
-        let name = self.value("UID").or_else(|| self.value("uid")).filter(|uid| uid.raw != UNSET)?;
+        let name = self.value("UID").or_else(|| self.value("uid"));
+        let name = name.filter(|uid| uid.raw != UNSET && uid.raw != b"unset")?;
         Some(name.plain())
     }
 
@@ -152,7 +160,9 @@ impl<'a> Event<'_, 'a> {
         let words = self.part("EXECVE").map(Part::arguments).filter(|words| !words.is_empty());
         let words = words.or_else(|| {
             let title = self.part("PROCTITLE")?.get("proctitle")?.bytes();
-            Some(title.split(|byte| *byte == 0).map(|word| text(word).into_owned()).collect())
+            // Interpreted, it has blanks between its words: which of them are within words is lost.
+            let separator = if self.parts.iter().any(|part| part.interpreted) { b' ' } else { 0 };
+            Some(title.split(|byte| *byte == separator).map(|word| text(word).into_owned()).collect())
         });
         let command = match words {
             Some(words) => {
@@ -260,8 +270,9 @@ fn call(part: &Part<'_>) -> Call {
 /// `saddr=` as the kernel writes it: `struct sockaddr` in hexadecimal digits, the family in the order of the machine;
 /// or `laddr=` and `lport=` of the enriched form.
 fn socket_address(part: &Part<'_>) -> Option<(IpAddr, u16)> {
-    if let (Some(ip), Some(port)) = (part.get("laddr"), part.get("lport")) {
-        return Some((address(ip.raw)?, crate::formats::firewall::bytes::port(port.raw)?));
+    let words = part.get("laddr").zip(part.get("lport")).map(|(ip, port)| (ip.raw, port.raw));
+    if let Some((ip, port)) = words.or_else(|| interpreted::host_and_service(part)) {
+        return Some((address(ip)?, crate::formats::firewall::bytes::port(port)?));
     }
     let bytes = hexadecimal(part.get("saddr")?.raw)?;
     let port = u16::from_be_bytes(*bytes.get(2..)?.first_chunk()?);
@@ -281,7 +292,7 @@ fn socket_address(part: &Part<'_>) -> Option<(IpAddr, u16)> {
 fn packet(part: &Part<'_>, span: Option<Span>, host: Option<Cow<'_, str>>, out: &mut Out<'_>) -> Outcome {
     let ip = |name: &str| part.get(name).and_then(|value| address(value.raw));
     let port = |name: &str| part.get(name).and_then(|value| crate::formats::firewall::bytes::port(value.raw));
-    let protocol = part.get("proto").and_then(|value| Some(Protocol(u8::try_from(number(value.raw)?).ok()?)));
+    let protocol = part.get("proto").and_then(|value| Protocol::parse(std::str::from_utf8(value.raw).ok()?));
     let flow = Flow { src: ip("saddr"), src_port: port("sport"), dst: ip("daddr"), dst_port: port("dport"), protocol };
     if flow.src.is_none() && flow.dst.is_none() {
         return Err("a packet without an address".into());

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::group::BETWEEN;
-use super::id;
+use super::{id, interpreted};
 use crate::formats::firewall::bytes::{hexadecimal, number, split_once, text};
 
 /// A value as it stands, and whether it stood in quotes. What a user could have chosen is written in hexadecimal
@@ -41,7 +41,8 @@ impl<'a> Value<'a> {
 pub(super) struct Part<'a> {
     /// `EXECVE`, `SYSCALL`, ...
     pub(super) kind: &'a [u8],
-    line: &'a [u8],
+    pub(super) line: &'a [u8],
+    pub(super) interpreted: bool,
     pairs: Vec<(&'a [u8], Value<'a>)>,
     /// A quote was not closed.
     pub(super) cut: bool,
@@ -77,7 +78,8 @@ impl<'a> Part<'a> {
 
     /// The words of the record, without its type, time and number.
     pub(super) fn shown(&self) -> Cow<'a, str> {
-        let words = split_once(self.line, b"): ").map_or(self.line, |(_, words)| words);
+        let before: &[u8] = if self.interpreted { b") : " } else { b"): " };
+        let words = split_once(self.line, before).map_or(self.line, |(_, words)| words);
         let words = words.split(|byte| *byte == ENRICHED).next().unwrap_or(words);
         text(words.trim_ascii())
     }
@@ -92,14 +94,20 @@ pub(super) fn parts(line: &[u8]) -> impl Iterator<Item = Part<'_>> {
 }
 
 fn part(line: &[u8]) -> Option<Part<'_>> {
-    let (_, end) = id(line)?.range;
+    let id = id(line)?;
+    let (_, end) = id.range;
     let kind = split_once(line, b"type=").map_or(&b""[..], |(_, rest)| rest);
     let kind = kind.split(|byte| *byte == b' ').next().unwrap_or_default();
-    let mut part = Part { kind: named(kind), line, pairs: Vec::new(), cut: false };
+    let mut part = Part { kind: named(kind), line, interpreted: id.interpreted, pairs: Vec::new(), cut: false };
     if let Some((node, _)) = line.strip_prefix(b"node=").and_then(|rest| split_once(rest, b" ")) {
         part.pairs.push((b"node", Value { raw: node, quoted: true }));
     }
     let mut rest = line.get(end..)?.strip_prefix(b")")?;
+    if id.interpreted && matches!(part.kind, b"EXECVE" | b"PROCTITLE") {
+        let of = if part.kind == b"EXECVE" { interpreted::arguments } else { interpreted::title };
+        part.pairs.extend(of(rest).into_iter().map(|(name, raw)| (name, Value { raw, quoted: true })));
+        return Some(part);
+    }
     loop {
         let skipped = rest.iter().take_while(|byte| is_between(**byte) || **byte == b':').count();
         rest = rest.get(skipped..)?;
@@ -122,7 +130,8 @@ fn part(line: &[u8]) -> Option<Part<'_>> {
             }
             _ => {
                 let end = value.iter().position(|byte| is_between(*byte)).unwrap_or(value.len());
-                part.pairs.push((name, Value { raw: value.get(..end)?, quoted: false }));
+                // Words are no digits, even where they look like some.
+                part.pairs.push((name, Value { raw: value.get(..end)?, quoted: id.interpreted }));
                 rest = value.get(end..)?;
             }
         }

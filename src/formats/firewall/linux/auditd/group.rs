@@ -37,6 +37,11 @@ impl<R: Read> Groups<R> {
     fn advance(&mut self) -> io::Result<()> {
         self.next.clear();
         self.pending = self.input.by_ref().take(LONGEST as u64).read_until(b'\n', &mut self.next)? > 0;
+        // `ausearch` draws a line between events and writes the time under it, which the records have too.
+        let drawn = self.next.trim_ascii_end() == b"----" || self.next.starts_with(b"time->");
+        if drawn && self.next.last() == Some(&b'\n') {
+            self.next.drain(..self.next.len() - 1);
+        }
         Ok(())
     }
 
