@@ -5,6 +5,7 @@ use std::io::Read;
 use super::documents::{Documents, is_document};
 use super::export::{Export, is_export};
 use super::linux::auditd::group::{Groups, is_trail};
+use super::sensor::nfdump::blocks::{Blocks, is_raw};
 use crate::evidence::Pieced;
 
 /// What keeps the records of a file off lines of their own.
@@ -16,6 +17,8 @@ pub(super) enum Layout {
     Export,
     /// An audit trail: an event is several records.
     Trail,
+    /// `nfdump -o raw`: a block of lines for each flow.
+    Blocks,
 }
 
 impl Layout {
@@ -27,6 +30,8 @@ impl Layout {
             Some(Layout::Export)
         } else if is_trail(beginning) {
             Some(Layout::Trail)
+        } else if is_raw(beginning) {
+            Some(Layout::Blocks)
         } else {
             None
         }
@@ -37,6 +42,7 @@ impl Layout {
         match self {
             Layout::Document => Box::new(Pieced::new(Documents::new(input))),
             Layout::Export => Box::new(Pieced::new(Export::new(input))),
+            Layout::Blocks => Box::new(Pieced::new(Blocks::new(input))),
             Layout::Trail => Box::new(Pieced::new(Groups::new(input))),
         }
     }

@@ -1,6 +1,8 @@
 //! What collectors of NetFlow and IPFIX print: nfdump (<https://github.com/phaag/nfdump>), SiLK's rwcut
 //! (<https://tools.netsa.cert.org/silk/rwcut.html>).
 
+pub(in crate::formats::firewall) mod blocks;
+
 use std::borrow::Cow;
 use std::net::Ipv4Addr;
 use std::sync::LazyLock;
@@ -109,7 +111,7 @@ impl Dialect for Nfdump {
     }
 
     fn title(&self) -> &'static str {
-        "nfdump output (csv of 1.6 and 1.7, csv-fast, json, line, long, extended, biline, bilong, pipe) and SiLK rwcut"
+        "nfdump output (csv of 1.6 and 1.7, csv-fast, json, line, long, extended, biline, bilong, raw, pipe) and SiLK rwcut"
     }
 
     fn signature(&self) -> &'static str {
