@@ -11,6 +11,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::testing::{self, as_json, check_samples, corpus, read};
+use crate::evidence::{EvidenceId, Head, Input};
 use crate::formats::{Collector, registry};
 use crate::model::Detail;
 use crate::time::{Basis, Instant, TimeContext, YearSource, ZoneSource};
@@ -41,6 +42,33 @@ fn either_format_reads_both_kinds_of_lines() {
         let kinds: Vec<&str> = one.observations.iter().map(|observation| observation.detail.kind()).collect();
         assert!(kinds.contains(&"alert") && kinds.contains(&"connection"), "{sample}");
     }
+}
+
+/// As the logging of Windows and `>` of PowerShell write it.
+#[test]
+fn logs_in_utf_16_are_recognised_and_read() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/formats");
+    let place = std::env::temp_dir().join(format!("coincident-utf-16-{}", std::process::id()));
+    std::fs::create_dir_all(&place).unwrap();
+    for (id, sample) in [("windows-firewall", "pfirewall.log"), ("cisco-asa", "asa.log")] {
+        let bytes = std::fs::read(folder.join(id).join(sample)).unwrap();
+        let plain = read(id, &bytes, &TimeContext::default());
+        assert!(!plain.observations.is_empty(), "{sample}");
+        let units: Vec<u16> = std::iter::once(0xfeff).chain(String::from_utf8(bytes).unwrap().encode_utf16()).collect();
+        let little: Vec<u8> = units.iter().copied().flat_map(u16::to_le_bytes).collect();
+        let big: Vec<u8> = units.iter().copied().flat_map(u16::to_be_bytes).collect();
+        for (order, wide) in [("little", little), ("big", big)] {
+            let path = place.join(format!("{order}-{sample}"));
+            std::fs::write(&path, wide).unwrap();
+            let chosen = registry::probe(&Head::read(sample, &path).unwrap());
+            assert_eq!(chosen.first().map(|first| first.format), Some(id), "{order} {sample}");
+            let mut input = Input::open(sample, &path, EvidenceId(0)).unwrap();
+            let mut found = Collector::default();
+            registry::by_id(id).unwrap().read(&mut input, &TimeContext::default(), &mut found).unwrap();
+            assert_eq!(found, plain, "{order} {sample}");
+        }
+    }
+    std::fs::remove_dir_all(&place).unwrap();
 }
 
 #[test]
