@@ -84,6 +84,7 @@ pub(crate) static DIALECTS: &[&dyn Dialect] = &[
     &sensor::nfdump::Nfdump,
     &cloud::aws_waf::AwsWaf,
     &cloud::aws_elb::AwsElb,
+    &cloud::aws_s3::AwsS3,
     &generic::ocsf::Ocsf,
     &host::windows_firewall::WindowsFirewall,
     &host::windows_security::WindowsSecurity,

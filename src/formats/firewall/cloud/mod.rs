@@ -5,6 +5,7 @@ pub(crate) mod alibaba_flow;
 pub(crate) mod aviatrix;
 pub(crate) mod aws_elb;
 pub(crate) mod aws_flow;
+pub(crate) mod aws_s3;
 pub(crate) mod aws_waf;
 pub(crate) mod azure;
 pub(crate) mod gcp;

@@ -23,6 +23,11 @@ fn suricata_samples() {
 }
 
 #[test]
+fn aws_s3_samples() {
+    check_samples("aws-s3");
+}
+
+#[test]
 fn aws_network_firewall_samples() {
     check_samples("aws-network-firewall");
 }
