@@ -1,6 +1,8 @@
 //! Events of the Windows Filtering Platform (5150 to 5159 of the Security log) and network connections of Sysmon (event 3),
 //! as shippers export them to JSON (Microsoft Learn, "Audit Filtering Platform Connection"; Sysinternals, "Sysmon").
 
+mod logons;
+
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
@@ -51,7 +53,7 @@ impl Dialect for WindowsSecurity {
     }
 
     fn title(&self) -> &'static str {
-        "Windows events of connections (Security 5150 to 5159, Sysmon 3) in JSON of NXLog, Winlogbeat and others, or in text"
+        "Windows events of connections, logons and shares (Security 5150 to 5159, 4624, 4625, 5140, 5145, Sysmon 3) in JSON or text"
     }
 
     fn signature(&self) -> &'static str {
@@ -75,6 +77,9 @@ impl Dialect for WindowsSecurity {
             return out.connection(fields, record);
         };
         let Some(id) = id(object) else { return Err("an event without a number".into()) };
+        if matches!(id, 4624 | 4625 | 5140 | 5145) {
+            return logons::read(id, object, record, out);
+        }
         if !matches!(id, 3 | 5150..=5159) {
             return Err("an event that is not about a connection".into());
         }
