@@ -4,14 +4,14 @@
 use std::sync::LazyLock;
 
 use crate::formats::firewall::action::verdict;
-use crate::formats::firewall::bytes::{find, has, split_once};
+use crate::formats::firewall::bytes::{find, has, split_once, text};
 use crate::formats::firewall::dialect::{Dialect, Out, Outcome};
 use crate::formats::firewall::fields::Field::*;
 use crate::formats::firewall::fields::{Field, Fields, Names, endpoint};
 use crate::formats::firewall::generic::cef;
 use crate::formats::firewall::notation::pairs::{COMMAS, SPACED, pairs};
 use crate::formats::firewall::record::Record;
-use crate::model::Action as Verdict;
+use crate::model::{Action as Verdict, Alert, Detail};
 
 /// The format.
 pub(crate) struct F5;
@@ -97,10 +97,32 @@ impl Dialect for F5 {
             }
         }
         if fields.is_empty() {
-            return Err("a message without both ends of a connection".into());
+            return administrator(fields, record, out);
         }
         out.connection(fields, record)
     }
+}
+
+/// `sshd(pam_audit): user=alice(alice) partition=[All] level=Administrator tty=ssh host=192.0.2.1 attempts=1 start=...`,
+/// `User=alice tty=(unknown) host=192.0.2.1 failed to login after 1 attempts`.
+fn administrator<'r>(mut fields: Fields<'r>, record: &'r Record<'r>, out: &mut Out<'_>) -> Outcome {
+    let said = split_once(record.line, b"(pam_audit): ").map(|(_, said)| said).unwrap_or_default();
+    let after = |mark: &[u8]| split_once(said, mark)?.1.split(|byte| matches!(byte, b' ' | b'(' | b',')).next();
+    fields.put(SrcIp, after(b" host=").unwrap_or_default());
+    if fields.is_empty() {
+        return Err("a message without both ends of a connection".into());
+    }
+    out.complete(&mut fields, record);
+    let span = out.times(&mut fields);
+    let alert = Alert {
+        category: if has!(said, b" failed") { "login-failed".into() } else { "login".into() },
+        message: text(said),
+        user: after(b"ser=").map(text),
+        action: None,
+        behaviour: None,
+    };
+    out.observe(span, fields.device.take(), Some(fields.flow), Detail::Alert(alert));
+    Ok(())
 }
 
 enum Kind {
@@ -174,6 +196,15 @@ fn message<'r>(line: &'r [u8], fields: &mut Fields<'r>) {
             fields.decide(verdict(head.rsplit(|byte| *byte == b' ').next().unwrap_or_default()));
             fields.put(Rule, rule.split(|byte| *byte == b' ').next().unwrap_or_default());
         }
+        return;
+    }
+    // `New session from client IP 192.0.2.1 (ST=.../CC=...) at VIP 198.51.100.1 Listener /Common/name`.
+    if let Some((_, rest)) = split_once(line, b" from client IP ")
+        && let Some((client, rest)) = split_once(rest, b" at VIP ")
+    {
+        let first = |text: &'r [u8]| text.split(|byte| *byte == b' ').next().unwrap_or_default();
+        fields.put(SrcIp, first(client));
+        fields.put(DstIp, first(rest));
         return;
     }
     let Some((before, rest)) = split_once(line, b" response to from ") else { return };
