@@ -141,6 +141,9 @@ fn about_a_user(message: &Message<'_>) -> bool {
         || text.starts_with(b"User authentication")
         || text.starts_with(b"User '")
         || has!(text, b"WebVPN session")
+        // `Begin configuration: 192.0.2.1 reading from terminal`, `192.0.2.1 Erase configuration`.
+        || (message.mnemonic.starts_with(b"1110") && has!(text, b" configuration"))
+        || has!(text, b"Begin configuration: ")
 }
 
 fn user<'r>(message: Message<'r>, mut fields: Fields<'r>, record: &'r Record<'r>, out: &mut Out<'_>) -> Outcome {
@@ -158,7 +161,9 @@ fn user<'r>(message: Message<'r>, mut fields: Fields<'r>, record: &'r Record<'r>
     let address = between(b" IP <", b">")
         .or_else(|| between(b"user IP = ", b" "))
         .or_else(|| between(b"IP address: ", b","))
-        .or_else(|| between(b" IP ", b" "));
+        .or_else(|| between(b" IP ", b" "))
+        .or_else(|| between(b"configuration: ", b" ").filter(|word| cisco::End::read(word).is_some()))
+        .or_else(|| said.split(|byte| *byte == b' ').next().filter(|word| cisco::End::read(word).is_some()));
     if let Some(address) = address {
         fields.put(SrcIp, address.strip_suffix(b",").unwrap_or(address));
     }
@@ -179,10 +184,10 @@ fn user<'r>(message: Message<'r>, mut fields: Fields<'r>, record: &'r Record<'r>
 
 /// Classes of messages on connections, packets and attacks, by the first three digits of their number; others are on the
 /// device itself.
-const CLASSES: [&[u8; 3]; 38] = [
+const CLASSES: [&[u8; 3]; 39] = [
     b"106", b"108", b"110", b"201", b"202", b"209", b"301", b"302", b"303", b"304", b"305", b"313", b"322", b"338",
-    b"400", b"401", b"402", b"406", b"407", b"410", b"415", b"416", b"418", b"419", b"420", b"424", b"431", b"434",
-    b"447", b"500", b"507", b"605", b"606", b"607", b"710", b"725", b"733", b"750",
+    b"400", b"401", b"402", b"406", b"407", b"410", b"415", b"416", b"418", b"419", b"420", b"421", b"424", b"431",
+    b"434", b"447", b"500", b"507", b"605", b"606", b"607", b"710", b"725", b"733", b"750",
 ];
 
 /// What stands before an end of a connection.
@@ -421,6 +426,10 @@ fn settle<'a>(message: &Message<'a>, ends: Ends<'a>, way: Option<Way>, fields: &
     fields.connection.direction = way;
     if teardown {
         fields.end = fields.time;
+    }
+    // `UDP flow from ... to ... is dropped because application has failed`; others of its kind pass unchecked.
+    if message.mnemonic == b"421001" {
+        fields.decide(Some(Verdict::Deny));
     }
     if matches!(message.mnemonic.first_chunk(), Some(b"400" | b"338" | b"733")) {
         fields.threat = Some(text(message.text));

@@ -68,11 +68,13 @@ impl Dialect for CiscoIos {
             translation(message.text, &mut fields);
         } else if matches!(message.facility, b"FW" | b"IPS" | b"IDS" | b"FIREWALL") {
             packet(&message, &mut fields);
-        } else if matches!(message.facility, b"SEC_LOGIN" | b"SSH" | b"DMI") {
+        } else if matches!(message.facility, b"SEC_LOGIN" | b"SSH" | b"DMI")
+            || message.facility.starts_with(b"SECURITY-SSHD")
+        {
             return login(&message, fields, record, out);
         } else if message.mnemonic.starts_with(b"LOGGINGHOST") {
             log_host(message.text, &mut fields);
-        } else if message.facility == b"SYS" && has!(message.text, b" on vty") {
+        } else if message.facility.ends_with(b"SYS") && has!(message.text, b" vty") {
             return at_terminal(&message, fields, record, out);
         }
         if fields.is_empty() {
@@ -214,6 +216,11 @@ fn packet<'a>(message: &Message<'a>, fields: &mut Fields<'a>) {
     }
 }
 
+/// Without the quotes around it.
+fn bare(word: &[u8]) -> &[u8] {
+    word.strip_prefix(b"'").unwrap_or(word).strip_suffix(b"'").unwrap_or(word)
+}
+
 /// `Logging to host 192.0.2.1 port 514 started - CLI initiated`: whom it tells.
 fn log_host<'a>(said: &'a [u8], fields: &mut Fields<'a>) {
     let after = |mark: &[u8]| words(split_once(said, mark)?.1).next();
@@ -233,7 +240,7 @@ fn at_terminal<'r>(
     out: &mut Out<'_>,
 ) -> Outcome {
     let said = message.text;
-    let from = split_once(said, b" on vty").and_then(|(_, rest)| words(rest).nth(1)).and_then(End::read);
+    let from = split_once(said, b" vty").and_then(|(_, rest)| words(rest).nth(1)).and_then(End::read);
     let Some(from) = from.filter(|end| end.ip.is_some()) else {
         return Err("a message without the address of a packet or login".into());
     };
@@ -247,7 +254,11 @@ fn at_terminal<'r>(
             _ => "login".into(),
         },
         message: text(said),
-        user: split_once(said, b" by ").and_then(|(_, rest)| words(rest).next()).map(text),
+        // Without a name, the line itself did it: `by vty2 (192.0.2.1)`.
+        user: split_once(said, b" by ")
+            .and_then(|(_, rest)| words(rest).next())
+            .filter(|name| !name.starts_with(b"vty"))
+            .map(text),
         action: None,
         behaviour: None,
     };
@@ -277,7 +288,8 @@ fn login<'r>(message: &Message<'r>, mut fields: Fields<'r>, record: &'r Record<'
         let (_, rest) = split_once(said, name)?;
         rest.split(|byte| matches!(byte, b']' | b'\'')).next().map(<[u8]>::trim_ascii).filter(|value| !value.is_empty())
     };
-    let from = value(b"[Source: ").or_else(|| words(split_once(said, b" from ")?.1).next()).and_then(End::read);
+    let from =
+        value(b"[Source: ").or_else(|| words(split_once(said, b" from ")?.1).next()).map(bare).and_then(End::read);
     let Some(from) = from.filter(|end| end.ip.is_some()) else {
         return Err("a message without the address of a packet or login".into());
     };
