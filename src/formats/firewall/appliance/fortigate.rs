@@ -184,10 +184,7 @@ impl<'r> Reading<'r> {
         match name {
             b"date" => self.date = self.date.take().or(Some(value)),
             b"time" => self.time = self.time.take().or(Some(value)),
-            // Since 1970 by FortiAuthenticator, and as good as `eventtime`.
-            b"timestamp" if self.fields.time.is_none() && value.iter().all(u8::is_ascii_digit) => {
-                self.fields.time = Stamp::read(&value);
-            }
+            // FortiAnalyzer counts the first in its own local time: last of all.
             b"timestamp" | b"itime" => self.clock = self.clock.or_else(|| Stamp::read(&value)),
             b"qname" => {
                 // FortiOS puts the name into brackets where it is not plain.
