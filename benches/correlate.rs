@@ -11,7 +11,7 @@ use coincident::evidence::{EvidenceId, Record};
 use coincident::formats::Kind;
 use coincident::intake::{CaseFile, DnsFact, Host, Intake, Options, Run, Source};
 use coincident::model::{
-    Actor, Conversation, ConversationKey, ConversationStart, Endpoint, EndpointKind, Episode, Protocol, Segment, Step,
+    Conversation, ConversationKey, ConversationStart, Endpoint, EndpointKind, Episode, Protocol, Segment, Step,
 };
 use coincident::time::{Basis, Instant, SECOND, Span, YearSource};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
@@ -134,24 +134,18 @@ fn day(conversations: usize, steps: usize, refused_in: u64) -> (Intake, Options)
         all.entry(key(host, dst, port)).or_default().push(connection);
         let endpoint = |at: Instant, kind| Some(Endpoint { span: Span::at(at, Basis::ExplicitOffset), kind });
         intake.steps.push(Step {
-            episode: id,
-            order: (index as u64, 0),
             index: index as u32,
-            call_id: None,
-            actor: Actor::Policy,
-            record: Record { evidence: EvidenceId(host + 1), number: index as u64 + 1 },
-            result_record: None,
             start: endpoint(start, EndpointKind::CallRecorded),
             end: endpoint(end, EndpointKind::ResultRecorded),
-            duration_ns: None,
-            tool: "Bash".to_owned(),
             arguments: "{}".to_owned(),
             command: Some(command),
-            output: None,
-            output_omitted_bytes: 0,
             exit_code: Some(0),
-            background: false,
-            not_executed: false,
+            ..Step::new(
+                &id,
+                (index as u64, 0),
+                Record { evidence: EvidenceId(host + 1), number: index as u64 + 1 },
+                "Bash",
+            )
         });
     }
     let mut refused = std::collections::BTreeSet::new();

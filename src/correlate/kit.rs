@@ -15,7 +15,7 @@ use crate::evidence::{EvidenceId, Record};
 use crate::formats::Kind;
 use crate::intake::{CaseFile, DnsFact, Intake, Source};
 use crate::model::{
-    Actor, Conversation, ConversationKey, ConversationStart, Endpoint, EndpointKind, Episode, Protocol, Segment, Step,
+    Conversation, ConversationKey, ConversationStart, Endpoint, EndpointKind, Episode, Protocol, Segment, Step,
 };
 use crate::time::{Basis, Instant, SECOND, Span, YearSource};
 
@@ -91,24 +91,13 @@ impl World {
         let index = self.intake.steps.iter().filter(|step| step.episode == episode).count() as u32;
         let endpoint = |at: Instant, kind| Endpoint { span: Span::at(at, Basis::ExplicitOffset), kind };
         self.intake.steps.push(Step {
-            episode,
-            order: (u64::from(index), 0),
             index,
-            call_id: None,
-            actor: Actor::Policy,
-            record: Record { evidence, number: u64::from(index) + 1 },
-            result_record: None,
             start: at.map(|(start, _)| endpoint(start, EndpointKind::CallRecorded)),
             end: at.map(|(_, end)| endpoint(end, EndpointKind::ResultRecorded)),
-            duration_ns: None,
-            tool: "Bash".to_owned(),
             arguments: serde_json::json!({ "command": command }).to_string(),
             command: Some(command.to_owned()),
-            output: None,
-            output_omitted_bytes: 0,
             exit_code: Some(0),
-            background: false,
-            not_executed: false,
+            ..Step::new(&episode, (u64::from(index), 0), Record { evidence, number: u64::from(index) + 1 }, "Bash")
         });
         self.intake.steps.len() - 1
     }

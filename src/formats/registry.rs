@@ -26,6 +26,7 @@ static OTHERS: &[&dyn Format] = &[
     &transcript::Codex,
     &transcript::OpenHands,
     &transcript::SweAgent,
+    &transcript::Chat,
 ];
 
 /// What one format said of a file.

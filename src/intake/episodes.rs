@@ -96,4 +96,7 @@ fn answer(step: &mut Step, result: StepResult) {
     step.output_omitted_bytes += result.output_omitted_bytes;
     step.exit_code = result.exit_code.or(step.exit_code);
     step.not_executed |= result.not_executed;
+    step.place.fill_from(result.place);
+    step.approval = result.approval.or(step.approval);
+    step.reward = result.reward.or(step.reward);
 }

@@ -131,6 +131,9 @@ pub(super) fn join_episode(known: &mut Episode, more: Episode) {
     fill(&mut known.agent, more.agent);
     fill(&mut known.cwd, more.cwd);
     fill(&mut known.host, more.host);
+    fill(&mut known.task, more.task);
+    fill(&mut known.sandbox, more.sandbox);
+    fill(&mut known.sandbox_ip, more.sandbox_ip);
     fill(&mut known.reward, more.reward);
     fill(&mut known.reward_config, more.reward_config);
     known.span = match (known.span, more.span) {

@@ -21,5 +21,5 @@ pub use observation::{
 pub use probe::{Oddity, Probe};
 pub use secret::{Secret, mask};
 pub use signal::{Signal, SignalSource};
-pub use step::{Actor, Endpoint, EndpointKind, Episode, EpisodeText, Step, StepResult, TextOrigin};
+pub use step::{Actor, Approval, Endpoint, EndpointKind, Episode, EpisodeText, Place, Step, StepResult, TextOrigin};
 pub use tunnel::{File, Mark, Tunnel, TunnelClass};

@@ -1,3 +1,5 @@
+use std::net::IpAddr;
+
 use crate::evidence::Record;
 use crate::time::Span;
 
@@ -15,6 +17,13 @@ pub struct Episode {
     pub agent: Option<String>,
     pub cwd: Option<String>,
     pub host: Option<String>,
+    /// The task that it was given: an instance, a data set's row, a benchmark's name for it.
+    pub task: Option<String>,
+    /// Sandbox, container or pod in which its commands ran, where one holds for all of it.
+    pub sandbox: Option<String>,
+    /// Address of that sandbox on its network.
+    pub sandbox_ip: Option<IpAddr>,
+    /// What the trainer or the benchmark gave for it.
     pub reward: Option<f64>,
     pub reward_config: Option<String>,
     /// First and last dated record of the episode on its own clock.
@@ -44,6 +53,54 @@ pub enum Actor {
     Human,
 }
 
+/// Whether somebody was asked before a call ran, as far as the transcript says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Approval {
+    /// Asked for; the answer is not recorded.
+    Asked,
+    /// A person, or a rule that a person made, let it run.
+    Given,
+    /// It was refused.
+    Refused,
+    /// The agent was run so that nobody is asked.
+    Waived,
+}
+
+impl Approval {
+    /// The name used in every output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Approval::Asked => "asked",
+            Approval::Given => "given",
+            Approval::Refused => "refused",
+            Approval::Waived => "waived",
+        }
+    }
+}
+
+/// Where a call ran, as far as its own record says; what holds for the whole episode stands there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    pub host: Option<String>,
+    pub container: Option<String>,
+    pub sandbox: Option<String>,
+    /// Process, in the namespace of the sandbox.
+    pub pid: Option<u32>,
+    /// Process group of the command, in the namespace of the sandbox.
+    pub pgid: Option<u32>,
+}
+
+impl Place {
+    /// Takes from `other` what is not known here.
+    pub fn fill_from(&mut self, other: Place) {
+        self.host = self.host.take().or(other.host);
+        self.container = self.container.take().or(other.container);
+        self.sandbox = self.sandbox.take().or(other.sandbox);
+        self.pid = self.pid.or(other.pid);
+        self.pgid = self.pgid.or(other.pgid);
+    }
+}
+
 /// What an endpoint of a step says about the moment it names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EndpointKind {
@@ -54,6 +111,20 @@ pub enum EndpointKind {
     /// Written when a whole turn was flushed: an upper bound on everything in it.
     TurnFlushed,
     FileSaved,
+}
+
+impl EndpointKind {
+    /// The name used in every output.
+    pub fn name(self) -> &'static str {
+        match self {
+            EndpointKind::CallRecorded => "call-recorded",
+            EndpointKind::ToolStarted => "tool-started",
+            EndpointKind::ToolEnded => "tool-ended",
+            EndpointKind::ResultRecorded => "result-recorded",
+            EndpointKind::TurnFlushed => "turn-flushed",
+            EndpointKind::FileSaved => "file-saved",
+        }
+    }
 }
 
 /// A moment of a step with what it means.
@@ -99,6 +170,12 @@ pub struct Step {
     pub background: bool,
     /// The call was refused, rejected or failed to parse: it never ran.
     pub not_executed: bool,
+    /// The model that decided it, where it is not that of the episode.
+    pub model: Option<String>,
+    pub place: Place,
+    pub approval: Option<Approval>,
+    /// What the step itself was given.
+    pub reward: Option<f64>,
 }
 
 /// The result of a tool call, which may stand in another record or file than the call.
@@ -115,11 +192,62 @@ pub struct StepResult {
     pub output_omitted_bytes: u64,
     pub exit_code: Option<i32>,
     pub not_executed: bool,
+    pub place: Place,
+    pub approval: Option<Approval>,
+    pub reward: Option<f64>,
 }
 
 impl Step {
     /// Bound on the output kept per step, in bytes.
     pub const OUTPUT_KEPT: usize = 256 * 1024;
+
+    /// A call of the policy of which nothing is known but its tool.
+    pub fn new(episode: &str, order: (u64, u32), record: Record, tool: &str) -> Self {
+        Step {
+            episode: episode.to_owned(),
+            order,
+            index: 0,
+            call_id: None,
+            actor: Actor::Policy,
+            record,
+            result_record: None,
+            start: None,
+            end: None,
+            duration_ns: None,
+            tool: tool.to_owned(),
+            arguments: String::new(),
+            command: None,
+            output: None,
+            output_omitted_bytes: 0,
+            exit_code: None,
+            background: false,
+            not_executed: false,
+            model: None,
+            place: Place::default(),
+            approval: None,
+            reward: None,
+        }
+    }
+}
+
+impl StepResult {
+    /// A result of which nothing is known but the call that it answers.
+    pub fn new(episode: &str, call_id: &str, record: Record) -> Self {
+        StepResult {
+            episode: episode.to_owned(),
+            call_id: call_id.to_owned(),
+            record,
+            end: None,
+            duration_ns: None,
+            output: None,
+            output_omitted_bytes: 0,
+            exit_code: None,
+            not_executed: false,
+            place: Place::default(),
+            approval: None,
+            reward: None,
+        }
+    }
 }
 
 /// Where a text that is not a tool call comes from.

@@ -10,7 +10,7 @@ use super::row::Row;
 use crate::correlate::drift::Correction;
 use crate::formats::Kind;
 use crate::intake::Source;
-use crate::model::{Actor, Alert, Connection, Detail, Episode, Observation, Step};
+use crate::model::{Actor, Alert, Approval, Connection, Detail, Episode, Observation, Step};
 use crate::time::{SECOND, Span};
 
 fn placed(span: Option<Span>, clock: &Correction) -> Option<Span> {
@@ -166,7 +166,16 @@ pub fn step_row(step: &Step, name: &str, episode: Option<&Episode>, source: &Sou
         time_basis: basis,
         path: source.path.clone(),
         locator: locator(source.record_unit, step.record.number),
-        host: episode.and_then(|episode| episode.host.clone()),
+        host: step.place.host.clone().or_else(|| episode.and_then(|episode| episode.host.clone())),
+        model: step.model.clone().or_else(|| episode.and_then(|episode| episode.model.clone())),
+        start_kind: step.start.map(|start| start.kind.name()),
+        end_kind: step.end.map(|end| end.kind.name()),
+        sandbox: step.place.sandbox.clone().or_else(|| episode.and_then(|episode| episode.sandbox.clone())),
+        container: step.place.container.clone(),
+        pid: step.place.pid,
+        pgid: step.place.pgid,
+        approval: step.approval.map(Approval::name),
+        reward: step.reward,
         tool: Some(step.tool.clone()),
         command: step.command.clone(),
         exit_code: step.exit_code,

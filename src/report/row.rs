@@ -88,6 +88,25 @@ pub struct Row {
     /// Who made the step, where it was not the model under study.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub actor: Option<&'static str>,
+    /// The model that decided the step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// What the ends of the step's time are the times of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_kind: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end_kind: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
+    /// Process group of the command within its sandbox.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pgid: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approval: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reward: Option<f64>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub not_executed: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -99,7 +118,7 @@ pub struct Row {
 
 impl Row {
     /// The columns of the CSV timeline.
-    pub const COLUMNS: [&'static str; 42] = [
+    pub const COLUMNS: [&'static str; 50] = [
         "time",
         "time_hi",
         "time_basis",
@@ -116,6 +135,14 @@ impl Row {
         "command",
         "exit_code",
         "actor",
+        "model",
+        "start_kind",
+        "end_kind",
+        "sandbox",
+        "container",
+        "pgid",
+        "approval",
+        "reward",
         "not_executed",
         "background",
         "action",
@@ -152,7 +179,7 @@ impl Row {
         }
         let word = |word: Option<&'static str>| word.map(str::to_owned);
         let flag = |flag: bool| flag.then(|| "true".to_owned());
-        let cells: [Option<String>; 42] = [
+        let cells: [Option<String>; 50] = [
             self.time.clone(),
             self.time_hi.clone(),
             word(self.time_basis),
@@ -169,6 +196,14 @@ impl Row {
             text(&self.command),
             number(self.exit_code),
             word(self.actor),
+            text(&self.model),
+            word(self.start_kind),
+            word(self.end_kind),
+            text(&self.sandbox),
+            text(&self.container),
+            number(self.pgid),
+            word(self.approval),
+            number(self.reward),
             flag(self.not_executed),
             flag(self.background),
             word(self.action),

@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 use std::io::{self, BufRead, BufReader, Read};
 
+use rayon::prelude::*;
 use serde_json::Value;
 
+use super::scan;
 use crate::evidence::{Anomaly, AnomalyKind};
 use crate::formats::Sink;
 use crate::model::Step;
@@ -15,50 +17,176 @@ pub(super) const LONGEST_LINE: usize = 64 << 20;
 pub(super) const LARGEST_FILE: u64 = 1 << 30;
 
 /// Takes a line: its number, its value, its text.
-pub(super) type EachLine<'a> = dyn FnMut(u64, &Value, &[u8], &mut dyn Sink) + 'a;
+pub(super) type EachLine<'a> = dyn FnMut(u64, &Value, &[u8], &mut dyn Sink) + Send + 'a;
 
 /// Feeds every line that is JSON to `each`, with its number from 1 and its text. Empty lines are passed over.
-/// Lines that are no JSON or longer than 64 MiB are reported and passed over.
+/// Lines that are no JSON or longer than 64 MiB are reported and passed over. While lines are being told, the next ones
+/// are parsed.
 ///
 /// # Errors
 /// When the input fails; the lines before the failure have been read.
-pub(super) fn lines(input: &mut dyn Read, sink: &mut dyn Sink, each: &mut EachLine<'_>) -> io::Result<()> {
-    let mut reader = BufReader::with_capacity(1 << 16, input);
-    let mut line = Vec::new();
+pub(super) fn lines(input: &mut (dyn Read + Send), sink: &mut dyn Sink, each: &mut EachLine<'_>) -> io::Result<()> {
+    let mut reader = BufReader::with_capacity(1 << 18, input);
     let mut number = 0;
-    loop {
-        line.clear();
-        let read = (&mut reader).take(LONGEST_LINE as u64 + 1).read_until(b'\n', &mut line);
-        if line.is_empty() && read.is_ok() {
-            return Ok(());
-        }
-        number += 1;
-        let ended = line.last() == Some(&b'\n');
-        if !ended && line.len() > LONGEST_LINE {
-            sink.unread(number, "line longer than 64 MiB", line.get(..80).unwrap_or_default());
-            sink.anomaly(Anomaly {
-                record: number,
-                kind: AnomalyKind::BoundReached,
-                detail: "a line longer than 64 MiB was passed over".to_owned(),
-            });
-            reader.skip_until(b'\n')?;
-            continue;
-        }
-        let text = line.strip_prefix(b"\xef\xbb\xbf").filter(|_| number == 1).unwrap_or(&line).trim_ascii();
-        if !text.is_empty() {
-            let mended = mend(text);
-            match serde_json::from_slice::<Value>(&mended) {
-                Ok(value) => {
-                    if let Cow::Owned(_) = mended {
-                        sink.anomaly(mended_anomaly(number));
-                    }
-                    each(number, &value, text, sink);
-                }
-                Err(error) => unparsed(number, &error, ended, text, sink),
+    let mut outcome = Ok(());
+    let mut batch = Batch::read(&mut reader, &mut number, &mut outcome).parsed();
+    while !batch.is_empty() {
+        let ended = outcome.is_err();
+        let tell = || batch.into_iter().for_each(|line| line.tell(sink, each));
+        let next = || if ended { Vec::new() } else { Batch::read(&mut reader, &mut number, &mut outcome).parsed() };
+        ((), batch) = rayon::join(tell, next);
+    }
+    outcome
+}
+
+/// Bytes of lines that are parsed at once.
+const BATCH: usize = 2 << 20;
+
+/// Lines that are not parsed yet.
+#[derive(Default)]
+struct Batch(Vec<(u64, Vec<u8>)>);
+
+/// A line, and what became of it.
+struct Parsed {
+    number: u64,
+    text: Vec<u8>,
+    value: Option<serde_json::Result<Value>>,
+    mended: bool,
+}
+
+impl Batch {
+    /// Reads about [`BATCH`] bytes of lines, or one line if that is longer; nothing at the end.
+    fn read<R: Read>(reader: &mut BufReader<R>, number: &mut u64, outcome: &mut io::Result<()>) -> Self {
+        let mut batch = Batch::default();
+        let mut bytes = 0;
+        while bytes < BATCH {
+            let mut line = Vec::new();
+            let read = reader.by_ref().take(LONGEST_LINE as u64 + 1).read_until(b'\n', &mut line);
+            if line.is_empty() && read.is_ok() {
+                break;
+            }
+            *number += 1;
+            bytes += line.len();
+            let too_long = line.last() != Some(&b'\n') && line.len() > LONGEST_LINE;
+            batch.0.push((*number, line));
+            let skipped = if too_long { reader.skip_until(b'\n').map(drop) } else { Ok(()) };
+            if let Err(error) = read.map(drop).and(skipped) {
+                *outcome = Err(error);
+                break;
             }
         }
-        read?;
+        batch
     }
+
+    fn parsed(self) -> Vec<Parsed> {
+        let parse = |(number, text): (u64, Vec<u8>)| {
+            if text.len() > LONGEST_LINE && text.last() != Some(&b'\n') {
+                return Parsed { number, text, value: None, mended: false };
+            }
+            let mended = mend(bare(number, &text));
+            let value = (!mended.is_empty()).then(|| serde_json::from_slice::<Value>(&mended));
+            let mended = matches!(mended, Cow::Owned(_));
+            Parsed { number, text, value, mended }
+        };
+        self.0.into_par_iter().map(parse).collect()
+    }
+}
+
+/// A line without what stands around its text.
+fn bare(number: u64, line: &[u8]) -> &[u8] {
+    line.strip_prefix(b"\xef\xbb\xbf").filter(|_| number == 1).unwrap_or(line).trim_ascii()
+}
+
+impl Parsed {
+    fn tell(&self, sink: &mut dyn Sink, each: &mut EachLine<'_>) {
+        let text = bare(self.number, &self.text);
+        match &self.value {
+            None if text.is_empty() => {}
+            None => {
+                sink.unread(self.number, "line longer than 64 MiB", text.get(..80).unwrap_or_default());
+                sink.anomaly(Anomaly {
+                    record: self.number,
+                    kind: AnomalyKind::BoundReached,
+                    detail: "a line longer than 64 MiB was passed over".to_owned(),
+                });
+            }
+            Some(Ok(value)) => {
+                if self.mended {
+                    sink.anomaly(mended_anomaly(self.number));
+                }
+                each(self.number, value, text, sink);
+            }
+            Some(Err(error)) => unparsed(self.number, error, self.text.ends_with(b"\n"), text, sink),
+        }
+    }
+}
+
+/// Feeds the JSON texts of a file that follow each other, over as many lines as each takes, to `each`: as programs print
+/// their telemetry. The number counts the texts from 1. A stretch that is no JSON is reported, up to the next line that
+/// begins with `{`.
+///
+/// # Errors
+/// When the input fails.
+pub(super) fn texts(input: &mut dyn Read, sink: &mut dyn Sink, each: &mut EachLine<'_>) -> io::Result<()> {
+    let text = whole(input, sink)?;
+    let mut rest = text.as_slice();
+    let mut number = 0;
+    while let Some(begin) = rest.iter().position(|byte| !byte.is_ascii_whitespace()) {
+        rest = rest.get(begin..).unwrap_or_default();
+        number += 1;
+        let mut stream = serde_json::Deserializer::from_slice(rest).into_iter::<Value>();
+        match stream.next() {
+            Some(Ok(value)) => {
+                let (one, after) = rest.split_at(stream.byte_offset().min(rest.len()));
+                each(number, &value, one.trim_ascii(), sink);
+                rest = after;
+            }
+            Some(Err(error)) => {
+                let end =
+                    memchr::memmem::find(rest.get(1..).unwrap_or_default(), b"\n{").map_or(rest.len(), |at| at + 2);
+                let (bad, after) = rest.split_at(end.min(rest.len()));
+                unparsed(number, &error, !after.is_empty(), bad, sink);
+                rest = after;
+            }
+            None => break,
+        }
+    }
+    Ok(())
+}
+
+/// Feeds the elements of a file that is one JSON list to `each`, one at a time, numbered from 1. A list that is cut gives
+/// the elements before the cut.
+///
+/// # Errors
+/// When the input fails.
+pub(super) fn list(input: &mut dyn Read, sink: &mut dyn Sink, each: &mut EachLine<'_>) -> io::Result<()> {
+    let text = whole(input, sink)?;
+    let mut torn = false;
+    let mut number = 0;
+    for raw in scan::elements(&text) {
+        number += 1;
+        match serde_json::from_slice::<Value>(raw) {
+            Ok(value) => each(number, &value, raw, sink),
+            Err(error) => {
+                torn = true;
+                unparsed(number, &error, false, raw, sink);
+            }
+        }
+    }
+    if !torn && !text.trim_ascii_end().ends_with(b"]") {
+        let end = text.get(text.len().saturating_sub(160)..).unwrap_or_default();
+        cut_off(number + 1, end, sink);
+    }
+    Ok(())
+}
+
+fn cut_off(record: u64, text: &[u8], sink: &mut dyn Sink) {
+    sink.unread(record, "JSON cut off before its end", text);
+    sink.anomaly(Anomaly {
+        record,
+        kind: AnomalyKind::TruncatedRecord,
+        detail: "the file ends inside a JSON text: it was cut, or was still being written".to_owned(),
+    });
 }
 
 /// Reads a file that is one JSON text, mended. What lies behind 1 GiB is left out, with an anomaly.
@@ -89,12 +217,7 @@ pub(super) fn whole(input: &mut dyn Read, sink: &mut dyn Sink) -> io::Result<Vec
 /// Reports a text that is no JSON. A text that is cut and does not end in a line break was the last of its file.
 pub(super) fn unparsed(record: u64, error: &serde_json::Error, ended: bool, text: &[u8], sink: &mut dyn Sink) {
     if error.is_eof() && !ended {
-        sink.unread(record, "JSON cut off before its end", text);
-        sink.anomaly(Anomaly {
-            record,
-            kind: AnomalyKind::TruncatedRecord,
-            detail: "the file ends inside a JSON text: it was cut, or was still being written".to_owned(),
-        });
+        cut_off(record, text, sink);
     } else {
         sink.unread(record, if error.is_eof() { "JSON cut off before its end" } else { "not JSON" }, text);
     }
@@ -204,6 +327,18 @@ pub(super) fn flag(value: &Value, key: &str) -> bool {
 pub(super) fn exit_code(value: &Value, key: &str) -> Option<i32> {
     let code = value.get(key)?.as_i64()?;
     if code == -1 { None } else { i32::try_from(code).ok() }
+}
+
+/// The arguments of a call as they were written, and parsed. They may be a JSON text within JSON; `raw` is their text.
+pub(super) fn arguments(value: &Value, raw: Option<&[u8]>) -> (String, Value) {
+    match value {
+        Value::String(text) => (text.clone(), serde_json::from_str(text).unwrap_or_else(|_| value.clone())),
+        Value::Null => (String::new(), Value::Null),
+        other => {
+            let written = raw.and_then(|raw| std::str::from_utf8(raw).ok()).map(str::to_owned);
+            (written.unwrap_or_else(|| other.to_string()), other.clone())
+        }
+    }
 }
 
 /// The text of a message: a string, or a list of blocks of which those with text count.

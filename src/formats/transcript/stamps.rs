@@ -1,6 +1,7 @@
 //! Times as transcripts write them.
 
 use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
+use serde_json::Value;
 
 use crate::evidence::{Anomaly, AnomalyKind};
 use crate::formats::Sink;
@@ -94,9 +95,34 @@ pub(super) fn span(text: &str, time: &TimeContext) -> Option<Span> {
     Stamp::parse(text)?.span(time)
 }
 
+/// The span of a stamp as JSON holds it: ISO 8601 text, or a number since 1970, also as text. Its unit is told by its
+/// size: below 10^11 seconds (to the year 5138), then milli-, micro- and nanoseconds by factors of 1000.
+pub(super) fn of_value(value: &Value, time: &TimeContext) -> Option<Span> {
+    let written = match value {
+        Value::String(text) => match Stamp::parse(text) {
+            Some(stamp) => return stamp.span(time),
+            None => text.trim().to_owned(),
+        },
+        Value::Number(number) => number.to_string(),
+        _ => return None,
+    };
+    let (at, resolution) = decimal(&written)?;
+    let mut unit = 1;
+    while unit < i128::from(SECOND) && at / i128::from(SECOND) / unit >= 100_000_000_000 {
+        unit *= 1000;
+    }
+    let at = i64::try_from(at / unit).ok().filter(|at| *at > 0)?;
+    Some(time.epoch(Instant(at), i64::try_from(resolution / unit).ok()?.max(1)))
+}
+
 /// A decimal number of seconds as (nanoseconds, nanoseconds of its last digit). `None` if it is no such number, is
 /// negative, or exceeds 292 years.
 pub(super) fn decimal_seconds(text: &str) -> Option<(i64, i64)> {
+    let (value, resolution) = decimal(text)?;
+    Some((i64::try_from(value).ok()?, i64::try_from(resolution).ok()?))
+}
+
+fn decimal(text: &str) -> Option<(i128, i128)> {
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),
         None => (text, 0),
@@ -120,13 +146,12 @@ pub(super) fn decimal_seconds(text: &str) -> Option<(i64, i64)> {
         }
         value = value.checked_mul(10)?.checked_add(i128::from(byte - b'0'))?;
     }
-    let (value, resolution) = if scale >= 0 {
+    if scale >= 0 {
         let factor = 10i128.checked_pow(scale.unsigned_abs())?;
-        (value.checked_mul(factor)?, factor)
+        Some((value.checked_mul(factor)?, factor))
     } else {
-        (value / 10i128.checked_pow(scale.unsigned_abs())?, 1)
-    };
-    Some((i64::try_from(value).ok()?, i64::try_from(resolution).ok()?))
+        Some((value / 10i128.checked_pow(scale.unsigned_abs())?, 1))
+    }
 }
 
 /// What the dated records of an episode say of its clock.
@@ -211,6 +236,28 @@ mod tests {
             "öööö-öö-ööTöö",
         ] {
             assert_eq!(span(text, &time), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_since_1970() {
+        let time = TimeContext::default();
+        // 2026-11-20T14:37:45.442Z is 1 795 185 465.442 s (date -u -d '2026-11-20 14:37:45' +%s).
+        let at = 1_795_185_465_442_000_000;
+        for (written, lo, resolution) in [
+            (serde_json::json!(1_795_185_465), at - 442_000_000, SECOND),
+            (serde_json::json!(1_795_185_465_442_i64), at, 1_000_000),
+            (serde_json::json!("1795185465442"), at, 1_000_000),
+            (serde_json::json!(1_795_185_465_442_000_i64), at, 1_000),
+            (serde_json::json!(1_795_185_465_442_000_000_i64), at, 1),
+            (serde_json::json!(1_795_185_465.442), at, 1_000_000),
+            (serde_json::json!("2026-11-20T14:37:45.442Z"), at, 1_000_000),
+        ] {
+            let span = of_value(&written, &time).unwrap();
+            assert_eq!((span.lo.0, span.hi.0 - span.lo.0), (lo, resolution - 1), "{written}");
+        }
+        for none in [serde_json::json!(0), serde_json::json!(-5), serde_json::json!("x"), serde_json::json!(null)] {
+            assert_eq!(of_value(&none, &time), None, "{none}");
         }
     }
 

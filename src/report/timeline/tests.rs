@@ -50,24 +50,13 @@ fn connection(record: u64, at: Option<Instant>) -> Observation<'static> {
 fn step(index: u32, from: Instant, to: Instant) -> Step {
     let endpoint = |at, kind| Some(Endpoint { span: Span::at(at, Basis::ExplicitOffset), kind });
     Step {
-        episode: "t.jsonl".to_owned(),
-        order: (u64::from(index), 0),
         index,
-        call_id: None,
-        actor: Actor::Policy,
-        record: Record { evidence: EvidenceId(0), number: 11 },
-        result_record: None,
         start: endpoint(from, EndpointKind::CallRecorded),
         end: endpoint(to, EndpointKind::ResultRecorded),
-        duration_ns: None,
-        tool: "Bash".to_owned(),
         arguments: "{}".to_owned(),
         command: Some("=cmd\x1b[2J, \"quoted\"".to_owned()),
-        output: None,
-        output_omitted_bytes: 0,
         exit_code: Some(0),
-        background: false,
-        not_executed: false,
+        ..Step::new("t.jsonl", (u64::from(index), 0), Record { evidence: EvidenceId(0), number: 11 }, "Bash")
     }
 }
 
@@ -91,7 +80,7 @@ fn lines_have_the_names_of_the_schema() {
     plan.add_steps(&[episode()], &[step(4, START, at(25))]);
     // The firewall's clock is a second behind, so its record comes after the step.
     insta::assert_snapshot!(written(plan), @r#"
-    {"type":"step","episode":"ep-001","run":"r","index":4,"time":"2026-11-20T14:13:46.000000000Z","time_hi":"2026-11-20T14:13:48.500000000Z","time_basis":"explicit-offset","path":"capture.pcap","locator":"packet 11","tool":"Bash","command":"=cmd\u001b[2J, \"quoted\"","exit_code":0}
+    {"type":"step","episode":"ep-001","run":"r","index":4,"time":"2026-11-20T14:13:46.000000000Z","time_hi":"2026-11-20T14:13:48.500000000Z","time_basis":"explicit-offset","path":"capture.pcap","locator":"packet 11","tool":"Bash","command":"=cmd\u001b[2J, \"quoted\"","exit_code":0,"start_kind":"call-recorded","end_kind":"result-recorded"}
     {"type":"observation","time":"2026-11-20T14:13:47.000000000Z","time_basis":"explicit-offset","kind":"connection","path":"firewall.log","locator":"line 1","action":"deny","direction":"outbound","src_ip":"10.20.0.5","src_port":50012,"dst_ip":"203.0.113.66","dst_port":443,"protocol":"tcp","bytes_out":1,"host":"fw-edge","rule":"EGRESS-VIOLATION"}
     {"type":"observation","kind":"connection","path":"firewall.log","locator":"line 2","action":"deny","direction":"outbound","src_ip":"10.20.0.5","src_port":50012,"dst_ip":"203.0.113.66","dst_port":443,"protocol":"tcp","bytes_out":1,"host":"fw-edge","rule":"EGRESS-VIOLATION"}
     "#);

@@ -325,24 +325,13 @@ impl<'a> Reader<'a> {
         // A copied line keeps the stamp of the session it was copied from.
         let start = line.at.or_else(|| self.clock.not_before());
         let step = Step {
-            episode: self.episode.id.clone(),
-            order: (line.number, index),
-            index: 0,
             call_id: call_id.clone(),
             actor: line.actor,
-            record: self.record(line.number),
-            result_record: None,
             start: start.map(|span| Endpoint { span, kind: EndpointKind::CallRecorded }),
-            end: None,
-            duration_ns: None,
             command: shell::command(&tool, input),
-            tool,
             arguments,
-            output: None,
-            output_omitted_bytes: 0,
-            exit_code: None,
             background: json::flag(input, "run_in_background"),
-            not_executed: false,
+            ..Step::new(&self.episode.id, (line.number, index), self.record(line.number), &tool)
         };
         match call_id {
             Some(call_id) => drop(self.pending.insert(call_id, step)),

@@ -31,15 +31,13 @@ impl Reader<'_> {
         let not_executed = failed && never_ran(&said);
         let (output, output_omitted_bytes) = json::kept(said);
         sink.result(StepResult {
-            episode: self.episode.id.clone(),
-            call_id,
-            record: self.record(line.number),
             end: line.at.map(|span| Endpoint { span, kind: EndpointKind::ResultRecorded }),
             duration_ns: mirror.and_then(duration),
             output: Some(output),
             output_omitted_bytes,
             exit_code,
             not_executed,
+            ..StepResult::new(&self.episode.id, &call_id, self.record(line.number))
         });
     }
 
@@ -48,24 +46,12 @@ impl Reader<'_> {
         let call_id = json::text(line.value, "uuid").map(|uuid| format!("{uuid}#{index}"));
         self.typed.clone_from(&call_id);
         sink.step(Step {
-            episode: self.episode.id.clone(),
-            order: (line.number, index),
-            index: 0,
             call_id,
             actor: if line.actor == Actor::Replayed { Actor::Replayed } else { Actor::Human },
-            record: self.record(line.number),
-            result_record: None,
             start: line.at.map(|span| Endpoint { span, kind: EndpointKind::CallRecorded }),
-            end: None,
-            duration_ns: None,
-            tool: "bash-input".to_owned(),
             arguments: command.to_owned(),
             command: Some(command.to_owned()),
-            output: None,
-            output_omitted_bytes: 0,
-            exit_code: None,
-            background: false,
-            not_executed: false,
+            ..Step::new(&self.episode.id, (line.number, index), self.record(line.number), "bash-input")
         });
     }
 
@@ -73,15 +59,10 @@ impl Reader<'_> {
     pub(super) fn typed_output(&mut self, line: &Line<'_>, call_id: String, said: &str, sink: &mut dyn Sink) {
         let (output, output_omitted_bytes) = json::kept(said.to_owned());
         sink.result(StepResult {
-            episode: self.episode.id.clone(),
-            call_id,
-            record: self.record(line.number),
             end: line.at.map(|span| Endpoint { span, kind: EndpointKind::ResultRecorded }),
-            duration_ns: None,
             output: Some(output),
             output_omitted_bytes,
-            exit_code: None,
-            not_executed: false,
+            ..StepResult::new(&self.episode.id, &call_id, self.record(line.number))
         });
     }
 }

@@ -66,24 +66,12 @@ impl Reader<'_> {
             None => self.clock.not_before(),
         };
         let step = Step {
-            episode: self.episode.id.clone(),
-            order: (line.number, 0),
-            index: 0,
             call_id: call_id.map(str::to_owned),
             actor: line.actor,
-            record: self.record(line.number),
-            result_record: None,
             start: start.map(|span| Endpoint { span, kind: EndpointKind::CallRecorded }),
-            end: None,
-            duration_ns: None,
-            tool,
             arguments,
             command,
-            output: None,
-            output_omitted_bytes: 0,
-            exit_code: None,
-            background: false,
-            not_executed: false,
+            ..Step::new(&self.episode.id, (line.number, 0), self.record(line.number), &tool)
         };
         match call_id {
             Some(call_id) => {
@@ -126,15 +114,13 @@ impl Reader<'_> {
         let end = outcome.end.or_else(|| line.at.map(|span| Endpoint { span, kind }));
         let (output, output_omitted_bytes) = json::kept(outcome.output.unwrap_or_default());
         sink.result(StepResult {
-            episode: self.episode.id.clone(),
-            call_id,
-            record: self.record(line.number),
             end,
             duration_ns: outcome.duration.map(|(ns, _)| ns),
             output: Some(output),
             output_omitted_bytes,
             exit_code: outcome.exit_code,
             not_executed: outcome.not_executed,
+            ..StepResult::new(&self.episode.id, &call_id, self.record(line.number))
         });
     }
 
@@ -197,24 +183,12 @@ impl Reader<'_> {
         });
         let words = event.get("command").filter(|words| words.is_array() || words.is_string());
         Step {
-            episode: self.episode.id.clone(),
-            order: (line.number, 0),
-            index: 0,
             call_id: Some(call_id.to_owned()),
             actor: line.actor,
-            record: self.record(line.number),
-            result_record: None,
             start: begun.or(reckoned),
-            end: None,
-            duration_ns: None,
-            tool: "exec_command".to_owned(),
             arguments: words.map(Value::to_string).unwrap_or_default(),
             command,
-            output: None,
-            output_omitted_bytes: 0,
-            exit_code: None,
-            background: false,
-            not_executed: false,
+            ..Step::new(&self.episode.id, (line.number, 0), self.record(line.number), "exec_command")
         }
     }
 

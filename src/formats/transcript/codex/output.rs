@@ -159,24 +159,12 @@ impl Reader<'_> {
         }
         let command = super::super::shell::command("shell", event);
         sink.step(Step {
-            episode: self.episode.id.clone(),
-            order: (line.number, 0),
-            index: 0,
             call_id: Some(call_id.to_owned()),
             actor: if line.actor == Actor::Replayed { Actor::Replayed } else { Actor::Human },
-            record: self.record(line.number),
-            result_record: None,
             start: line.at.map(|span| Endpoint { span, kind: EndpointKind::CallRecorded }),
-            end: None,
-            duration_ns: None,
-            tool: "user_shell".to_owned(),
             arguments: event.get("command").map(Value::to_string).unwrap_or_default(),
             command,
-            output: None,
-            output_omitted_bytes: 0,
-            exit_code: None,
-            background: false,
-            not_executed: false,
+            ..Step::new(&self.episode.id, (line.number, 0), self.record(line.number), "user_shell")
         });
     }
 }

@@ -73,24 +73,11 @@ impl Reader<'_> {
             None => String::new(),
         };
         let step = Step {
-            episode: self.episode.id.clone(),
-            order: (line.number, 0),
-            index: 0,
             call_id: Some(id.to_owned()),
             actor: line.actor,
-            record: self.record(line.number),
-            result_record: None,
-            start: None,
-            end: None,
-            duration_ns: None,
-            tool,
             arguments,
             command,
-            output: None,
-            output_omitted_bytes: 0,
-            exit_code: None,
-            background: false,
-            not_executed: false,
+            ..Step::new(&self.episode.id, (line.number, 0), self.record(line.number), &tool)
         };
         self.hold(id, step);
     }

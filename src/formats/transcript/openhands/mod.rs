@@ -27,7 +27,7 @@ use super::stamps::{Clock, Stamp};
 use super::{json, scan};
 use crate::evidence::{Anomaly, AnomalyKind, EvidenceId, Head, Input, Record};
 use crate::formats::{Format, Kind, Match, Sink};
-use crate::model::{Actor, Endpoint, EndpointKind, Episode, EpisodeText, Step, StepResult, TextOrigin};
+use crate::model::{Endpoint, EndpointKind, Episode, EpisodeText, Step, StepResult, TextOrigin};
 use crate::time::{Span, TimeContext, ZoneSource};
 
 /// The OpenHands reader.
@@ -161,39 +161,18 @@ impl Reader<'_> {
     fn step(&self, place: Place, tool: &str) -> Step {
         let start = place.at.or_else(|| self.clock.not_before());
         Step {
-            episode: self.episode.id.clone(),
-            order: (place.order, 1),
-            index: 0,
-            call_id: None,
-            actor: Actor::Policy,
-            record: self.record(place),
-            result_record: None,
             start: start.map(|span| Endpoint { span, kind: EndpointKind::CallRecorded }),
-            end: None,
-            duration_ns: None,
-            tool: tool.to_owned(),
-            arguments: String::new(),
-            command: None,
-            output: None,
-            output_omitted_bytes: 0,
-            exit_code: None,
-            background: false,
-            not_executed: false,
+            ..Step::new(&self.episode.id, (place.order, 1), self.record(place), tool)
         }
     }
 
     fn result(&self, place: Place, call_id: String, output: String) -> StepResult {
         let (output, output_omitted_bytes) = json::kept(output);
         StepResult {
-            episode: self.episode.id.clone(),
-            call_id,
-            record: self.record(place),
             end: place.at.map(|span| Endpoint { span, kind: EndpointKind::ResultRecorded }),
-            duration_ns: None,
             output: Some(output),
             output_omitted_bytes,
-            exit_code: None,
-            not_executed: false,
+            ..StepResult::new(&self.episode.id, &call_id, self.record(place))
         }
     }
 

@@ -151,24 +151,11 @@ impl Reader<'_> {
         // The program writes these in the place of an action when a limit is reached.
         let by_program = action.trim_start().starts_with("exit_");
         Step {
-            episode: self.episode.id.clone(),
-            order: (number, 1),
-            index: 0,
-            call_id: None,
             actor: if by_program { Actor::Harness } else { Actor::Policy },
-            record: Record { evidence: self.evidence, number },
-            result_record: None,
-            start: None,
-            end: None,
-            duration_ns: None,
-            tool: tool.to_owned(),
             arguments: action.to_owned(),
             command: command.map(str::to_owned),
-            output: None,
-            output_omitted_bytes: 0,
-            exit_code: None,
-            background: false,
             not_executed: by_program,
+            ..Step::new(&self.episode.id, (number, 1), Record { evidence: self.evidence, number }, tool)
         }
     }
 
