@@ -1,7 +1,7 @@
 use std::any::Any;
 use std::fs::File;
 use std::io::{self, Cursor, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::thread::JoinHandle;
@@ -130,6 +130,8 @@ pub struct Input {
     pub name: String,
     pub evidence: EvidenceId,
     pub compression: Compression,
+    /// Where the file lies, if it is one.
+    place: Option<PathBuf>,
     reader: Option<Box<dyn Read + Send>>,
     hasher: Option<JoinHandle<(String, u64)>>,
 }
@@ -184,7 +186,8 @@ impl Input {
         let compression = Compression::of(&magic[..filled]);
         let raw = Cursor::new(magic[..filled].to_vec()).chain(raw);
         let reader = decoded(compression.decode(Box::new(raw))?)?;
-        Ok(Input { name: name.to_owned(), evidence, compression, reader: Some(reader), hasher: Some(hasher) })
+        let place = Some(path.to_owned());
+        Ok(Input { name: name.to_owned(), evidence, compression, place, reader: Some(reader), hasher: Some(hasher) })
     }
 
     /// Opens a file once more, to look through it ahead of its reader: nothing is hashed.
@@ -197,7 +200,8 @@ impl Input {
         file.by_ref().take(6).read_to_end(&mut magic)?;
         let compression = Compression::of(&magic);
         let reader = decoded(compression.decode(Box::new(Cursor::new(magic).chain(file)))?)?;
-        Ok(Input { name: name.to_owned(), evidence, compression, reader: Some(reader), hasher: None })
+        let place = Some(path.to_owned());
+        Ok(Input { name: name.to_owned(), evidence, compression, place, reader: Some(reader), hasher: None })
     }
 
     /// Bytes in memory as an input: for probing on a head, for tests and for fuzzing.
@@ -206,6 +210,7 @@ impl Input {
             name: name.to_owned(),
             evidence,
             compression: Compression::None,
+            place: None,
             reader: Some(Box::new(Cursor::new(bytes))),
             hasher: None,
         }
@@ -221,6 +226,15 @@ impl Input {
         let outcome = reader.by_ref().take(length).read_to_end(&mut bytes);
         self.reader = Some(Box::new(Cursor::new(bytes.clone()).chain(Failing(outcome.err())).chain(reader)));
         Ok(bytes)
+    }
+
+    /// A file that lies beside this one and belongs to it, under its name with `ending` behind it: the log of a database.
+    /// It is not hashed with this one. What is no plain file is not opened.
+    pub fn beside(&self, ending: &str) -> Option<File> {
+        let mut name = self.place.as_ref().filter(|_| self.compression == Compression::None)?.clone().into_os_string();
+        name.push(ending);
+        let path = PathBuf::from(name);
+        if std::fs::symlink_metadata(&path).ok()?.is_file() { File::open(path).ok() } else { None }
     }
 
     /// Reads on through a filter.

@@ -27,6 +27,16 @@ static OTHERS: &[&dyn Format] = &[
     &transcript::OpenHands,
     &transcript::SweAgent,
     &transcript::Chat,
+    &transcript::GeminiCli,
+    &transcript::QwenCode,
+    &transcript::OpenCode,
+    &transcript::OpenCodeDatabase,
+    &transcript::KimiCli,
+    &transcript::CopilotCli,
+    &transcript::Cline,
+    &transcript::OpenClaw,
+    &transcript::Mcp,
+    &transcript::AgentSight,
 ];
 
 /// What one format said of a file.

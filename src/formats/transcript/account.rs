@@ -70,6 +70,8 @@ pub(super) struct Answer<'a> {
     /// `None` if the format has no ids: it answers the oldest call that waits for one.
     pub(super) id: Option<&'a str>,
     pub(super) output: String,
+    /// The format does not keep what came back.
+    pub(super) unseen: bool,
     pub(super) exit_code: Option<i32>,
     /// When the tool ended, where that is not when the result was recorded.
     pub(super) end: Option<Endpoint>,
@@ -139,7 +141,6 @@ impl<'t> Account<'t> {
         span
     }
 
-    #[expect(dead_code, reason = "for formats that state when a tool began and ended")]
     /// A moment of a call, where a record states one beside its own stamp.
     pub(super) fn endpoint(&self, value: Option<&Value>, kind: EndpointKind) -> Option<Endpoint> {
         Some(Endpoint { span: stamps::of_value(value?, self.time)?, kind })
@@ -208,7 +209,7 @@ impl<'t> Account<'t> {
         sink.result(StepResult {
             end: answer.end.or(recorded),
             duration_ns: answer.duration_ns,
-            output: Some(output),
+            output: (!answer.unseen).then_some(output),
             output_omitted_bytes,
             exit_code: answer.exit_code,
             not_executed: answer.not_executed,
@@ -217,6 +218,16 @@ impl<'t> Account<'t> {
             reward: answer.reward,
             ..StepResult::new(&self.episode.id, &id, self.record(spot.number))
         });
+    }
+
+    /// Whether a call of that id was told.
+    pub(super) fn knows_call(&self, id: &str) -> bool {
+        self.calls.contains(id)
+    }
+
+    /// Whether a call of that id was answered.
+    pub(super) fn knows_answer(&self, id: &str) -> bool {
+        self.answered.contains(id)
     }
 
     /// Something that was told before and was left out.

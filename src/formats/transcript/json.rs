@@ -180,6 +180,30 @@ pub(super) fn list(input: &mut dyn Read, sink: &mut dyn Sink, each: &mut EachLin
     Ok(())
 }
 
+/// Feeds the elements of the list at `key` of a text that is one JSON object to `each`, numbered from 1. A text that is
+/// cut gives the elements before the cut. The text is what [`whole`] gives.
+pub(super) fn inner_list(text: &[u8], key: &str, sink: &mut dyn Sink, each: &mut EachLine<'_>) {
+    let complete = serde_json::from_slice::<serde::de::IgnoredAny>(text);
+    let mut number = 0;
+    let mut torn = false;
+    for raw in scan::member(text, key).map(scan::elements).unwrap_or_default() {
+        number += 1;
+        match serde_json::from_slice::<Value>(raw) {
+            Ok(value) => each(number, &value, raw, sink),
+            Err(error) => {
+                torn = true;
+                unparsed(number, &error, false, raw, sink);
+            }
+        }
+    }
+    if let Err(error) = complete
+        && !torn
+    {
+        let end = text.get(text.len().saturating_sub(160)..).unwrap_or_default();
+        unparsed(number + 1, &error, false, end, sink);
+    }
+}
+
 fn cut_off(record: u64, text: &[u8], sink: &mut dyn Sink) {
     sink.unread(record, "JSON cut off before its end", text);
     sink.anomaly(Anomaly {

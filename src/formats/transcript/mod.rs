@@ -5,22 +5,40 @@
 //! when the command ran: each endpoint of a step says what its stamp means.
 
 mod account;
+mod agentsight;
 mod chat;
 mod claude_code;
+mod cline;
 mod codex;
+mod copilot;
+mod gemini;
 mod json;
+mod kimi;
+mod mcp;
 mod messages;
+mod openclaw;
+mod opencode;
 mod openhands;
 mod printed;
+mod qwen;
 mod scan;
 mod shell;
 mod stamps;
 mod swe_agent;
 
+pub use agentsight::AgentSight;
 pub use chat::Chat;
 pub use claude_code::ClaudeCode;
+pub use cline::Cline;
 pub use codex::Codex;
+pub use copilot::CopilotCli;
+pub use gemini::GeminiCli;
+pub use kimi::KimiCli;
+pub use mcp::Mcp;
+pub use openclaw::OpenClaw;
+pub use opencode::{OpenCode, OpenCodeDatabase};
 pub use openhands::OpenHands;
+pub use qwen::QwenCode;
 pub(in crate::formats) use shell::quoted;
 pub use swe_agent::SweAgent;
 

@@ -19,6 +19,8 @@ const LABELS: [&str; 7] =
 
 /// Reads the text of a result.
 pub(super) fn of(output: &str) -> Told {
+    // Gemini CLI (from 0.5x) puts what commands printed between tags.
+    let output = output.trim_end().strip_suffix("</untrusted_context>").unwrap_or(output);
     let mut told = Told { not_executed: never_ran(output), ..Told::default() };
     // From the end, as long as lines are those of the program.
     for line in output.trim_end().lines().rev().take(8) {
@@ -42,18 +44,28 @@ fn in_front(output: &str) -> Option<i32> {
     if let Some(rest) = first.strip_prefix("<returncode>") {
         return rest.strip_suffix("</returncode>")?.trim().parse().ok();
     }
-    ["Exit code ", "Exit code: ", "exit code: ", "Process exited with code ", "Command failed with exit code "]
-        .iter()
-        .find_map(|start| first.strip_prefix(start))
-        .and_then(|code| code.trim_end_matches(['.', ':']).trim().parse().ok())
+    [
+        "Exit code ",
+        "Exit code: ",
+        "exit code: ",
+        "Process exited with code ",
+        "Command failed with exit code ",
+        "Command failed with exit code: ",
+    ]
+    .iter()
+    .find_map(|start| first.strip_prefix(start))
+    .and_then(|code| code.trim_end_matches(['.', ':']).trim().parse().ok())
 }
 
 /// `[The command completed with exit code 1.]`, `[Command finished with exit code 1]` (OpenHands), `[exit code: 1]`,
-/// `(exit code 1)`, `Exit code: 1`.
+/// `(exit code 1)`, `Exit code: 1`, `<exited with exit code 1>` (Copilot CLI), `<system>ERROR: Command failed with exit
+/// code: 1.</system>` (Kimi CLI).
 fn behind(output: &str) -> Option<i32> {
     let last = output.trim_end().lines().next_back()?;
     let inner = last.strip_prefix('[').and_then(|last| last.strip_suffix(']'));
     let inner = inner.or_else(|| last.strip_prefix('(').and_then(|last| last.strip_suffix(')')));
+    let inner = inner.or_else(|| last.strip_prefix("<system>").and_then(|last| last.strip_suffix("</system>")));
+    let inner = inner.or_else(|| last.strip_prefix('<').and_then(|last| last.strip_suffix('>')));
     let code = match inner {
         Some(inner) => ["exit code ", "exit code: ", "Exit code: "].iter().find_map(|word| {
             let (_, code) = inner.rsplit_once(word)?;
@@ -98,6 +110,8 @@ mod tests {
             ("Exit code 2\nls: no such file", Some(2)),
             ("x\n[The command completed with exit code 0.]", Some(0)),
             ("x\n(exit code 1)", Some(1)),
+            ("x\n<exited with exit code 2>", Some(2)),
+            ("<untrusted_context>\nOutput: y\nExit Code: 3\nProcess Group PGID: 41\n</untrusted_context>", Some(3)),
             ("done", None),
             // Printed by the command, with more behind it.
             ("Exit Code: 0\nmore output", None),

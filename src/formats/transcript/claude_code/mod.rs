@@ -18,7 +18,7 @@ use super::stamps::{self, Clock};
 use super::{json, scan, shell};
 use crate::evidence::{Anomaly, AnomalyKind, EvidenceId, Head, Input, Record};
 use crate::formats::{Format, Kind, Match, Sink};
-use crate::model::{Actor, Endpoint, EndpointKind, Episode, EpisodeText, Step, TextOrigin};
+use crate::model::{Actor, Approval, Endpoint, EndpointKind, Episode, EpisodeText, Step, TextOrigin};
 use crate::time::{Instant, Span, TimeContext};
 
 /// The Claude Code reader.
@@ -123,6 +123,8 @@ struct Reader<'a> {
     own_session: Option<String>,
     known: bool,
     clock: Clock,
+    /// Nobody is asked before a call runs (`--dangerously-skip-permissions`).
+    waived: bool,
     /// What was said under each uuid, hashed.
     lines: HashMap<String, u64>,
     calls: HashSet<String>,
@@ -162,6 +164,7 @@ impl<'a> Reader<'a> {
             own_session: is_uuid.then(|| stem.to_owned()),
             known: false,
             clock: Clock::default(),
+            waived: false,
             lines: HashMap::new(),
             calls: HashSet::new(),
             answered: HashSet::new(),
@@ -209,6 +212,9 @@ impl<'a> Reader<'a> {
             (false, false) => Actor::Policy,
         };
         self.about_episode(value);
+        if let Some(mode) = json::text(value, "permissionMode") {
+            self.waived = mode == "bypassPermissions";
+        }
         let line = Line { number, value, raw, at, actor };
         match kind {
             "assistant" => self.assistant(&line, sink),
@@ -331,6 +337,7 @@ impl<'a> Reader<'a> {
             command: shell::command(&tool, input),
             arguments,
             background: json::flag(input, "run_in_background"),
+            approval: (self.waived && line.actor != Actor::Replayed).then_some(Approval::Waived),
             ..Step::new(&self.episode.id, (line.number, index), self.record(line.number), &tool)
         };
         match call_id {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::super::{json, stamps};
 use super::{Line, Reader};
 use crate::formats::Sink;
-use crate::model::{Actor, Endpoint, EndpointKind, Step, StepResult};
+use crate::model::{Actor, Approval, Endpoint, EndpointKind, Step, StepResult};
 
 impl Reader<'_> {
     /// A `tool_result` block. `mirror` is the program's own record of the same result.
@@ -29,6 +29,7 @@ impl Reader<'_> {
             sink.step(step);
         }
         let not_executed = failed && never_ran(&said);
+        let approval = if not_executed { approval(&said) } else { None };
         let (output, output_omitted_bytes) = json::kept(said);
         sink.result(StepResult {
             end: line.at.map(|span| Endpoint { span, kind: EndpointKind::ResultRecorded }),
@@ -37,6 +38,7 @@ impl Reader<'_> {
             output_omitted_bytes,
             exit_code,
             not_executed,
+            approval,
             ..StepResult::new(&self.episode.id, &call_id, self.record(line.number))
         });
     }
@@ -91,6 +93,21 @@ fn never_ran(text: &str) -> bool {
     ];
     let asked = text.starts_with("Claude requested permissions") && text.contains("haven't granted it");
     refusals.iter().any(|start| text.starts_with(start)) || asked
+}
+
+/// What a result that says that its call never ran tells of the asking: a person, a rule or a hook refused it, or it was
+/// to be asked for and there was nobody to answer.
+fn approval(text: &str) -> Option<Approval> {
+    let text = text.trim_start();
+    let begins = |starts: &[&str]| starts.iter().any(|start| text.starts_with(start));
+    if begins(&["The user doesn't want", "PreToolUse:", "Permission to ", "Permission for this"]) {
+        Some(Approval::Refused)
+    } else if begins(&["This command requires approval", "This Bash command contains", "Claude requested permissions"])
+    {
+        Some(Approval::Asked)
+    } else {
+        None
+    }
 }
 
 fn duration(mirror: &Value) -> Option<i64> {

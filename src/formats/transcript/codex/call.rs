@@ -6,7 +6,7 @@ use super::super::{json, scan, shell};
 use super::output::Outcome;
 use super::{Line, Reader};
 use crate::formats::Sink;
-use crate::model::{Actor, Endpoint, EndpointKind, Step, StepResult};
+use crate::model::{Actor, Approval, Endpoint, EndpointKind, Step, StepResult};
 use crate::time::Span;
 
 /// A call that waits for its output.
@@ -71,6 +71,7 @@ impl Reader<'_> {
             start: start.map(|span| Endpoint { span, kind: EndpointKind::CallRecorded }),
             arguments,
             command,
+            approval: (self.waived && !replayed).then_some(Approval::Waived),
             ..Step::new(&self.episode.id, (line.number, 0), self.record(line.number), &tool)
         };
         match call_id {
@@ -113,6 +114,13 @@ impl Reader<'_> {
         let kind = if line.actor == Actor::Replayed { EndpointKind::TurnFlushed } else { EndpointKind::ResultRecorded };
         let end = outcome.end.or_else(|| line.at.map(|span| Endpoint { span, kind }));
         let (output, output_omitted_bytes) = json::kept(outcome.output.unwrap_or_default());
+        // A call that was asked for and ran was allowed.
+        let approval = match (outcome.refused, outcome.not_executed, self.asked.contains(&call_id)) {
+            (true, _, _) => Some(Approval::Refused),
+            (false, false, true) => Some(Approval::Given),
+            (false, true, true) => Some(Approval::Asked),
+            (false, _, false) => None,
+        };
         sink.result(StepResult {
             end,
             duration_ns: outcome.duration.map(|(ns, _)| ns),
@@ -120,6 +128,7 @@ impl Reader<'_> {
             output_omitted_bytes,
             exit_code: outcome.exit_code,
             not_executed: outcome.not_executed,
+            approval,
             ..StepResult::new(&self.episode.id, &call_id, self.record(line.number))
         });
     }
@@ -188,6 +197,7 @@ impl Reader<'_> {
             start: begun.or(reckoned),
             arguments: words.map(Value::to_string).unwrap_or_default(),
             command,
+            approval: (self.waived && line.actor != Actor::Replayed).then_some(Approval::Waived),
             ..Step::new(&self.episode.id, (line.number, 0), self.record(line.number), "exec_command")
         }
     }

@@ -101,6 +101,10 @@ struct Reader<'a> {
     /// The call that ran a command last, for events that name it by an id of their own.
     commands: HashMap<String, String>,
     last_call: Option<String>,
+    /// Nobody is asked before a call runs (`approval_policy` never).
+    waived: bool,
+    /// Calls that were asked for.
+    asked: HashSet<String>,
     /// The stamp of the line above, and the latest stamp that differs from it.
     stamp: Option<Span>,
     other_stamp: Option<Span>,
@@ -135,6 +139,8 @@ impl<'a> Reader<'a> {
             open: BTreeMap::new(),
             commands: HashMap::new(),
             last_call: None,
+            waived: false,
+            asked: HashSet::new(),
             stamp: None,
             other_stamp: None,
             threads: 0,
@@ -170,6 +176,9 @@ impl<'a> Reader<'a> {
             }
             ("turn_context", Some(context)) => {
                 self.fill(json::text(context, "model"), json::text(context, "cwd"));
+                if let Some(policy) = json::text(context, "approval_policy") {
+                    self.waived = policy == "never";
+                }
                 true
             }
             ("response_item", Some(item)) => self.item(&line, item, sink),

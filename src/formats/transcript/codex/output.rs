@@ -16,6 +16,8 @@ pub(super) struct Outcome {
     /// Nanoseconds, and nanoseconds of the last digit written.
     pub(super) duration: Option<(i64, i64)>,
     pub(super) not_executed: bool,
+    /// A person or a policy said no.
+    pub(super) refused: bool,
     pub(super) left_running: bool,
     pub(super) end: Option<Endpoint>,
     /// The event that told it.
@@ -42,7 +44,8 @@ impl Outcome {
     }
 
     fn of_text(said: String) -> Self {
-        let mut outcome = Outcome { not_executed: never_ran(&said), ..Outcome::default() };
+        let refused = never_ran(&said) && (said.contains("reject") || said.contains("denied"));
+        let mut outcome = Outcome { not_executed: never_ran(&said), refused, ..Outcome::default() };
         let headed = ["Chunk ID: ", "Wall time: ", "Exit code: "].iter().any(|start| said.starts_with(start));
         // The header ends where the output begins; what the command printed must not be taken for it.
         for line in said.lines().take(8).take_while(|line| headed && !line.starts_with("Output:")) {
@@ -80,6 +83,7 @@ impl Outcome {
             exit_code: json::exit_code(event, "exit_code"),
             duration: duration.or_else(|| Some((milliseconds?.checked_mul(1_000_000)?, 1_000_000))),
             not_executed: json::text(event, "status") == Some("declined"),
+            refused: json::text(event, "status") == Some("declined"),
             ..Outcome::default()
         }
     }
@@ -90,6 +94,7 @@ impl Outcome {
         self.exit_code = self.exit_code.or(other.exit_code);
         self.duration = self.duration.or(other.duration);
         self.not_executed |= other.not_executed;
+        self.refused |= other.refused;
         self.left_running |= other.left_running;
         self.told_at = self.told_at.or(other.told_at);
     }
@@ -136,6 +141,9 @@ impl Reader<'_> {
                         self.told(line, call_id, item, Outcome::of_event(item), sink);
                     }
                 }
+            }
+            "exec_approval_request" | "apply_patch_approval_request" => {
+                self.asked.extend(json::text(event, "call_id").map(str::to_owned));
             }
             "turn_aborted" => {
                 let reason = json::text(event, "reason").unwrap_or("no reason given");

@@ -93,6 +93,7 @@ impl Reader<'_> {
             output: Some(json::content(&output)),
             exit_code: json::exit_code(item, "exit_code"),
             not_executed: json::text(item, "status") == Some("declined"),
+            refused: json::text(item, "status") == Some("declined"),
             ..Outcome::default()
         };
         self.settle(line, id, outcome, sink);
