@@ -64,7 +64,7 @@ impl Act {
 
 /// Takes the commands of all steps apart; `result[i]` belongs to `intake.steps[i]`.
 pub(crate) fn understand(intake: &Intake, rules: &RuleSet) -> Vec<Act> {
-    let mut acts: Vec<Act> = intake.steps.par_iter().map(|step| alone(step, rules)).collect();
+    let mut acts: Vec<Act> = (0..intake.steps.len()).into_par_iter().map(|at| alone(intake, at, rules)).collect();
     let mut from = 0;
     while from < acts.len() {
         let episode = &intake.steps[from].episode;
@@ -76,7 +76,8 @@ pub(crate) fn understand(intake: &Intake, rules: &RuleSet) -> Vec<Act> {
 }
 
 /// What a step says by itself.
-fn alone(step: &Step, rules: &RuleSet) -> Act {
+fn alone(intake: &Intake, at: usize, rules: &RuleSet) -> Act {
+    let step = &intake.steps[at];
     let mut act = match &step.command {
         Some(command) => of_text(command, rules),
         // A tool without a shell (fetch, browse, search) that takes a URL or host reaches out as well.
@@ -86,11 +87,13 @@ fn alone(step: &Step, rules: &RuleSet) -> Act {
         None => Act::default(),
     };
     act.written.extend(written_by_tool(step));
-    if let (Some(command), Some(output)) = (&step.command, &step.output)
+    if let Some(command) = &step.command
         && !step.background
         && !step.not_executed
+        && told::may_tell(command)
+        && let Some(output) = intake.output(at)
     {
-        act.told = told::told(command, output, step.output_omitted_bytes > 0);
+        act.told = told::told(command, &output, step.output_omitted_bytes > 0);
     }
     if step.background && act.launchers.is_empty() {
         act.launchers.push("run in background".to_owned());
@@ -274,7 +277,8 @@ pub(crate) fn note_unresolved(acts: &mut [Act], names: &Names) {
 
 /// Names that tools resolved in front of the agent.
 pub(crate) fn printed_resolutions(intake: &Intake) -> Vec<(String, IpAddr)> {
-    intake.steps.iter().filter_map(|step| step.output.as_deref()).flat_map(name_resolutions).collect()
+    let resolved = |at| intake.output(at).map(|output| name_resolutions(&output)).unwrap_or_default();
+    (0..intake.steps.len()).into_par_iter().flat_map_iter(resolved).collect()
 }
 
 #[cfg(test)]

@@ -118,15 +118,16 @@ impl Witnesses<'_> {
         let in_text = intake
             .texts
             .iter()
-            .filter(|text| text.episode == step.episode && text.order < step.order && text.origin != TextOrigin::Agent)
-            .filter(|text| names(&text.text))
-            .map(|text| text.order);
+            .filter(|(text, _)| text.episode == step.episode && text.order < step.order)
+            .filter(|(text, said)| text.origin != TextOrigin::Agent && names(&said.text()))
+            .map(|(text, _)| text.order);
         let in_output = intake
             .steps
             .iter()
-            .filter(|other| other.episode == step.episode && other.order < step.order)
-            .filter(|other| other.output.as_deref().is_some_and(names))
-            .map(|other| other.order);
+            .enumerate()
+            .filter(|(_, other)| other.episode == step.episode && other.order < step.order)
+            .filter(|(at, _)| intake.output(*at).is_some_and(|output| names(&output)))
+            .map(|(_, other)| other.order);
         let from_outside = in_text.chain(in_output).min();
         let by_agent = intake
             .steps

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::fold::Fold;
+use super::packed::Packed;
 use super::source::EvidenceAnomaly;
 use crate::evidence::{Anomaly, AnomalyKind};
 use crate::model::{Episode, EpisodeText, Step, StepResult};
@@ -9,16 +10,18 @@ use crate::model::{Episode, EpisodeText, Step, StepResult};
 #[derive(Default)]
 pub(super) struct Join {
     episodes: BTreeMap<String, Episode>,
-    steps: Vec<Step>,
-    results: Vec<StepResult>,
-    texts: Vec<EpisodeText>,
+    steps: Vec<(Step, Option<Packed>)>,
+    results: Vec<(StepResult, Option<Packed>)>,
+    texts: Vec<(EpisodeText, Packed)>,
 }
 
 /// What [`Join`] made.
 pub(super) struct Joined {
     pub(super) episodes: Vec<Episode>,
     pub(super) steps: Vec<Step>,
-    pub(super) texts: Vec<EpisodeText>,
+    /// What came back, step by step.
+    pub(super) outputs: Vec<Option<Packed>>,
+    pub(super) texts: Vec<(EpisodeText, Packed)>,
     pub(super) anomalies: Vec<EvidenceAnomaly>,
 }
 
@@ -36,12 +39,13 @@ impl Join {
     }
 
     pub(super) fn finish(mut self) -> Joined {
-        self.steps.sort_by(|a, b| (&a.episode, a.order, a.record).cmp(&(&b.episode, b.order, b.record)));
-        self.texts.sort_by(|a, b| (&a.episode, a.order, a.record).cmp(&(&b.episode, b.order, b.record)));
-        self.results.sort_by(|a, b| (&a.episode, &a.call_id, a.record).cmp(&(&b.episode, &b.call_id, b.record)));
+        self.steps.sort_by(|(a, _), (b, _)| (&a.episode, a.order, a.record).cmp(&(&b.episode, b.order, b.record)));
+        self.texts.sort_by(|(a, _), (b, _)| (&a.episode, a.order, a.record).cmp(&(&b.episode, b.order, b.record)));
+        self.results
+            .sort_by(|(a, _), (b, _)| (&a.episode, &a.call_id, a.record).cmp(&(&b.episode, &b.call_id, b.record)));
+        let (mut steps, mut outputs): (Vec<Step>, Vec<Option<Packed>>) = self.steps.into_iter().unzip();
         let mut anomalies: BTreeMap<(crate::evidence::EvidenceId, AnomalyKind), Vec<Anomaly>> = BTreeMap::new();
-        let calls: BTreeMap<(&str, &str), usize> = self
-            .steps
+        let calls: BTreeMap<(&str, &str), usize> = steps
             .iter()
             .enumerate()
             .filter_map(|(at, step)| Some(((step.episode.as_str(), step.call_id.as_deref()?), at)))
@@ -50,27 +54,31 @@ impl Join {
         let answers: Vec<Option<usize>> = self
             .results
             .iter()
-            .map(|result| calls.get(&(result.episode.as_str(), result.call_id.as_str())).copied())
+            .map(|(result, _)| calls.get(&(result.episode.as_str(), result.call_id.as_str())).copied())
             .collect();
-        for (result, answers) in self.results.into_iter().zip(answers) {
+        for ((result, output), answers) in self.results.into_iter().zip(answers) {
             let mut odd = |kind, detail: &str| {
                 let anomaly = Anomaly { record: result.record.number, kind, detail: detail.to_owned() };
                 anomalies.entry((result.record.evidence, kind)).or_default().push(anomaly);
             };
-            match answers.and_then(|at| self.steps.get_mut(at)) {
+            let call = answers.and_then(|at| steps.get_mut(at).zip(outputs.get_mut(at)));
+            match call {
                 None => odd(AnomalyKind::Gap, "the result of a tool call that the evidence does not hold"),
-                Some(step) if step.result_record.is_some() => {
+                Some((step, _)) if step.result_record.is_some() => {
                     odd(AnomalyKind::Duplicate, "a second result for the same tool call; the first was used");
                 }
-                Some(step) => answer(step, result),
+                Some((step, known)) => {
+                    answer(step, result);
+                    *known = output.or(known.take());
+                }
             }
         }
         let mut index = 0;
-        for at in 0..self.steps.len() {
-            index = if at > 0 && self.steps[at - 1].episode == self.steps[at].episode { index + 1 } else { 0 };
-            self.steps[at].index = index;
+        for at in 0..steps.len() {
+            index = if at > 0 && steps[at - 1].episode == steps[at].episode { index + 1 } else { 0 };
+            steps[at].index = index;
         }
-        for step in &self.steps {
+        for step in &steps {
             if let Some(episode) = self.episodes.get_mut(&step.episode) {
                 for endpoint in [step.start, step.end].into_iter().flatten() {
                     episode.span = Some(episode.span.map_or(endpoint.span, |known| known.cover(endpoint.span)));
@@ -84,7 +92,7 @@ impl Join {
                 anomalies.into_iter().take(20).map(move |anomaly| EvidenceAnomaly { evidence, anomaly, of })
             })
             .collect();
-        Joined { episodes: self.episodes.into_values().collect(), steps: self.steps, texts: self.texts, anomalies }
+        Joined { episodes: self.episodes.into_values().collect(), steps, outputs, texts: self.texts, anomalies }
     }
 }
 
@@ -92,7 +100,6 @@ fn answer(step: &mut Step, result: StepResult) {
     step.result_record = Some(result.record);
     step.end = result.end.or(step.end);
     step.duration_ns = result.duration_ns.or(step.duration_ns);
-    step.output = result.output.or(step.output.take());
     step.output_omitted_bytes += result.output_omitted_bytes;
     step.exit_code = result.exit_code.or(step.exit_code);
     step.not_executed |= result.not_executed;

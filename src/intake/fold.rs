@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::facts::*;
 use super::merge::{gpu_name, join_execution, join_process, join_tunnel, join_unread, join_verdict, repeat};
+use super::packed::Packed;
 use super::segments;
 use super::source::Unread;
 use super::table::Table;
@@ -56,9 +57,10 @@ pub(super) struct Fold {
     verdicts: BTreeMap<(Behaviour, Flow, String), VerdictFact>,
     executions: BTreeMap<(Option<String>, Option<String>, String), ExecutionFact>,
     pub(super) episodes: BTreeMap<String, Episode>,
-    pub(super) steps: Vec<Step>,
-    pub(super) results: Vec<StepResult>,
-    pub(super) texts: Vec<EpisodeText>,
+    /// With what came back.
+    pub(super) steps: Vec<(Step, Option<Packed>)>,
+    pub(super) results: Vec<(StepResult, Option<Packed>)>,
+    pub(super) texts: Vec<(EpisodeText, Packed)>,
     pub(super) anomalies: BTreeMap<AnomalyKind, (u64, Vec<Anomaly>)>,
 }
 

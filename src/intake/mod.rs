@@ -6,12 +6,14 @@ mod episodes;
 mod facts;
 mod fold;
 mod merge;
+mod packed;
 mod segments;
 mod source;
 mod table;
 mod years;
 mod zones;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -31,6 +33,7 @@ pub use facts::{
     MiningFact, NameFact, NameSource, ProbeFact, QueryFact, SequenceFact, SshFact, Teller, TimeAnchor, TunnelFact,
     VerdictFact, WrittenFact,
 };
+pub use packed::Packed;
 pub use segments::BASE_GAP_NS;
 pub use source::{EvidenceAnomaly, Source, Unread};
 pub use zones::{Distinct, ZoneCount, ZoneFact};
@@ -58,13 +61,22 @@ pub struct Intake {
     pub facts: Facts,
     /// Sorted by id.
     pub episodes: Vec<Episode>,
-    /// Sorted by episode and order; `index` is set.
+    /// Sorted by episode and order; `index` is set. What came back is held apart: see [`Intake::output`].
     pub steps: Vec<Step>,
-    /// Sorted by episode and order.
-    pub texts: Vec<EpisodeText>,
+    outputs: Vec<Option<Packed>>,
+    /// Sorted by episode and order; each with what was said, which [`EpisodeText::text`] does not hold.
+    pub texts: Vec<(EpisodeText, Packed)>,
     pub anomalies: Vec<EvidenceAnomaly>,
     /// How each file was read, for [`replay`].
     readers: Vec<Reader>,
+}
+
+impl Intake {
+    /// What came back from the step at that place of [`Intake::steps`].
+    pub fn output(&self, step: usize) -> Option<Cow<'_, str>> {
+        let step_output = self.steps.get(step)?.output.as_deref().map(Cow::Borrowed);
+        step_output.or_else(|| self.outputs.get(step)?.as_ref().map(Packed::text))
+    }
 }
 
 #[derive(Clone)]
@@ -154,6 +166,7 @@ pub fn take_in(paths: &[PathBuf], options: &Options) -> Intake {
     intake.anomalies.extend(joined.anomalies);
     intake.anomalies.sort();
     (intake.episodes, intake.steps, intake.texts) = (joined.episodes, joined.steps, joined.texts);
+    intake.outputs = joined.outputs;
     settle_episodes(&mut intake.episodes, &options.case);
     intake
 }

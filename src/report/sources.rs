@@ -243,7 +243,7 @@ pub fn clocks_table(clocks: &[Clock], sources: &[Source], screen: Screen) -> Str
             out.push_str(&plot);
         }
     }
-    out.push_str("\n Conclusions from timing need grade A or B; clocks of grade C and D are not corrected.\n");
+    out.push_str("\n Conclusions from timing need grade A or B; of grade C no more than a zone or a bound is known, grade D is as stated.\n");
     out
 }
 

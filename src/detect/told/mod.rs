@@ -43,10 +43,15 @@ pub const MOST_TOLD: usize = 64;
 /// Words without which no command prints the present in a form read here.
 const TELLING: [&str; 8] = ["date", "curl", "wget", "http", "xh", "timedatectl", "nvidia-smi", "time.time"];
 
+/// Whether the output of a command is worth looking at for times.
+pub fn may_tell(command: &str) -> bool {
+    TELLING.iter().any(|word| command.contains(word))
+}
+
 /// The times that a command printed as the present. `cut` says that the end of the output is missing: its last line
 /// may be half of a time.
 pub fn told(command: &str, output: &str, cut: bool) -> Vec<Told> {
-    if !TELLING.iter().any(|word| command.contains(word)) {
+    if !may_tell(command) {
         return Vec::new();
     }
     let line = CommandLine::parse(command);

@@ -30,6 +30,7 @@ mod table;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod values;
 mod verdict;
 mod web;
 

@@ -12,6 +12,7 @@ use crate::intake::facts::{
 use crate::intake::merge::{
     join_alert, join_episode, join_facts, join_process, join_unread, keep_anomaly, repeat, tunnel_fact,
 };
+use crate::intake::packed::Packed;
 use crate::intake::segments;
 use crate::intake::source::Unread;
 use crate::model::{Connection, Detail, Episode, EpisodeText, Flow, Observation, Step, StepResult};
@@ -144,16 +145,19 @@ impl Sink for Fold {
         }
     }
 
-    fn step(&mut self, step: Step) {
-        self.steps.push(step);
+    fn step(&mut self, mut step: Step) {
+        let output = step.output.take().map(|output| Packed::of(&output));
+        self.steps.push((step, output));
     }
 
-    fn result(&mut self, result: StepResult) {
-        self.results.push(result);
+    fn result(&mut self, mut result: StepResult) {
+        let output = result.output.take().map(|output| Packed::of(&output));
+        self.results.push((result, output));
     }
 
-    fn text(&mut self, text: EpisodeText) {
-        self.texts.push(text);
+    fn text(&mut self, mut text: EpisodeText) {
+        let said = Packed::of(&std::mem::take(&mut text.text));
+        self.texts.push((text, said));
     }
 
     fn anomaly(&mut self, anomaly: Anomaly) {

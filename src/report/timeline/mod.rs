@@ -53,14 +53,19 @@ impl Shape {
     }
 }
 
-/// The corrections of all sources, in their order: of clocks of grade A or B what was found, of others nothing, since
-/// an offset that is not known well enough would only replace one error by another.
+/// The corrections of all sources, in their order: of clocks of grade A or B what was found, of grade C the hours of a
+/// wrong zone label and no more, since an offset that is not known well enough would only replace one error by another.
 pub fn corrections(sources: &[Source], clocks: &[Clock]) -> Vec<Correction> {
     let mut corrections = vec![Correction::default(); sources.len()];
-    for clock in clocks.iter().filter(|clock| clock.grade <= Grade::B) {
+    for clock in clocks {
+        let found = match clock.grade {
+            Grade::A | Grade::B => clock.correction(),
+            Grade::C if clock.zone_error_ns != 0 => Correction::constant(clock.zone_error_ns),
+            _ => continue,
+        };
         for id in &clock.sources {
             if let Some(correction) = corrections.get_mut(id.0 as usize) {
-                *correction = clock.correction();
+                *correction = found.clone();
             }
         }
     }

@@ -179,16 +179,18 @@ fn filters() {
 }
 
 #[test]
-fn only_clocks_of_grade_a_and_b_correct() {
+fn clocks_of_grade_a_and_b_correct_and_zones_of_grade_c() {
     let analysis = fixture::analysis();
     let mut clocks: Vec<Clock> = analysis.clocks.clone();
     clocks[2].offset_ns = 5 * SECOND;
     let tenth = SECOND / 10;
-    let moved: Vec<i64> = corrections(&analysis.sources, &clocks)
-        .iter()
-        .map(|correction| START.since(correction.to_reference(START)))
-        .collect();
-    assert_eq!(moved, [0, -6 * tenth, 0, -tenth, -tenth]);
+    let moved = |clocks: &[Clock]| -> Vec<i64> {
+        let corrections = corrections(&analysis.sources, clocks);
+        corrections.iter().map(|correction| START.since(correction.to_reference(START))).collect()
+    };
+    assert_eq!(moved(&clocks), [0, -6 * tenth, 0, -tenth, -tenth]);
+    (clocks[2].grade, clocks[2].zone_error_ns) = (Grade::C, 3600 * SECOND);
+    assert_eq!(moved(&clocks), [0, -6 * tenth, 3600 * SECOND, -tenth, -tenth]);
 }
 
 #[test]
