@@ -222,7 +222,11 @@ pub(crate) fn from_commands(steps: &Steps<'_>) -> Vec<Traced> {
     for (at, act) in steps.acts.iter().enumerate() {
         let step = &steps.intake.steps[at];
         for hit in act.hits.iter().filter(|_| !step.not_executed) {
-            let records: BTreeSet<Record> = [Some(step.record), step.result_record].into_iter().flatten().collect();
+            let records: BTreeSet<Record> = [Some(step.record), step.result_record]
+                .into_iter()
+                .flatten()
+                .chain(step.also.iter().copied())
+                .collect();
             all.push(Traced {
                 signal: Signal {
                     kind: hit.kind.clone(),

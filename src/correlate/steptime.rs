@@ -107,7 +107,11 @@ fn propagate(
     }
     let mut latest: Option<Instant> = None;
     for at in (0..steps.len()).rev() {
-        times[at].end = latest;
+        // A trainer that saves a rollout says when all of it had ended.
+        times[at].end = match (times[at].end, latest) {
+            (Some(saved), Some(latest)) => Some(saved.min(latest)),
+            (saved, latest) => saved.or(latest),
+        };
         let before = latest.map(|latest| latest.plus(-duration(at)));
         let seen = anchors.get(&(first + at)).map(|(_, hi)| *hi);
         // The start of this step bounds the end of the one before.

@@ -37,6 +37,16 @@ static OTHERS: &[&dyn Format] = &[
     &transcript::OpenClaw,
     &transcript::Mcp,
     &transcript::AgentSight,
+    &transcript::Rock,
+    &transcript::RockSandbox,
+    &transcript::IFlow,
+    &transcript::RollDump,
+    &transcript::RollWorker,
+    &transcript::Rollouts,
+    &transcript::Verifiers,
+    &transcript::Tau,
+    &transcript::AutoGen,
+    &transcript::Pickle,
 ];
 
 /// What one format said of a file.

@@ -5,6 +5,7 @@ mod case;
 mod episodes;
 mod facts;
 mod fold;
+mod join;
 mod merge;
 mod packed;
 mod segments;
@@ -168,6 +169,7 @@ pub fn take_in(paths: &[PathBuf], options: &Options) -> Intake {
     (intake.episodes, intake.steps, intake.texts) = (joined.episodes, joined.steps, joined.texts);
     intake.outputs = joined.outputs;
     settle_episodes(&mut intake.episodes, &options.case);
+    join::join(&mut intake);
     intake
 }
 

@@ -150,6 +150,8 @@ pub struct Step {
     pub record: Record,
     /// Where its result stands, if there is one.
     pub result_record: Option<Record>,
+    /// Where other files tell of the same call. Readers leave it empty; it is filled when rollouts are joined.
+    pub also: Vec<Record>,
     /// Not before this moment. `None` if the format has no times.
     pub start: Option<Endpoint>,
     /// Not after this moment (unless the command left something running).
@@ -211,6 +213,7 @@ impl Step {
             actor: Actor::Policy,
             record,
             result_record: None,
+            also: Vec::new(),
             start: None,
             end: None,
             duration_ns: None,

@@ -88,12 +88,18 @@ pub(super) struct Account<'t> {
     pub(super) clock: Clock,
     /// What the stamp of a record says of a call that stands there, and of a result.
     pub(super) stamped: (EndpointKind, EndpointKind),
+    /// What the next calls were given.
+    pub(super) step_reward: Option<f64>,
+    /// The end of calls that state none.
+    pub(super) step_end: Option<Endpoint>,
     time: &'t TimeContext,
     evidence: EvidenceId,
     calls: HashSet<String>,
     answered: HashSet<String>,
     /// Calls without an id that were not answered.
     waiting: VecDeque<String>,
+    /// Calls with an id that were not answered: for writers that keep the ids of calls and drop those of answers.
+    open: VecDeque<String>,
     repeated: u64,
     first_repeated: u64,
 }
@@ -110,11 +116,14 @@ impl<'t> Account<'t> {
             episode: Episode { id: id.to_owned(), name: name.to_owned(), ..Episode::default() },
             clock: Clock::default(),
             stamped: (EndpointKind::CallRecorded, EndpointKind::ResultRecorded),
+            step_reward: None,
+            step_end: None,
             time,
             evidence,
             calls: HashSet::new(),
             answered: HashSet::new(),
             waiting: VecDeque::new(),
+            open: VecDeque::new(),
             repeated: 0,
             first_repeated: 0,
         }
@@ -165,7 +174,10 @@ impl<'t> Account<'t> {
     pub(super) fn call(&mut self, spot: Spot, call: Call<'_>, arguments: &Value, sink: &mut dyn Sink) {
         let id = match call.id.filter(|id| !id.is_empty()) {
             Some(id) if !self.calls.insert(id.to_owned()) => return self.repeat(spot.number),
-            Some(id) => id.to_owned(),
+            Some(id) => {
+                self.open.push_back(id.to_owned());
+                id.to_owned()
+            }
             None => {
                 let id = format!("#{}.{}", spot.order.0, spot.order.1);
                 self.waiting.push_back(id.clone());
@@ -180,7 +192,7 @@ impl<'t> Account<'t> {
             call_id: Some(id),
             actor: spot.actor,
             start,
-            end: call.end,
+            end: call.end.or(self.step_end),
             duration_ns: call.duration_ns,
             command: call.command.or_else(|| shell::command(call.tool, arguments)),
             arguments: call.arguments,
@@ -189,7 +201,7 @@ impl<'t> Account<'t> {
             model: call.model.filter(|model| self.episode.model.as_deref() != Some(*model)).map(str::to_owned),
             approval: call.approval,
             place: call.place,
-            reward: call.reward,
+            reward: call.reward.or_else(|| self.step_reward.take()),
             ..Step::new(&self.episode.id, spot.order, self.record(spot.number), call.tool)
         });
     }
@@ -198,8 +210,14 @@ impl<'t> Account<'t> {
     pub(super) fn answer(&mut self, spot: Spot, answer: Answer<'_>, sink: &mut dyn Sink) {
         let id = match answer.id.filter(|id| !id.is_empty()) {
             Some(id) if !self.answered.insert(id.to_owned()) => return self.repeat(spot.number),
-            Some(id) => id.to_owned(),
-            None => match self.waiting.pop_front() {
+            Some(id) => {
+                // Answers come nearly in the order of their calls.
+                if let Some(at) = self.open.iter().take(64).position(|open| open == id) {
+                    self.open.remove(at);
+                }
+                id.to_owned()
+            }
+            None => match self.waiting.pop_front().or_else(|| self.unanswered()) {
                 Some(id) => id,
                 None => return self.say(spot, TextOrigin::Environment, answer.output, sink),
             },
@@ -228,6 +246,13 @@ impl<'t> Account<'t> {
     /// Whether a call of that id was answered.
     pub(super) fn knows_answer(&self, id: &str) -> bool {
         self.answered.contains(id)
+    }
+
+    /// The oldest call with an id that waits for its answer, now answered.
+    fn unanswered(&mut self) -> Option<String> {
+        let id = self.open.pop_front()?;
+        self.answered.insert(id.clone());
+        Some(id)
     }
 
     /// Something that was told before and was left out.

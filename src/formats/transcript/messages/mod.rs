@@ -103,6 +103,12 @@ impl Teller<'_, '_> {
     /// `{id, type, function: {name, arguments}}`, and what others made of it: `{id, name, args}`, `{function: "name",
     /// arguments}`.
     fn chat_call(&mut self, call: &Value, raw: Option<&[u8]>) {
+        // A call may itself be JSON in text.
+        if let Some(parsed) = call.as_str().and_then(|text| serde_json::from_str::<Value>(text).ok()) {
+            return if parsed.is_object() {
+                self.chat_call(&parsed, None)
+            };
+        }
         let id = ["id", "call_id", "tool_call_id"].iter().find_map(|key| json::text(call, key));
         match call.get("function") {
             Some(function) if function.is_object() => {
