@@ -47,6 +47,15 @@ static OTHERS: &[&dyn Format] = &[
     &transcript::Tau,
     &transcript::AutoGen,
     &transcript::Pickle,
+    &transcript::MiniSwe,
+    &transcript::Atif,
+    &transcript::Inspect,
+    &transcript::Asciicast,
+    &transcript::TerminalBench,
+    &transcript::Script,
+    &transcript::ShellHistory,
+    &transcript::Aider,
+    &transcript::DockerEvents,
 ];
 
 /// What one format said of a file.

@@ -255,6 +255,11 @@ impl<'t> Account<'t> {
         Some(id)
     }
 
+    /// Gives up waiting for the answers of the oldest calls without an id.
+    pub(super) fn forget(&mut self, calls: usize) {
+        self.waiting.drain(..calls.min(self.waiting.len()));
+    }
+
     /// Something that was told before and was left out.
     pub(super) fn repeat(&mut self, number: u64) {
         if self.repeated == 0 {

@@ -190,3 +190,47 @@ fn no_claim_on_what_others_wrote() {
     println!("{} files asked about", all.len());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// Rows of evaluations and terminals whose table counts something else, with what the file holds.
+const HELD_OTHERWISE: &[(&str, usize, &str)] = &[
+    ("atif/openhands_hello-world.trajectory.no_function_calling.json", 1, "a call as tags in the text"),
+    ("atif/terminus_2_hello-world-context-summarization-linear-history.trajectory.json", 3, "keystrokes in the text"),
+    ("atif/terminus_2_hello-world-context-summarization-linear-history.trajectory.cont-1.json", 2, "the same"),
+    ("fallback-bash-history/generated/bash_history_with_timestamps", 5, "commands are no tool calls to the table"),
+];
+
+#[test]
+fn evaluations_and_terminals_have_the_calls_of_the_table() {
+    let Some(corpus) = corpus() else { return };
+    let table = fs::read_to_string(corpus.join("transcripts/SOURCES.tsv")).unwrap();
+    let folders = [
+        ("inspect/", "inspect"),
+        ("atif/", "atif"),
+        ("mini-swe-agent/", "mini-swe-agent"),
+        ("terminal-bench/", "asciicast"),
+        ("fallback-script/", "script"),
+        ("fallback-bash-history/", "shell-history"),
+        ("aider/", "aider"),
+    ];
+    let (mut files, mut wrong) = (0, Vec::new());
+    for row in table.lines().skip(1) {
+        let cells: Vec<&str> = row.split('\t').collect();
+        let name = cells[0];
+        let Some((folder, expected_id)) = folders.iter().find(|(folder, _)| name.starts_with(folder)) else { continue };
+        if *folder == "terminal-bench/" && !name.ends_with(".cast") {
+            continue;
+        }
+        let (id, found) = read(&corpus, name);
+        assert_eq!(id, *expected_id, "{name}");
+        let otherwise = HELD_OTHERWISE.iter().find(|(other, ..)| *other == name);
+        let expected = otherwise.map_or_else(|| cells[8].parse().unwrap(), |(_, count, _)| *count);
+        if found.steps.len() != expected || !found.unread.is_empty() || !found.anomalies.is_empty() {
+            let (steps, unread) = (found.steps.len(), &found.unread);
+            wrong.push(format!("{name}: {steps} steps of {expected}, {unread:?}, {:?}", found.anomalies));
+        }
+        files += 1;
+    }
+    println!("{files} files");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(files, 33);
+}

@@ -204,6 +204,29 @@ pub(super) fn inner_list(text: &[u8], key: &str, sink: &mut dyn Sink, each: &mut
     }
 }
 
+/// Feeds the elements of a list that stands within a file to `each`, numbered from `first`. Those that are no JSON are
+/// reported. True if there was such a one.
+pub(super) fn elements(list: &[u8], first: u64, sink: &mut dyn Sink, each: &mut EachLine<'_>) -> bool {
+    let mut torn = false;
+    for (number, raw) in (first..).zip(scan::elements(list)) {
+        match serde_json::from_slice::<Value>(raw) {
+            Ok(value) => each(number, &value, raw, sink),
+            Err(error) => {
+                torn = true;
+                unparsed(number, &error, false, raw, sink);
+            }
+        }
+    }
+    torn
+}
+
+/// Reports a file that is no whole JSON text, where none of its parts was reported already.
+pub(super) fn check_whole(text: &[u8], record: u64, sink: &mut dyn Sink) {
+    if let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(text) {
+        unparsed(record, &error, false, text.get(text.len().saturating_sub(160)..).unwrap_or_default(), sink);
+    }
+}
+
 fn cut_off(record: u64, text: &[u8], sink: &mut dyn Sink) {
     sink.unread(record, "JSON cut off before its end", text);
     sink.anomaly(Anomaly {
@@ -236,6 +259,26 @@ pub(super) fn whole(input: &mut dyn Read, sink: &mut dyn Sink) -> io::Result<Vec
         text = mended;
     }
     Ok(text)
+}
+
+/// Reads a file that is plain text, with replacement characters where it is not UTF-8. What lies behind 256 MiB is left
+/// out, with an anomaly.
+///
+/// # Errors
+/// When the input fails.
+pub(super) fn whole_text(input: &mut dyn Read, sink: &mut dyn Sink) -> io::Result<String> {
+    const LARGEST: u64 = 256 << 20;
+    let mut bytes = Vec::new();
+    input.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LARGEST {
+        bytes.truncate(LARGEST as usize);
+        sink.anomaly(Anomaly {
+            record: 0,
+            kind: AnomalyKind::BoundReached,
+            detail: "the file is longer than 256 MiB; what lies behind was left out".to_owned(),
+        });
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Reports a text that is no JSON. A text that is cut and does not end in a line break was the last of its file.

@@ -6,6 +6,8 @@
 
 mod account;
 mod agentsight;
+mod aider;
+mod atif;
 mod autogen;
 mod chat;
 mod claude_code;
@@ -14,10 +16,12 @@ mod codex;
 mod copilot;
 mod gemini;
 mod iflow;
+mod inspect;
 mod json;
 mod kimi;
 mod mcp;
 mod messages;
+mod mini_swe;
 mod openclaw;
 mod opencode;
 mod openhands;
@@ -33,10 +37,13 @@ mod shell;
 mod stamps;
 mod swe_agent;
 mod tau;
+mod terminal;
 mod text;
 mod verifiers;
 
 pub use agentsight::AgentSight;
+pub use aider::Aider;
+pub use atif::Atif;
 pub use autogen::AutoGen;
 pub use chat::Chat;
 pub use claude_code::ClaudeCode;
@@ -45,8 +52,10 @@ pub use codex::Codex;
 pub use copilot::CopilotCli;
 pub use gemini::GeminiCli;
 pub use iflow::IFlow;
+pub use inspect::Inspect;
 pub use kimi::KimiCli;
 pub use mcp::Mcp;
+pub use mini_swe::MiniSwe;
 pub use openclaw::OpenClaw;
 pub use opencode::{OpenCode, OpenCodeDatabase};
 pub use openhands::OpenHands;
@@ -58,6 +67,7 @@ pub use rollouts::Rollouts;
 pub(in crate::formats) use shell::quoted;
 pub use swe_agent::SweAgent;
 pub use tau::Tau;
+pub use terminal::{Asciicast, DockerEvents, Script, ShellHistory, TerminalBench};
 pub use verifiers::Verifiers;
 
 #[cfg(test)]
