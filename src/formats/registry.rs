@@ -56,6 +56,12 @@ static OTHERS: &[&dyn Format] = &[
     &transcript::ShellHistory,
     &transcript::Aider,
     &transcript::DockerEvents,
+    &transcript::OtelSpans,
+    &transcript::MlFlow,
+    &transcript::OpenAiAgents,
+    &transcript::LangSmith,
+    &transcript::Langfuse,
+    &transcript::Weave,
 ];
 
 /// What one format said of a file.

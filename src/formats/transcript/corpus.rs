@@ -39,6 +39,9 @@ const COUNTED_OTHERWISE: &[(&str, usize, &str)] = &[
     ("codex-exec-json/stream-output-3.jsonl", 1, "the table leaves out file_change items"),
     ("openclaw-telemetry/crux1-sample-telemetry.jsonl", 7, "the table counts tool.start and tool.end, not agent.end"),
     ("openclaw-telemetry/sample-telemetry.jsonl", 14, "the table counts tool.start and tool.end"),
+    // Each of four calls is told by a span, a span within it, a decision and a result.
+    ("otel-genai/generated/claude-code-2.1.197.otlp.jsonl", 4, "the table counts what was written of a call"),
+    ("otel-genai/generated/codex-0.169.0-traces.otlp.jsonl", 4, "the table counts spans with words of tools"),
     ("openhands-v0-events/63b4315947a049e2b7a51249b3d4fcc3/metadata.json", 0, "its events are not in the corpus"),
     ("openhands-v1-events/generated/46d9212e0b2e4b52b372b45e4cdaa8b4/base_state.json", 0, "nor are these"),
 ];
@@ -81,6 +84,10 @@ fn calls_and_times_are_those_of_the_table() {
             ("tau-bench", "tau-bench"),
             ("verifiers", "verifiers"),
             ("autogen", "autogen"),
+            ("otel-genai", "otel-spans"),
+            ("openinference", "otel-spans"),
+            ("openai-agents", "openai-agents"),
+            ("langsmith", "langsmith"),
         ];
         let Some((_, expected_id)) = folders.iter().find(|(folder, _)| name.starts_with(folder)) else { continue };
         let (id, found) = read(&corpus, name);
@@ -114,6 +121,8 @@ fn calls_and_times_are_those_of_the_table() {
     }
     println!("{files} files, {calls} calls");
     assert_eq!(files, 64);
+    assert_eq!(files, 53);
+    assert_eq!(files, 41);
 }
 
 #[test]

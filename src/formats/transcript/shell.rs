@@ -9,14 +9,24 @@ pub(super) fn command(tool: &str, arguments: &Value) -> Option<String> {
     if !runs_shell(tool) {
         return None;
     }
-    ["command", "cmd", "script", "input"].iter().find_map(|key| match arguments.get(key)? {
-        Value::String(text) => Some(text.clone()),
-        Value::Array(words) => {
-            let words: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
-            (!words.is_empty()).then(|| of_words(&words))
-        }
-        _ => None,
-    })
+    ["command", "cmd", "script", "input"]
+        .iter()
+        .find_map(|key| match arguments.get(key)? {
+            Value::String(text) => Some(text.clone()),
+            Value::Array(words) => {
+                let words: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
+                (!words.is_empty()).then(|| of_words(&words))
+            }
+            _ => None,
+        })
+        .or_else(|| match arguments.get("commands")? {
+            // A list of these is one of lines, not of words.
+            Value::Array(lines) => {
+                let lines: Vec<&str> = lines.iter().filter_map(Value::as_str).collect();
+                (!lines.is_empty()).then(|| lines.join("\n"))
+            }
+            line => line.as_str().map(str::to_owned),
+        })
 }
 
 fn runs_shell(tool: &str) -> bool {
