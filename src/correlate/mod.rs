@@ -13,6 +13,7 @@ mod identity;
 pub mod jitter;
 #[cfg(test)]
 mod kit;
+mod limits;
 mod names;
 mod rates;
 mod rivals;
@@ -78,6 +79,7 @@ pub fn analyze(intake: &Intake, options: &Options, rules: &RuleSet) -> Analysis 
     let named = signals::named_by_command(&theirs, &attributions, &traced, &steps, &names);
     traced.extend(named);
     traced.extend(signals::from_commands(&steps));
+    traced.extend(limits::crossed(&steps, &options.case, &names));
     signals::number(&mut traced);
     let alignment = alignment::test(&traced, &theirs, &everywhere, &steps, &clocks);
     let aligned = alignment.as_ref().filter(|test| test.withheld.is_none()).and_then(alignment::verdict);

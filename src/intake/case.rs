@@ -111,6 +111,13 @@ pub struct GpuFacts {
     pub host: Option<String>,
 }
 
+/// Which calls somebody had to let run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ApprovalRule {
+    /// Tools by name, as globs; `None` means every one.
+    pub tools: Option<Vec<Pattern>>,
+}
+
 /// What hashes of one function are worth to the responder, in a currency of their choice.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HashPrice {
@@ -153,6 +160,8 @@ pub struct CaseFile {
     /// `None` if nothing is said of egress, which is not the same as nothing being allowed.
     pub egress: Option<Vec<EgressRule>>,
     pub gpu: GpuFacts,
+    /// `None` if nothing is said of approvals.
+    pub approvals: Option<ApprovalRule>,
     pub hash_prices: Vec<HashPrice>,
 }
 
@@ -168,7 +177,15 @@ mod raw {
         pub(super) run: Vec<Run>,
         pub(super) egress: Option<Egress>,
         pub(super) gpu: Option<Gpu>,
+        pub(super) approvals: Option<Approvals>,
         pub(super) mining: Option<Mining>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub(super) struct Approvals {
+        pub(super) required: bool,
+        pub(super) tools: Option<Vec<Spanned<String>>>,
     }
 
     #[derive(Deserialize)]
@@ -312,6 +329,15 @@ impl CaseFile {
             Some(gpu) => reader.gpu(gpu)?,
             None => GpuFacts::default(),
         };
+        let approvals = match raw.approvals.filter(|approvals| approvals.required) {
+            Some(approvals) => {
+                let patterns = |list: &Vec<Spanned<String>>| {
+                    list.iter().map(|tool| reader.value("tools", tool, Pattern::new)).collect::<Result<Vec<_>, _>>()
+                };
+                Some(ApprovalRule { tools: approvals.tools.as_ref().map(patterns).transpose()? })
+            }
+            None => None,
+        };
         let prices = raw.mining.into_iter().flat_map(|mining| mining.price).map(|price| {
             let algorithm = price.algorithm.to_ascii_lowercase();
             Ok(HashPrice {
@@ -320,7 +346,7 @@ impl CaseFile {
             })
         });
         let hash_prices = prices.collect::<Result<Vec<_>, CaseError>>()?;
-        Ok(CaseFile { path: None, bytes: Vec::new(), hosts, sources, runs, egress, gpu, hash_prices })
+        Ok(CaseFile { path: None, bytes: Vec::new(), hosts, sources, runs, egress, gpu, approvals, hash_prices })
     }
 
     /// Puts what was declared on the command line before what the file declares: each `PATTERN=VALUE`.
@@ -390,6 +416,23 @@ impl CaseFile {
     pub fn is_allowed_egress(&self, ip: Option<IpAddr>, domain: Option<&str>, port: Option<u16>) -> Option<bool> {
         let rules = self.egress.as_ref()?;
         Some(rules.iter().any(|rule| rule.allows(ip, domain, port)))
+    }
+
+    /// Whether traffic to a peer may be allowed, as far as a command tells of it: a port that it does not name is no
+    /// reason against. `None` if the case says nothing of egress, or if the peer has but a name while networks are
+    /// allowed.
+    pub fn may_be_allowed_egress(&self, ip: Option<IpAddr>, domain: Option<&str>, port: Option<u16>) -> Option<bool> {
+        let rules = self.egress.as_ref()?;
+        if rules.iter().any(|rule| rule.may_allow(ip, domain, port)) {
+            return Some(true);
+        }
+        (ip.is_some() || !rules.iter().any(EgressRule::is_network)).then_some(false)
+    }
+
+    /// Whether somebody had to let a call of the tool run. `None` if the case says nothing of approvals.
+    pub fn needs_approval(&self, tool: &str) -> Option<bool> {
+        let rule = self.approvals.as_ref()?;
+        Some(rule.tools.as_ref().is_none_or(|tools| tools.iter().any(|pattern| pattern.matches(tool))))
     }
 
     /// Whether a process belongs on the GPUs. `None` if the case does not say which do.

@@ -27,7 +27,8 @@ use crate::time::{Basis, Instant, TimeContext, YearSource, ZoneSource};
 use fold::Fold;
 
 pub use case::{
-    CaseError, CaseFile, EgressRule, GpuFacts, HashPrice, Host, Pattern, Run, SourceDeclaration, TimeParts,
+    ApprovalRule, CaseError, CaseFile, EgressRule, GpuFacts, HashPrice, Host, Pattern, Run, SourceDeclaration,
+    TimeParts,
 };
 pub use facts::{
     AlertFact, CrossingFact, DnsFact, ExecutionFact, Facts, FileFact, GpuPoint, GpuProcessFact, GpuSeries, HttpFact,

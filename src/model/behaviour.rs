@@ -15,11 +15,13 @@ pub enum Behaviour {
     Persistence,
     EgressViolation,
     ValueTransfer,
+    /// A line that the case or the transcript sets was crossed.
+    LimitCrossed,
 }
 
 impl Behaviour {
     /// Every behaviour, in the order of reports.
-    pub const ALL: [Behaviour; 9] = [
+    pub const ALL: [Behaviour; 10] = [
         Behaviour::Mining,
         Behaviour::Tunnel,
         Behaviour::Probing,
@@ -29,6 +31,7 @@ impl Behaviour {
         Behaviour::Persistence,
         Behaviour::EgressViolation,
         Behaviour::ValueTransfer,
+        Behaviour::LimitCrossed,
     ];
 
     /// The name used in rules, outputs and case files.
@@ -43,6 +46,7 @@ impl Behaviour {
             Behaviour::Persistence => "persistence",
             Behaviour::EgressViolation => "egress-violation",
             Behaviour::ValueTransfer => "value-transfer",
+            Behaviour::LimitCrossed => "limit-crossed",
         }
     }
 
@@ -63,6 +67,7 @@ impl Behaviour {
             Behaviour::Persistence => &["T1053.003"],
             Behaviour::EgressViolation => &["T1571"],
             Behaviour::ValueTransfer => &["T1657"],
+            Behaviour::LimitCrossed => &["T1548"],
         }
     }
 }

@@ -107,4 +107,13 @@ pub(super) const FILES: &[(&str, &str)] = files![
     "tunnel/sshuttle.yml",
     "tunnel/tunnel-download.yml",
     "tunnel/tunnel-program.yml",
+    "value-transfer/coins-sent-by-call.yml",
+    "value-transfer/coins-sent-by-script.yml",
+    "value-transfer/coins-sent.yml",
+    "value-transfer/compute-bought-by-call.yml",
+    "value-transfer/compute-bought.yml",
+    "value-transfer/payment-call.yml",
+    "value-transfer/seed-phrase.yml",
+    "value-transfer/wallet-made.yml",
+    "value-transfer/wallet-script.yml",
 ];

@@ -52,9 +52,20 @@ impl EgressRule {
     }
 
     pub(super) fn allows(&self, ip: Option<IpAddr>, domain: Option<&str>, port: Option<u16>) -> bool {
-        if self.port.is_some() && self.port != port {
-            return false;
-        }
+        (self.port.is_none() || self.port == port) && self.has_peer(ip, domain)
+    }
+
+    /// As [`EgressRule::allows`] where the port is not known.
+    pub(super) fn may_allow(&self, ip: Option<IpAddr>, domain: Option<&str>, port: Option<u16>) -> bool {
+        (self.port.is_none() || port.is_none() || self.port == port) && self.has_peer(ip, domain)
+    }
+
+    /// It allows addresses, not names.
+    pub(super) fn is_network(&self) -> bool {
+        matches!(self.peer, Peer::Network(_))
+    }
+
+    fn has_peer(&self, ip: Option<IpAddr>, domain: Option<&str>) -> bool {
         let domain = domain.map(|domain| domain.trim_end_matches('.').to_ascii_lowercase());
         match &self.peer {
             Peer::Network(network) => ip.is_some_and(|ip| network.contains(&ip)),

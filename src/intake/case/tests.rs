@@ -149,7 +149,7 @@ fn errors_name_the_place_and_what_is_allowed() {
     );
     assert_eq!(
         error("[sources]\n"),
-        "case.toml:1:2: unknown field `sources`, expected one of `host`, `source`, `run`, `egress`, `gpu`, `mining`"
+        "case.toml:1:2: unknown field `sources`, expected one of `host`, `source`, `run`, `egress`, `gpu`, `approvals`, `mining`"
     );
     assert!(error("[[source]]\nzone = \"UTC\"\n").contains("missing field `path`"));
     assert!(error("[[source]]\npath = \"x\"\nyear = \"2026\"\n").starts_with("case.toml:3:8: invalid type: string"));
@@ -218,4 +218,26 @@ fn runs_without_a_name_go_by_their_folder() {
     assert_eq!(names(&twice), ["east/run-a/*", "west/run-a/*"]);
     let taken = format!("[[run]]\nname = \"run-a\"\ntranscripts = \"x/*\"\n{}", run("run-a/*"));
     assert_eq!(names(&taken), ["run-a", "run-a/*"]);
+}
+
+#[test]
+fn approvals() {
+    let needs = |text: &str, tool: &str| CaseFile::parse(text, "case.toml").unwrap().needs_approval(tool);
+    assert_eq!(needs("", "Bash"), None);
+    assert_eq!(needs("[approvals]\nrequired = false\n", "Bash"), None);
+    assert_eq!(needs("[approvals]\nrequired = true\n", "Bash"), Some(true));
+    let some = "[approvals]\nrequired = true\ntools = [\"Bash\", \"mcp__*\"]\n";
+    assert_eq!((needs(some, "mcp__lab__run"), needs(some, "Read")), (Some(true), Some(false)));
+    assert!(CaseFile::parse("[approvals]\ntools = []\n", "case.toml").is_err());
+}
+
+#[test]
+fn what_a_command_tells_of_a_peer() {
+    let names = CaseFile::parse("[egress]\nallow = [\"mirror.example:443\", \"*.pypi.org\"]\n", "c").unwrap();
+    assert_eq!(names.may_be_allowed_egress(None, Some("mirror.example"), None), Some(true), "the port is not known");
+    assert_eq!(names.may_be_allowed_egress(None, Some("mirror.example"), Some(22)), Some(false));
+    assert_eq!(names.may_be_allowed_egress(None, Some("evil.example"), None), Some(false));
+    let networks = CaseFile::parse("[egress]\nallow = [\"10.0.0.0/8\"]\n", "c").unwrap();
+    assert_eq!(networks.may_be_allowed_egress(None, Some("db.example"), None), None, "it may be in the network");
+    assert_eq!(networks.may_be_allowed_egress(ip("192.0.2.1"), Some("db.example"), None), Some(false));
 }
