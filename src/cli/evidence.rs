@@ -38,6 +38,9 @@ pub(crate) struct ReadingArgs {
     /// Read sources as this format, whatever they look like (for the format of results see --format)
     #[arg(long = "input-format", value_name = "PATTERN=ID", help_heading = "Reading")]
     pub(crate) formats: Vec<String>,
+    /// What nvidia-smi was asked for, where its CSV has no header: --gpu-query 'gpu*.csv=timestamp,index,memory.used'
+    #[arg(long = "gpu-query", value_name = "PATTERN=COLUMNS", help_heading = "Reading")]
+    pub(crate) gpu_queries: Vec<String>,
 }
 
 /// The evidence to be read and how, checked.
@@ -62,6 +65,16 @@ impl ReadingArgs {
             }
             formats.push((pattern, id.to_owned()));
         }
+        let mut gpu_queries = Vec::new();
+        for given in &self.gpu_queries {
+            let wrong = |message: String| Stop::usage(format!("--gpu-query {given}: {message}"));
+            let (pattern, columns) = given.rsplit_once('=').ok_or_else(|| wrong("give PATTERN=COLUMNS".to_owned()))?;
+            let name = |name: &str| !name.is_empty() && !name.contains(char::is_whitespace);
+            if !columns.split(',').all(|column| name(column.trim())) {
+                return Err(wrong("give the columns as they were given to nvidia-smi, with commas between".to_owned()));
+            }
+            gpu_queries.push((Pattern::new(pattern).map_err(wrong)?, columns.to_owned()));
+        }
         let mut case = match self.case_path(paths)? {
             Some(path) => {
                 let case = CaseFile::load(&path)?;
@@ -74,7 +87,11 @@ impl ReadingArgs {
         let mut paths = paths.to_vec();
         paths.sort();
         paths.dedup();
-        Ok(Evidence { paths, options: Options { case, formats, ..Options::default() }, reading: self.clone() })
+        Ok(Evidence {
+            paths,
+            options: Options { case, formats, gpu_queries, ..Options::default() },
+            reading: self.clone(),
+        })
     }
 
     fn case_path(&self, paths: &[PathBuf]) -> Result<Option<PathBuf>, Stop> {
@@ -140,6 +157,7 @@ impl Evidence {
             ("--year", &self.reading.years),
             ("--offset", &self.reading.offsets),
             ("--input-format", &self.reading.formats),
+            ("--gpu-query", &self.reading.gpu_queries),
         ];
         for (option, values) in lists {
             arguments.extend(values.iter().map(|value| format!("{option}={value}")));

@@ -157,8 +157,12 @@ fn detected(intake: &Intake, options: &Options, rules: &RuleSet) -> Vec<Signal> 
     all.extend(sweeps);
     all.extend(detect::fingerprint::hosts(&intake.facts));
     let allocated = |process: &str| options.case.is_allocated(process);
-    all.extend(detect::gpu::foreign_processes(&intake.facts.gpu_processes, &intake.facts.gpu, &allocated));
-    all.extend(detect::gpu::footprint_steps(&intake.facts.gpu));
+    let (processes, series) = (&intake.facts.gpu_processes, &intake.facts.gpu);
+    let price = options.case.gpu.price_per_gpu_hour;
+    all.extend(detect::gpu::foreign_processes(processes, series, &allocated, price));
+    all.extend(detect::gpu::accounted_processes(processes, series));
+    all.extend(detect::gpu::footprint_steps(series));
+    all.extend(detect::gpu::compute_plateaus(series));
     all.extend(detect::network::denied(&intake.conversations, &all));
     all
 }

@@ -3,12 +3,19 @@
 //! Load alone says nothing: on labelled traces "utilisation at least 90 %" has a precision of 0.29. What counts is
 //! categorical, a compute process outside of the allocation; the rest dates and corroborates.
 
+mod cost;
+mod series;
+
 use std::collections::BTreeSet;
 
 use crate::evidence::Record;
 use crate::intake::{GpuProcessFact, GpuSeries};
 use crate::model::{Behaviour, Confidence, Signal, SignalSource};
 use crate::time::{Basis, Instant, SECOND, Span};
+
+use series::{Cadence, moments};
+
+pub use series::compute_plateaus;
 
 /// A footprint that grows by at least this much between two readings is a step, in MiB.
 const STEP_MIB: f32 = 256.0;
@@ -21,11 +28,13 @@ const PLATEAU_NS: i64 = 10 * SECOND;
 /// one, a process that appears on a GPU where others were at work from the first poll is a weak one.
 ///
 /// `allocated` tells whether a process belongs; `None` if nothing is declared.
-/// `series` gives GPUs the index that people know them by.
+/// `series` gives GPUs the index that people know them by and their power. What the process took is told with the
+/// former; a GPU-hour costs `price_per_gpu_hour`.
 pub fn foreign_processes(
     processes: &[GpuProcessFact],
     series: &[GpuSeries],
     allocated: &dyn Fn(&str) -> Option<bool>,
+    price_per_gpu_hour: Option<f64>,
 ) -> Vec<Signal> {
     let mut signals = Vec::new();
     for fact in processes {
@@ -46,15 +55,55 @@ pub fn foreign_processes(
             ("gpu-process-appeared", Confidence::Weak, "appeared beside the processes of the first poll")
         };
         let polls = if fact.polls == 1 { "1 poll".to_owned() } else { format!("{} polls", fact.polls) };
+        let cost = cost::told(fact, series, price_per_gpu_hour).filter(|_| declared.is_some());
+        let cost = cost.map_or_else(String::new, |cost| format!("; {cost}"));
         signals.push(signal(
             kind,
             confidence,
-            format!("{}:{pid} {name} {what}, {polls}{seconds}{memory}", label(&fact.gpu, series)),
+            format!("{}:{pid} {name} {what}, {polls}{seconds}{memory}{cost}", label(&fact.gpu, series)),
             match (fact.first, fact.last) {
                 (Some(first), Some(last)) => Some(first.cover(last)),
                 (first, last) => first.or(last),
             },
             BTreeSet::from([fact.first_record, fact.last_record]).into_iter().collect(),
+        ));
+    }
+    signals
+}
+
+/// A process of the accounting counts from this time of activity on, in milliseconds.
+const ACCOUNTED_MS: u64 = 10_000;
+
+/// Processes that the accounting of the driver remembers and that no poll of the case saw: weak, for the accounting has
+/// neither their names nor when they ran, and numbers of processes come again.
+pub fn accounted_processes(processes: &[GpuProcessFact], series: &[GpuSeries]) -> Vec<Signal> {
+    let polled: BTreeSet<(&str, u32)> = processes
+        .iter()
+        .filter(|fact| fact.accounted_ms.is_none())
+        .filter_map(|fact| Some((fact.gpu.as_str(), fact.pid?)))
+        .collect();
+    let mut signals = Vec::new();
+    for fact in processes {
+        let (Some(active_ms), Some(pid)) = (fact.accounted_ms, fact.pid) else { continue };
+        // Without polls of that GPU every process would be one that no poll saw.
+        let watched = polled.iter().any(|(gpu, _)| *gpu == fact.gpu);
+        if active_ms < ACCOUNTED_MS || !watched || polled.contains(&(fact.gpu.as_str(), pid)) {
+            continue;
+        }
+        let load = fact.utilization_percent.map_or_else(String::new, |load| format!(" at {load:.0} %"));
+        let memory = fact.memory_used_max_mib.map_or_else(String::new, |mib| format!(", up to {mib:.0} MiB"));
+        signals.push(signal(
+            "gpu-accounted-process",
+            Confidence::Weak,
+            format!(
+                "{}: pid {pid} was active for {:.0} s{load}{memory} by the accounting of the driver, and no poll shows it; \
+                 its name and when it ran are not told",
+                label(&fact.gpu, series),
+                active_ms as f64 / 1000.0,
+            ),
+            // Before the query at the latest; since when is not known.
+            None,
+            vec![fact.first_record],
         ));
     }
     signals
@@ -87,6 +136,7 @@ pub fn footprint_steps(series: &[GpuSeries]) -> Vec<Signal> {
 fn steps_of(series: &GpuSeries) -> Vec<Signal> {
     let points: Vec<(Instant, u64, f32)> =
         series.points.iter().filter_map(|point| Some((point.at, point.record, point.memory_used_mib?))).collect();
+    let cadence = Cadence::of(moments(series)).map_or_else(String::new, |cadence| format!(", {}", cadence.told()));
     let mut signals = Vec::new();
     let mut at = 1;
     while at < points.len() {
@@ -103,7 +153,7 @@ fn steps_of(series: &GpuSeries) -> Vec<Signal> {
                 "gpu-footprint-step",
                 Confidence::Weak,
                 format!(
-                    "{}: memory in use from {:.0} to {:.0} MiB and flat for {:.0} s",
+                    "{}: memory in use from {:.0} to {:.0} MiB and flat for {:.0} s{cadence}",
                     label(&series.gpu, std::slice::from_ref(series)),
                     before.2,
                     up.2,
@@ -148,13 +198,15 @@ mod tests {
             last_record: record(last),
             polls: 3,
             memory_used_max_mib: Some(2000.0),
+            accounted_ms: None,
+            utilization_percent: None,
         }
     }
 
     #[test]
     fn a_process_outside_of_the_declared_allocation_is_strong_and_the_trainer_is_not_named() {
         let processes = [process("/opt/conda/bin/python3", 0, 100), process("./helper", 40, 80)];
-        let signals = foreign_processes(&processes, &[], &|name| Some(name == "/opt/conda/bin/python3"));
+        let signals = foreign_processes(&processes, &[], &|name| Some(name == "/opt/conda/bin/python3"), None);
         assert_eq!(signals.len(), 1);
         assert_eq!((signals[0].kind.as_str(), signals[0].confidence), ("gpu-unallocated-process", Confidence::Strong));
         assert!(signals[0].summary.contains("./helper"));
@@ -163,9 +215,27 @@ mod tests {
     #[test]
     fn without_an_allocation_only_a_latecomer_is_named_and_weakly() {
         let processes = [process("python3", 0, 100), process("./helper", 40, 80)];
-        let signals = foreign_processes(&processes, &[], &|_| None);
+        let signals = foreign_processes(&processes, &[], &|_| None, None);
         assert_eq!(signals.len(), 1);
         assert_eq!(signals[0].confidence, Confidence::Weak);
+    }
+
+    #[test]
+    fn the_accounting_tells_of_what_no_poll_saw() {
+        let seen = process("python3", 0, 100);
+        let accounted = |pid: u32, active_ms: u64| GpuProcessFact {
+            pid: Some(pid),
+            process: None,
+            accounted_ms: Some(active_ms),
+            utilization_percent: Some(97.0),
+            ..process("", 100, 100)
+        };
+        let all = [seen, accounted(7, 90_000), accounted(8, 41_397), accounted(9, 200)];
+        let signals = accounted_processes(&all, &[]);
+        assert_eq!(signals.len(), 1);
+        assert!(signals[0].summary.contains("pid 8 was active for 41 s at 97 %"), "{}", signals[0].summary);
+        // Where nothing was polled nothing is missing from the polls.
+        assert!(accounted_processes(&all[1..], &[]).is_empty());
     }
 
     #[test]
@@ -181,6 +251,7 @@ mod tests {
                     at: Instant(second as i64 * SECOND),
                     record: second as u64 + 1,
                     utilization_percent: None,
+                    memory_utilization_percent: None,
                     memory_used_mib: Some(*memory),
                     power_w: None,
                 })

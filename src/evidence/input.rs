@@ -132,6 +132,8 @@ pub struct Input {
     pub compression: Compression,
     /// Where the file lies, if it is one.
     place: Option<PathBuf>,
+    /// Names of the columns, where the user states what the file itself does not.
+    pub columns: Option<String>,
     reader: Option<Box<dyn Read + Send>>,
     hasher: Option<JoinHandle<(String, u64)>>,
 }
@@ -187,7 +189,15 @@ impl Input {
         let raw = Cursor::new(magic[..filled].to_vec()).chain(raw);
         let reader = decoded(compression.decode(Box::new(raw))?)?;
         let place = Some(path.to_owned());
-        Ok(Input { name: name.to_owned(), evidence, compression, place, reader: Some(reader), hasher: Some(hasher) })
+        Ok(Input {
+            name: name.to_owned(),
+            evidence,
+            compression,
+            columns: None,
+            place,
+            reader: Some(reader),
+            hasher: Some(hasher),
+        })
     }
 
     /// Opens a file once more, to look through it ahead of its reader: nothing is hashed.
@@ -201,7 +211,15 @@ impl Input {
         let compression = Compression::of(&magic);
         let reader = decoded(compression.decode(Box::new(Cursor::new(magic).chain(file)))?)?;
         let place = Some(path.to_owned());
-        Ok(Input { name: name.to_owned(), evidence, compression, place, reader: Some(reader), hasher: None })
+        Ok(Input {
+            name: name.to_owned(),
+            evidence,
+            compression,
+            columns: None,
+            place,
+            reader: Some(reader),
+            hasher: None,
+        })
     }
 
     /// Bytes in memory as an input: for probing on a head, for tests and for fuzzing.
@@ -211,6 +229,7 @@ impl Input {
             evidence,
             compression: Compression::None,
             place: None,
+            columns: None,
             reader: Some(Box::new(Cursor::new(bytes))),
             hasher: None,
         }

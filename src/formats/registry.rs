@@ -12,7 +12,7 @@ static LOGS: LazyLock<Vec<firewall::Log>> =
 /// All formats, in the order of documentation: those of logs, and these.
 pub static FORMATS: LazyLock<Vec<&'static dyn Format>> = LazyLock::new(|| {
     let logs = LOGS.iter().map(|log| log as &dyn Format);
-    logs.chain(OTHERS.iter().copied()).collect()
+    logs.chain(OTHERS.iter().copied()).chain(gpu::FORMS.iter().copied()).collect()
 });
 
 #[rustfmt::skip]
@@ -20,8 +20,6 @@ static OTHERS: &[&dyn Format] = &[
     &firewall::parquet::Parquet,
     &capture::pcap::Pcap,
     &capture::pcapng::PcapNg,
-    &gpu::QueryGpu,
-    &gpu::QueryApps,
     &transcript::ClaudeCode,
     &transcript::Codex,
     &transcript::OpenHands,

@@ -197,6 +197,7 @@ pub struct GpuPoint {
     pub at: Instant,
     pub record: u64,
     pub utilization_percent: Option<f32>,
+    pub memory_utilization_percent: Option<f32>,
     pub memory_used_mib: Option<f32>,
     pub power_w: Option<f32>,
 }
@@ -223,6 +224,10 @@ pub struct GpuProcessFact {
     pub last_record: Record,
     pub polls: u64,
     pub memory_used_max_mib: Option<f64>,
+    /// Of a process in the accounting of the driver: the longest that it was active, in milliseconds, and its share of
+    /// the GPU over its life. `first` and `last` are then the queries that told of it, not when it ran.
+    pub accounted_ms: Option<u64>,
+    pub utilization_percent: Option<f64>,
 }
 
 /// What a service reported, distinct by (category, user, source address).

@@ -52,7 +52,7 @@ pub(super) struct Fold {
     files: Vec<FileFact>,
     probes: Vec<ProbeFact>,
     gpu: BTreeMap<String, (Option<u32>, Vec<GpuPoint>)>,
-    gpu_processes: BTreeMap<(String, Option<u32>, Option<String>), GpuProcessFact>,
+    gpu_processes: BTreeMap<(String, Option<u32>, Option<String>, bool), GpuProcessFact>,
     alerts: BTreeMap<(String, Option<String>, Option<IpAddr>), AlertFact>,
     verdicts: BTreeMap<(Behaviour, Flow, String), VerdictFact>,
     executions: BTreeMap<(Option<String>, Option<String>, String), ExecutionFact>,
@@ -338,6 +338,7 @@ impl Fold {
             at: span.lo,
             record,
             utilization_percent: sample.utilization_percent.map(|value| value as f32),
+            memory_utilization_percent: sample.memory_utilization_percent.map(|value| value as f32),
             memory_used_mib: sample.memory_used_mib.map(|value| value as f32),
             power_w: sample.power_w.map(|value| value as f32),
         });
@@ -357,8 +358,10 @@ impl Fold {
             last_record: record,
             polls: 1,
             memory_used_max_mib: process.memory_used_mib,
+            accounted_ms: process.accounted_ms,
+            utilization_percent: process.utilization_percent,
         };
-        match self.gpu_processes.entry((gpu, process.pid, name)) {
+        match self.gpu_processes.entry((gpu, process.pid, name, process.accounted_ms.is_some())) {
             Entry::Vacant(entry) => drop(entry.insert(fact)),
             Entry::Occupied(mut entry) => join_process(entry.get_mut(), fact),
         }

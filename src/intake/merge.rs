@@ -36,6 +36,11 @@ pub(super) fn join_process(fact: &mut GpuProcessFact, other: GpuProcessFact) {
         (Some(a), Some(b)) => Some(a.max(b)),
         (a, b) => a.or(b),
     };
+    fact.accounted_ms = fact.accounted_ms.max(other.accounted_ms);
+    fact.utilization_percent = match (fact.utilization_percent, other.utilization_percent) {
+        (Some(a), Some(b)) => Some(a.max(b)),
+        (a, b) => a.or(b),
+    };
 }
 
 pub(super) fn join_alert(fact: &mut AlertFact, other: AlertFact) {

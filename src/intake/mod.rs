@@ -46,6 +46,8 @@ pub struct Options {
     pub case: CaseFile,
     /// `--input-format PATTERN=ID`, in the order given; the first that matches the shown name wins.
     pub formats: Vec<(Pattern, String)>,
+    /// `--gpu-query PATTERN=COLUMNS`: what `nvidia-smi` was asked for, where its output has no header.
+    pub gpu_queries: Vec<(Pattern, String)>,
     /// No table of conversations is wanted: a million of them need not be made into rows.
     pub omit_conversations: bool,
 }
@@ -85,6 +87,7 @@ impl Intake {
 struct Reader {
     format: Option<&'static dyn Format>,
     time: TimeContext,
+    columns: Option<String>,
 }
 
 impl std::fmt::Debug for Reader {
@@ -122,7 +125,8 @@ pub fn take_in(paths: &[PathBuf], options: &Options) -> Intake {
         .map(|(file, probed)| {
             let time = time_context(&file.name, neighbour, options);
             let time = years::in_order(file, probed, time);
-            Reader { format: probed.format, time: boots::in_order(file, probed, time) }
+            let columns = options.columns_of(&file.name).map(str::to_owned);
+            Reader { format: probed.format, time: boots::in_order(file, probed, time), columns }
         })
         .collect();
     let folds: Vec<(Source, Fold)> = files
@@ -186,6 +190,7 @@ pub fn replay(intake: &Intake, make: &(dyn Fn(usize) -> Box<dyn Sink> + Sync)) -
             let mut sink = make(index);
             let input = Input::open(&file.name, &file.path, EvidenceId(index as u32));
             if let (Some(format), Ok(mut input)) = (reader.format, input) {
+                input.columns.clone_from(&reader.columns);
                 // A failure was reported on the first pass; what comes before it is shown again.
                 let _ = format.read(&mut input, &reader.time, sink.as_mut());
             }
@@ -223,6 +228,10 @@ fn probe(file: &EvidenceFile, options: &Options) -> Probed {
     if let Some(id) = asked {
         probed.format = registry::by_id(id);
         probed.reason = format!("asked for: {id}");
+    } else if let Some(columns) = options.columns_of(&file.name) {
+        let of_processes = columns.split(',').any(|name| name.trim() == "pid");
+        probed.format = registry::by_id(if of_processes { "nvidia-smi-apps" } else { "nvidia-smi-gpu" });
+        "its columns are stated".clone_into(&mut probed.reason);
     } else if let Some(best) = candidates.first() {
         probed.format = registry::by_id(best.format);
         probed.reason = best.matched.reason().to_owned();
@@ -235,6 +244,7 @@ fn probe(file: &EvidenceFile, options: &Options) -> Probed {
         let read = |parts: &TimeParts| {
             let mut found = Collector::default();
             let mut input = Input::from_bytes(&file.name, head.bytes.clone(), EvidenceId(0));
+            input.columns = options.columns_of(&file.name).map(str::to_owned);
             // The head may end within a record or a compressed block: what could be read is enough for a date.
             let _ = format.read(&mut input, &parts.context(YearSource::Unknown), &mut found);
             found
@@ -278,6 +288,7 @@ fn read(file: &EvidenceFile, evidence: EvidenceId, probed: &Probed, reader: &Rea
     let (mut sha256, mut bytes) = (String::new(), file.bytes);
     match Input::open(&file.name, &file.path, evidence) {
         Ok(mut input) => {
+            input.columns.clone_from(&reader.columns);
             if let Some(format) = reader.format
                 && let Err(error) = format.read(&mut input, &reader.time, &mut fold)
             {
@@ -362,6 +373,11 @@ fn append(all: &mut Facts, more: Facts) {
 }
 
 impl Options {
+    /// The columns stated by `--gpu-query`, if any pattern matches.
+    fn columns_of(&self, name: &str) -> Option<&str> {
+        self.gpu_queries.iter().find(|(pattern, _)| pattern.matches(name)).map(|(_, columns)| columns.as_str())
+    }
+
     /// The id of the format asked for by `--input-format`, if any pattern matches.
     fn format_of(&self, name: &str) -> Option<&str> {
         self.formats.iter().find(|(pattern, _)| pattern.matches(name)).map(|(_, id)| id.as_str())

@@ -378,6 +378,14 @@ pub struct GpuProcess<'a> {
     pub pid: Option<u32>,
     pub process: Option<Cow<'a, str>>,
     pub memory_used_mib: Option<f64>,
+    /// Its share of the time that kernels ran: in the interval of the poll, or over its life in the accounting.
+    pub utilization_percent: Option<f64>,
+    pub memory_utilization_percent: Option<f64>,
+    /// Who owns it, where the form says so.
+    pub user: Option<Cow<'a, str>>,
+    /// Only in the accounting of the driver: how long it was active, in milliseconds; 0 while it runs. The record is
+    /// then of a process that ran at some time before, and not of a poll that saw it.
+    pub accounted_ms: Option<u64>,
 }
 
 /// Something a sensor or service reported in words of its own (a login, an IDS alert).
@@ -443,6 +451,7 @@ impl Observation<'_> {
             Detail::GpuProcess(process) => Detail::GpuProcess(GpuProcess {
                 gpu_uuid: owned(&process.gpu_uuid),
                 process: owned(&process.process),
+                user: owned(&process.user),
                 ..*process
             }),
             Detail::Alert(alert) => Detail::Alert(Alert {

@@ -127,6 +127,11 @@ pub fn observation_row(observation: &Observation<'_>, source: &Source, clock: &C
             row.pid = process.pid;
             row.process = process.process.as_ref().map(|name| name.to_string());
             row.memory_used_mib = finite(process.memory_used_mib);
+            row.utilization_percent = finite(process.utilization_percent);
+            let mut said = Said::default();
+            said.text("user", process.user.as_deref());
+            said.shown("accounted milliseconds", process.accounted_ms);
+            row.message = said.done();
         }
         Detail::Alert(Alert { category, message, user, action, behaviour }) => {
             row.action = action.map(|action| action.name());

@@ -124,6 +124,10 @@ pub(crate) fn as_json(observation: &Observation<'_>) -> Value {
             put("pid", json!(process.pid));
             put("process", json!(process.process));
             put("memory_used_mib", json!(process.memory_used_mib));
+            put("utilization_percent", json!(process.utilization_percent));
+            put("memory_utilization_percent", json!(process.memory_utilization_percent));
+            put("user", json!(process.user));
+            put("accounted_ms", json!(process.accounted_ms));
         }
         other => return protocol_as_json(map, other),
     }

@@ -7,6 +7,7 @@ use super::csv::{Unit, cells, column_name, is_column_name, is_status, is_uuid, t
 pub(super) enum Query {
     Gpu,
     Apps,
+    Accounted,
 }
 
 impl Query {
@@ -14,6 +15,7 @@ impl Query {
         match self {
             Query::Gpu => "--query-gpu",
             Query::Apps => "--query-compute-apps",
+            Query::Accounted => "--query-accounted-apps",
         }
     }
 }
@@ -36,6 +38,8 @@ pub(super) enum Column {
     Temperature,
     Pid,
     Process,
+    /// How long a process of the accounting was active on the GPU.
+    ActiveTime,
     Other,
 }
 
@@ -57,6 +61,11 @@ impl Column {
             ("pid", Query::Apps) => Column::Pid,
             ("process_name" | "name", Query::Apps) => Column::Process,
             ("used_gpu_memory" | "used_memory", Query::Apps) => Column::MemoryUsed,
+            ("pid", Query::Accounted) => Column::Pid,
+            ("gpu_utilization" | "gpu_util", Query::Accounted) => Column::Utilization,
+            ("mem_utilization" | "mem_util", Query::Accounted) => Column::MemoryUtilization,
+            ("max_memory_usage" | "max_memory", Query::Accounted) => Column::MemoryUsed,
+            ("time", Query::Accounted) => Column::ActiveTime,
             _ => Column::Other,
         }
     }
@@ -87,7 +96,15 @@ impl Columns {
         let has = |wanted: &[&str]| names.iter().any(|name| wanted.contains(&column_name(name)));
         let processes = has(&["pid"]) && has(&["process_name", "name", "used_gpu_memory", "used_memory"]);
         // The query of accounted applications shares columns with that of compute applications.
-        let accounted = has(&["max_memory_usage", "gpu_utilization", "mem_utilization", "time"]);
+        let accounted = has(&[
+            "max_memory_usage",
+            "max_memory",
+            "gpu_utilization",
+            "gpu_util",
+            "mem_utilization",
+            "mem_util",
+            "time",
+        ]);
         let families = [
             "utilization.",
             "memory.",
@@ -102,6 +119,7 @@ impl Columns {
         let of_gpus = !has(&["pid"]) && names.iter().any(|name| families.iter().any(|family| name.starts_with(family)));
         let matches = match query {
             Query::Apps => processes && !accounted,
+            Query::Accounted => has(&["pid"]) && accounted,
             Query::Gpu => of_gpus,
         };
         matches.then(|| Columns::named(names.iter().copied(), query))
@@ -113,8 +131,12 @@ impl Columns {
         let (_, rest) = comment.split_once(query.option())?;
         let rest = rest.strip_prefix('=').or_else(|| rest.strip_prefix(' '))?;
         let list = rest.trim_start_matches(['"', '\'']).split([' ', '"', '\'', '\t']).next()?;
-        let columns = Columns::named(list.split(','), query);
-        (!list.is_empty()).then_some(columns)
+        Columns::of_list(list, query)
+    }
+
+    /// From the list that was given to `nvidia-smi`.
+    pub(super) fn of_list(list: &str, query: Query) -> Option<Columns> {
+        (!list.is_empty()).then(|| Columns::named(list.split(',').map(str::trim), query))
     }
 
     /// From a row without header: only what its values say beyond doubt.

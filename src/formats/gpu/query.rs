@@ -1,10 +1,11 @@
 //! `nvidia-smi --query-gpu` and `--query-compute-apps` with `--format=csv`: one observation per row.
 
 use std::borrow::Cow;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io;
 
 use super::columns::{Column, Columns, Query, is_path};
 use super::csv::{Unit, cells, fit, is_status, time, value};
+use super::text::{each_line, text_of};
 use crate::evidence::{Anomaly, AnomalyKind, Head, Input};
 use crate::formats::{Format, Kind, Match, Sink};
 use crate::model::{Detail, GpuProcess, GpuSample, Observation};
@@ -15,6 +16,9 @@ pub struct QueryGpu;
 
 /// `nvidia-smi --query-compute-apps=... --format=csv[,noheader][,nounits]`, once or in a loop.
 pub struct QueryApps;
+
+/// `nvidia-smi --query-accounted-apps=... --format=csv[,noheader][,nounits]`, once or in a loop.
+pub struct QueryAccounted;
 
 impl Format for QueryGpu {
     fn id(&self) -> &'static str {
@@ -68,6 +72,32 @@ impl Format for QueryApps {
     }
 }
 
+impl Format for QueryAccounted {
+    fn id(&self) -> &'static str {
+        "nvidia-smi-accounted"
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::Gpu
+    }
+
+    fn title(&self) -> &'static str {
+        "nvidia-smi --query-accounted-apps as CSV with its header, once or in a loop (-l, -lms)"
+    }
+
+    fn record_unit(&self) -> &'static str {
+        "row"
+    }
+
+    fn probe(&self, head: &Head) -> Match {
+        probe(head, Query::Accounted)
+    }
+
+    fn read(&self, input: &mut Input, time: &TimeContext, sink: &mut dyn Sink) -> io::Result<()> {
+        Reader::new(Query::Accounted, time, sink).read(input)
+    }
+}
+
 fn probe(head: &Head, query: Query) -> Match {
     let text = text_of(&head.bytes);
     let mut rows = text.lines().map(|line| line.trim_end_matches(['\r', '\0'])).filter(|line| !line.trim().is_empty());
@@ -107,6 +137,8 @@ fn probe(head: &Head, query: Query) -> Match {
     let gpu_units = cells(first).iter().any(|cell| matches!(value(cell), Some((_, Some(_)))));
     let reason = || format!("rows like those of nvidia-smi {} without header", query.option());
     match query {
+        // Its columns are numbers that any other query may have.
+        Query::Accounted => Match::No,
         Query::Apps if certain || gpu_units => Match::Likely(60, reason()),
         Query::Gpu if columns.has(Column::Process) || cells(first).iter().any(|cell| is_path(cell)) => Match::No,
         Query::Gpu if certain && (gpu_units || columns.has(Column::Timestamp)) => Match::Likely(55, reason()),
@@ -116,25 +148,6 @@ fn probe(head: &Head, query: Query) -> Match {
         _ => Match::No,
     }
 }
-
-/// As text; UTF-16 as the `>` of PowerShell 5 writes it, told by its byte order mark.
-fn text_of(bytes: &[u8]) -> Cow<'_, str> {
-    match bytes {
-        [0xff, 0xfe, rest @ ..] => Cow::Owned(utf16(rest)),
-        [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8_lossy(rest),
-        _ => String::from_utf8_lossy(bytes),
-    }
-}
-
-fn utf16(bytes: &[u8]) -> String {
-    let units = bytes.chunks_exact(2).map(|pair| match pair {
-        [low, high] => u16::from_le_bytes([*low, *high]),
-        _ => 0,
-    });
-    char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
-}
-
-const LONGEST_ROW: usize = 1 << 20;
 
 struct Reader<'s> {
     query: Query,
@@ -153,49 +166,14 @@ impl<'s> Reader<'s> {
     }
 
     fn read(mut self, input: &mut Input) -> io::Result<()> {
-        let mut input = BufReader::with_capacity(1 << 16, input);
-        let wide = input.fill_buf()?.starts_with(&[0xff, 0xfe]);
-        if wide {
-            input.consume(2);
-        } else if input.fill_buf()?.starts_with(&[0xef, 0xbb, 0xbf]) {
-            input.consume(3);
-        }
-        let mut line = Vec::new();
-        let mut number = 0;
-        let outcome = loop {
-            line.clear();
-            let read = (&mut input).take(LONGEST_ROW as u64).read_until(b'\n', &mut line);
-            if line.is_empty() {
-                break read.map(drop);
-            }
-            number += 1;
-            let failed = read.err();
-            let too_long = line.len() == LONGEST_ROW && line.last() != Some(&b'\n');
-            if too_long {
-                self.sink.unread(number, "row longer than 1 MiB", &line);
+        self.columns = input.columns.as_deref().and_then(|list| Columns::of_list(list, self.query));
+        let outcome = each_line(input, |number, line| match line {
+            Ok(line) => self.line(line, number),
+            Err(beginning) => {
+                self.sink.unread(number, "row longer than 1 MiB", beginning);
                 self.anomaly(number, AnomalyKind::BoundReached, "a row longer than 1 MiB was passed over".to_owned());
-                if let Err(error) = skip_line(&mut input) {
-                    break Err(error);
-                }
-                continue;
             }
-            if wide {
-                // The line break is two bytes: the second one still stands before the next line.
-                if line.last() == Some(&b'\n') {
-                    let mut high = [0];
-                    let _ = (&mut input).take(1).read(&mut high)?;
-                    line.extend_from_slice(&high);
-                }
-                let text = utf16(&line);
-                self.line(&text, number);
-            } else {
-                let text = String::from_utf8_lossy(&line);
-                self.line(&text, number);
-            }
-            if let Some(error) = failed {
-                break Err(error);
-            }
-        };
+        });
         self.finish();
         outcome
     }
@@ -247,8 +225,8 @@ impl<'s> Reader<'s> {
                     .map(|(column, place)| format!("{place} as {column:?}"))
                     .collect();
                 let detail = format!(
-                    "no header names the columns: of {} only these are read, by the look of their values: {}; put the command \
-                     line into a comment (# nvidia-smi {}=...) to have all",
+                    "no header names the columns: of {} only these are read, by the look of their values: {}; state what was \
+                     asked for with --gpu-query PATTERN=COLUMNS, or in a comment (# nvidia-smi {}=...), to have all",
                     columns.columns.len(),
                     read.join(", "),
                     self.query.option()
@@ -257,7 +235,7 @@ impl<'s> Reader<'s> {
             }
         }
         let Some(columns) = self.columns.take() else {
-            self.sink.unread(number, "no header, and no value that tells its column", line.as_bytes());
+            self.sink.unread(number, "columns unknown: no header; state them with --gpu-query", line.as_bytes());
             return;
         };
         self.cells(&columns, line, number);
@@ -326,6 +304,17 @@ impl<'s> Reader<'s> {
                 pid: cell(Column::Pid).and_then(|cell| cell.parse().ok()),
                 process: owned(cell(Column::Process)),
                 memory_used_mib: memory,
+                ..GpuProcess::default()
+            }),
+            Query::Accounted => Detail::GpuProcess(GpuProcess {
+                gpu_uuid: owned(cell(Column::Uuid)),
+                pid: cell(Column::Pid).and_then(|cell| cell.parse().ok()),
+                memory_used_mib: memory,
+                utilization_percent: measured(Column::Utilization, Some(Unit::Percent)),
+                memory_utilization_percent: measured(Column::MemoryUtilization, Some(Unit::Percent)),
+                accounted_ms: cell(Column::ActiveTime)
+                    .and_then(|cell| cell.strip_suffix(" ms").unwrap_or(cell).parse().ok()),
+                ..GpuProcess::default()
             }),
         };
         if !unreadable.is_empty() {
@@ -356,20 +345,5 @@ impl<'s> Reader<'s> {
         }
         self.last_time = span.or(self.last_time);
         span
-    }
-}
-
-/// Reads on to the end of the line.
-fn skip_line(input: &mut impl BufRead) -> io::Result<()> {
-    loop {
-        let block = input.fill_buf()?;
-        let (used, done) = match memchr::memchr(b'\n', block) {
-            Some(end) => (end + 1, true),
-            None => (block.len(), block.is_empty()),
-        };
-        input.consume(used);
-        if done {
-            return Ok(());
-        }
     }
 }

@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
+use crate::evidence::{EvidenceId, Input};
 use crate::formats::firewall::testing::{self, as_json, check_samples, corpus, read};
+use crate::formats::{Collector, Format};
 use crate::time::TimeContext;
 
 #[test]
@@ -13,6 +15,29 @@ fn gpu_samples() {
 #[test]
 fn apps_samples() {
     check_samples("nvidia-smi-apps");
+}
+
+#[test]
+fn samples_of_the_other_forms() {
+    let failing = |id: &&'static str| std::panic::catch_unwind(|| check_samples(id)).is_err();
+    let failed: Vec<&str> = super::FORMS.iter().skip(2).map(|format| format.id()).filter(failing).collect();
+    assert!(failed.is_empty(), "{failed:?}");
+}
+
+/// `--query-gpu=timestamp,memory.used,utilization.gpu --format=csv,noheader,nounits`: which number is which is not told.
+#[test]
+fn stated_columns() {
+    let rows = b"2026/11/20 14:34:46.696, 4096, 97\n";
+    let unknown = read("nvidia-smi-gpu", rows, &TimeContext::default());
+    assert_eq!(as_json(&unknown.observations[0]).get("utilization_percent"), None);
+    assert!(unknown.anomalies[0].detail.contains("--gpu-query"));
+    let mut input = Input::from_bytes("gpu.csv", rows.to_vec(), EvidenceId(0));
+    input.columns = Some("timestamp, memory.used,utilization.gpu".to_owned());
+    let mut known = Collector::default();
+    super::QueryGpu.read(&mut input, &TimeContext::default(), &mut known).unwrap();
+    let json = as_json(&known.observations[0]);
+    assert_eq!((&json["memory_used_mib"], &json["utilization_percent"]), (&4096.0.into(), &97.0.into()));
+    assert!(known.anomalies.is_empty());
 }
 
 #[test]

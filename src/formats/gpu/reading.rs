@@ -1,0 +1,125 @@
+//! A reading of a GPU that comes field by field, under the names that the forms of `nvidia-smi -q` have for them.
+
+use std::borrow::Cow;
+
+use super::csv::{Unit, is_status, value};
+use crate::model::{GpuProcess, GpuSample};
+
+/// One GPU in the making.
+#[derive(Debug, Default)]
+pub(super) struct Reading {
+    /// Where it begins.
+    pub(super) record: u64,
+    pub(super) sample: GpuSample<'static>,
+    /// Rank of the power reading that is held: the better one stays.
+    power_rank: u8,
+    /// Values that are neither a quantity nor a status.
+    pub(super) unreadable: Vec<String>,
+}
+
+/// Bound on the values named in one anomaly.
+const UNREADABLE_KEPT: usize = 8;
+
+/// A status in any form: those of the CSV, and the words of `-q`.
+pub(super) fn says_nothing(text: &str) -> bool {
+    is_status(text)
+        || matches!(
+            text,
+            "Requested functionality has been deprecated"
+                | "Function Not Found"
+                | "Insufficient Permissions"
+                | "GPU is lost"
+        )
+}
+
+/// An owned text, unless it stands for none.
+pub(super) fn named(text: &str) -> Option<Cow<'static, str>> {
+    (!says_nothing(text)).then(|| Cow::Owned(text.to_owned()))
+}
+
+/// A quantity in that unit, or in none.
+pub(super) fn quantity(text: &str, unit: Option<Unit>) -> Option<f64> {
+    let text = text.trim();
+    // Forms that glue the unit to the number: "19818MiB", "629W", "38C".
+    let at = text.find(|letter: char| letter.is_ascii_alphabetic()).filter(|at| *at > 0 && !text.contains(' '));
+    let spaced = at.and_then(|at| Some(format!("{} {}", text.get(..at)?, text.get(at..)?)));
+    let (number, found) = value(spaced.as_deref().unwrap_or(text))?;
+    (found.is_none() || found == unit).then_some(number)
+}
+
+impl Reading {
+    pub(super) fn new(record: u64) -> Reading {
+        Reading { record, ..Reading::default() }
+    }
+
+    /// Takes a field: its path below the GPU in the names of the XML (`-q -x`), or in those of the text (`-q`) in lower
+    /// case with underscores.
+    pub(super) fn set(&mut self, path: &str, text: &str) {
+        let text = text.trim();
+        match path {
+            "uuid" | "gpu_uuid" => self.sample.gpu_uuid = named(text),
+            "product_name" => self.sample.name = named(text),
+            "utilization.gpu_util" | "utilization.gpu" => {
+                self.sample.utilization_percent = self.number(path, text, Some(Unit::Percent));
+            }
+            "utilization.memory_util" | "utilization.memory" => {
+                self.sample.memory_utilization_percent = self.number(path, text, Some(Unit::Percent));
+            }
+            "fb_memory_usage.used" => self.sample.memory_used_mib = self.number(path, text, Some(Unit::Mib)),
+            "fb_memory_usage.total" => self.sample.memory_total_mib = self.number(path, text, Some(Unit::Mib)),
+            "clocks.sm_clock" | "clocks.sm" => self.sample.sm_clock_mhz = self.number(path, text, Some(Unit::Mhz)),
+            "temperature.gpu_temp" | "temperature.gpu_current_temp" => {
+                self.sample.temperature_c = self.number(path, text, None);
+            }
+            // What power.draw means since driver 530 is the average: it is the one to compare.
+            "power_readings.power_draw" | "gpu_power_readings.power_draw" => self.power(path, text, 3),
+            "gpu_power_readings.average_power_draw" => self.power(path, text, 2),
+            "gpu_power_readings.instant_power_draw" | "gpu_power_readings.instantaneous_power_draw" => {
+                self.power(path, text, 1);
+            }
+            _ => {}
+        }
+    }
+
+    fn power(&mut self, path: &str, text: &str, rank: u8) {
+        if let Some(power) = self.number(path, text, Some(Unit::Watt)).filter(|_| rank > self.power_rank) {
+            (self.sample.power_w, self.power_rank) = (Some(power), rank);
+        }
+    }
+
+    pub(super) fn number(&mut self, path: &str, text: &str, unit: Option<Unit>) -> Option<f64> {
+        let found = quantity(text, unit);
+        if found.is_none() && !says_nothing(text) && self.unreadable.len() < UNREADABLE_KEPT {
+            self.unreadable.push(format!("{path} {text:?}"));
+        }
+        found
+    }
+}
+
+/// A process in the making.
+#[derive(Debug, Default)]
+pub(super) struct Running {
+    pub(super) record: u64,
+    pub(super) process: GpuProcess<'static>,
+}
+
+impl Running {
+    /// Takes a field by its name in the XML, or in the text in lower case with underscores.
+    pub(super) fn set(&mut self, key: &str, text: &str) {
+        let text = text.trim();
+        match key {
+            "pid" | "process_id" => self.process.pid = text.parse().ok(),
+            "process_name" | "name" => self.process.process = named(text),
+            "used_memory" | "used_gpu_memory" | "max_memory_usage" => {
+                self.process.memory_used_mib = quantity(text, Some(Unit::Mib));
+            }
+            "gpu_util" | "gpu_utilization" => self.process.utilization_percent = quantity(text, Some(Unit::Percent)),
+            "memory_util" | "memory_utilization" => {
+                self.process.memory_utilization_percent = quantity(text, Some(Unit::Percent));
+            }
+            // Active time of its context; 0 while it runs (nvmlAccountingStats_t, NVML).
+            "time" => self.process.accounted_ms = text.trim_end_matches("ms").trim().parse().ok(),
+            _ => {}
+        }
+    }
+}
