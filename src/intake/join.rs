@@ -14,6 +14,7 @@ use std::ops::Range;
 use serde_json::Value;
 
 use super::Intake;
+use super::packed::Packed;
 use super::source::EvidenceAnomaly;
 use crate::evidence::{Anomaly, AnomalyKind, Record};
 use crate::model::{Actor, Episode, Step};
@@ -304,10 +305,15 @@ fn merge(intake: &mut Intake, joined: &[(usize, usize, Pairs)]) -> Vec<EvidenceA
             step.approval = step.approval.or(other.approval);
             step.not_executed |= other.not_executed;
             step.place.fill_from(other.place);
-            if step.output.as_deref().is_none_or(str::is_empty) && other.output.is_some() {
-                step.output = other.output;
+            let came_back = |at: &usize| intake.outputs.get(*at).and_then(Option::as_ref);
+            if came_back(to).is_none_or(Packed::is_empty)
+                && let Some(output) = came_back(from).cloned()
+            {
                 step.output_omitted_bytes = other.output_omitted_bytes;
                 step.result_record = step.result_record.or(other.result_record);
+                if let Some(known) = intake.outputs.get_mut(*to) {
+                    *known = Some(output);
+                }
             }
             if step.command.is_none() {
                 step.command = other.command;
@@ -349,25 +355,29 @@ fn merge(intake: &mut Intake, joined: &[(usize, usize, Pairs)]) -> Vec<EvidenceA
             known.host = places.0.or(places.1);
         }
     }
-    let mut at = 0;
-    intake.steps.retain(|_| {
-        at += 1;
-        !gone.contains(&(at - 1))
-    });
+    let stays = || {
+        let mut places = 0..;
+        let gone = &gone;
+        move || places.next().is_some_and(|at| !gone.contains(&at))
+    };
+    let mut stay = stays();
+    intake.steps.retain(|_| stay());
+    let mut stay = stays();
+    intake.outputs.retain(|_| stay());
     let left: BTreeSet<String> = intake.steps.iter().map(|step| step.episode.clone()).collect();
     heirs.retain(|goes, _| !left.contains(goes));
     intake.episodes.retain(|episode| !heirs.contains_key(&episode.id));
-    let known: BTreeSet<(String, String)> =
-        intake.texts.iter().map(|text| (text.episode.clone(), text.text.clone())).collect();
-    intake.texts.retain_mut(|text| match heirs.get(&text.episode) {
-        Some(heir) if known.contains(&(heir.clone(), text.text.clone())) => false,
+    let known: BTreeSet<(String, Packed)> =
+        intake.texts.iter().map(|(text, said)| (text.episode.clone(), said.clone())).collect();
+    intake.texts.retain_mut(|(text, said)| match heirs.get(&text.episode) {
+        Some(heir) if known.contains(&(heir.clone(), said.clone())) => false,
         Some(heir) => {
             heir.clone_into(&mut text.episode);
             true
         }
         None => true,
     });
-    intake.texts.sort_by(|a, b| (&a.episode, a.order, a.record).cmp(&(&b.episode, b.order, b.record)));
+    intake.texts.sort_by(|(a, _), (b, _)| (&a.episode, a.order, a.record).cmp(&(&b.episode, b.order, b.record)));
     let mut index = 0;
     for at in 0..intake.steps.len() {
         let begins =

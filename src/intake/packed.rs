@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 /// A text, packed by LZ4 where that makes it smaller.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Packed {
     bytes: Box<[u8]>,
     /// Bytes of the text; 0 if it lies here as it is.
@@ -34,6 +34,11 @@ impl Packed {
         // It was packed here: it cannot be ill.
         let bytes = lz4_flex::block::decompress(&self.bytes, self.length).unwrap_or_default();
         Cow::Owned(String::from_utf8(bytes).unwrap_or_default())
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
     }
 
     /// Bytes that it takes.

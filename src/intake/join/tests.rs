@@ -62,7 +62,7 @@ fn the_dump_gives_rewards_and_the_service_gives_times() {
     let step = &intake.steps[0];
     assert_eq!(step.start.map(|start| start.kind), Some(EndpointKind::CallRecorded));
     assert_eq!(step.end.map(|end| end.kind), Some(EndpointKind::ResultRecorded));
-    assert_eq!((step.reward, step.output.as_deref()), (Some(0.5), Some("uid=0(root)")));
+    assert_eq!((step.reward, intake.output(0).as_deref()), (Some(0.5), Some("uid=0(root)")));
     // Both records are cited.
     let path = |record: &Record| intake.sources[record.evidence.0 as usize].path.as_str();
     assert!(path(&step.record).ends_with("LLMService.log"));
@@ -71,7 +71,7 @@ fn the_dump_gives_rewards_and_the_service_gives_times() {
     assert_eq!((episode.reward, episode.task.as_deref()), (Some(0.5), Some("fix-it")));
     assert_eq!((episode.sandbox.as_deref(), episode.sandbox_ip), (Some("sb-1"), "10.9.8.7".parse().ok()));
     assert!(!intake.episodes.iter().any(|episode| episode.name == "traj"));
-    assert!(intake.texts.iter().all(|text| intake.episodes.iter().any(|episode| episode.id == text.episode)));
+    assert!(intake.texts.iter().all(|(text, _)| intake.episodes.iter().any(|episode| episode.id == text.episode)));
     assert!(intake.anomalies.iter().any(|a| a.anomaly.kind == AnomalyKind::Duplicate
         && a.anomaly.detail.contains("1 steps of traj are those of LLMService")));
 }
@@ -139,6 +139,7 @@ fn the_two_logs_of_a_rocklet_count_once() {
     let run: Vec<&Step> = intake.steps.iter().filter(|step| step.tool == "run_in_session").collect();
     // `cat notes` and `mkdir d`; the access log tells of the first alone.
     assert_eq!(run.len(), 2);
-    let cat = run.iter().find(|step| step.command.as_deref() == Some("cat notes")).unwrap();
-    assert_eq!((cat.also.len(), cat.output.as_deref(), cat.exit_code), (1, Some("one\ntwo"), Some(3)));
+    let at = intake.steps.iter().position(|step| step.command.as_deref() == Some("cat notes")).unwrap();
+    let (cat, output) = (&intake.steps[at], intake.output(at));
+    assert_eq!((cat.also.len(), output.as_deref(), cat.exit_code), (1, Some("one\ntwo"), Some(3)));
 }
