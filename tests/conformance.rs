@@ -66,6 +66,45 @@ fn samples() -> Vec<Sample> {
     registry::FORMATS.iter().flat_map(|format| samples_of(*format)).collect()
 }
 
+/// Formats of free text, whose every line is a record or a part of one, and files that are named and never loaded. Cuts,
+/// noise and damage of those that are transcripts are tested beside their readers.
+const FREE: &[&str] = &[
+    "mcp-log",
+    "rock",
+    "rock-sandbox",
+    "iflow-cli",
+    "roll-dump",
+    "roll-worker",
+    "rl-rollouts",
+    "verifiers",
+    "tau-bench",
+    "autogen",
+    "pickle",
+    "mini-swe-agent",
+    "atif",
+    "inspect",
+    "asciicast",
+    "terminal-bench",
+    "script",
+    "shell-history",
+    "aider",
+    "docker-events",
+    "agentsight",
+    "otel-spans",
+    "mlflow",
+    "openai-agents",
+    "langsmith",
+    "langfuse",
+    "weave",
+];
+
+/// The forms of GPU telemetry that are read by lines of one width; the others are printed for people.
+const ROWS: [&str; 2] = ["nvidia-smi-gpu", "nvidia-smi-apps"];
+
+fn is_free(format: &dyn Format) -> bool {
+    FREE.contains(&format.id()) || (format.kind() == Kind::Gpu && !ROWS.contains(&format.id()))
+}
+
 fn read(format: &dyn Format, name: &str, bytes: &[u8]) -> Collector {
     let mut input = Input::from_bytes(name, bytes.to_vec(), EvidenceId(0));
     let mut found = Collector::default();
@@ -111,7 +150,7 @@ fn a_sample_belongs_to_its_own_format_alone() {
 
 #[test]
 fn a_sample_gives_records() {
-    for sample in samples() {
+    for sample in samples().into_iter().filter(|sample| sample.format.id() != "pickle") {
         let found = read(sample.format, &sample.name, &sample.bytes);
         assert!(found.records > 0, "{}/{}: {found:?}", sample.format.id(), sample.name);
         let again = read(sample.format, &sample.name, &sample.bytes);
@@ -156,7 +195,7 @@ fn last_line(bytes: &[u8]) -> std::ops::Range<usize> {
 
 #[test]
 fn a_sample_survives_any_cut_and_shows_it() {
-    for sample in samples() {
+    for sample in samples().into_iter().filter(|sample| !is_free(sample.format)) {
         let (format, bytes) = (sample.format, &sample.bytes);
         let whole = read(format, &sample.name, bytes);
         let last = last_line(bytes);
@@ -254,7 +293,7 @@ fn noise(length: usize, mut state: u64) -> Vec<u8> {
 fn every_format_survives_nothing_and_noise() {
     let printable: Vec<u8> =
         noise(64 << 10, 2).into_iter().map(|byte| if byte % 61 == 0 { b'\n' } else { 32 + byte % 95 }).collect();
-    for format in registry::FORMATS.iter() {
+    for format in registry::FORMATS.iter().filter(|format| !is_free(**format)) {
         let nothing = read(*format, "nothing", b"");
         assert_eq!(nothing.records, 0, "{}", format.id());
         assert!(nothing.observations.is_empty() && nothing.steps.is_empty(), "{}", format.id());
@@ -278,7 +317,7 @@ fn every_format_survives_nothing_and_noise() {
 /// A sample behind another format's bytes, byte by byte overwritten: readers meet what they do not expect midway.
 #[test]
 fn a_sample_survives_damage() {
-    for sample in samples() {
+    for sample in samples().into_iter().filter(|sample| !is_free(sample.format)) {
         let damage = noise(64, sample.bytes.len() as u64);
         (0..64_usize).into_par_iter().for_each(|round| {
             let mut bytes = sample.bytes.clone();
