@@ -157,7 +157,11 @@ impl QueryText {
         self.above.clear();
         let Some(gpu) = self.gpu.take() else { return };
         if !std::mem::take(&mut self.processes) {
-            let detail = "the block of a GPU ends before its processes: it was cut, or written with -d";
+            // With the place, for a block that was written with -d may be cut too.
+            let lines = self.line.saturating_sub(gpu.record);
+            let detail = format!(
+                "the block of a GPU ends {lines} lines below its head and before its processes: it was cut, or written with -d"
+            );
             out.anomaly(gpu.record, AnomalyKind::TruncatedRecord, detail);
         }
         if !gpu.unreadable.is_empty() {
