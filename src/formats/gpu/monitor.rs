@@ -78,6 +78,12 @@ impl Header {
         Some((which, Header { names, commas }))
     }
 
+    /// Whether a line is that of the units: one for each column, and "Idx" among them.
+    fn is_above(&self, line: &str) -> bool {
+        let units: Vec<&str> = cells(line.trim_start_matches('#'), self.commas).collect();
+        units.len() == self.names.len() && units.iter().any(|unit| unit.eq_ignore_ascii_case("idx"))
+    }
+
     fn at(&self, name: &str) -> Option<usize> {
         self.names.iter().position(|known| known == name)
     }
@@ -122,7 +128,7 @@ impl Lines for Monitor {
                 Some((which, header)) if which == self.which => self.header = Some(header),
                 Some(_) => out.unread(number, "the head of another monitor", trimmed),
                 // The line of units below the head: "# Idx     W     C".
-                None if self.header.is_some() && trimmed.to_ascii_lowercase().contains("idx") => {}
+                None if self.header.as_ref().is_some_and(|header| header.is_above(trimmed)) => {}
                 None => out.unread(number, "a comment", trimmed),
             }
             return;
