@@ -9,10 +9,12 @@
 
 pub mod correlate;
 pub mod detect;
+pub mod evaluate;
 pub mod evidence;
 pub mod formats;
 pub mod intake;
 pub mod model;
 pub mod report;
+pub mod simulate;
 pub mod stats;
 pub mod time;

@@ -5,12 +5,14 @@ mod analyze;
 mod check;
 mod clocks;
 mod engine;
+mod evaluate;
 mod evidence;
 mod exit;
 mod explain;
 mod output;
 mod probe;
 mod rules;
+mod simulate;
 mod timeline;
 
 use std::io::{self, IsTerminal};
@@ -77,6 +79,10 @@ enum Verb {
     Check(check::Check),
     #[command(after_help = Exit::HELP)]
     Rules(rules::Rules),
+    #[command(after_help = Exit::HELP)]
+    Simulate(simulate::Simulate),
+    #[command(after_help = Exit::HELP)]
+    Evaluate(evaluate::Evaluate),
 }
 
 /// How results are printed.
@@ -126,8 +132,11 @@ pub(crate) fn main() -> ExitCode {
 
 impl Verb {
     fn run(&self, voice: Voice, global: &Global) -> Outcome {
-        if let Verb::Probe(verb) = self {
-            return verb.run(voice);
+        // Nothing here asks for rules.
+        match self {
+            Verb::Probe(verb) => return verb.run(voice),
+            Verb::Simulate(verb) => return verb.run(voice),
+            _ => {}
         }
         let rules = global.rules()?;
         rules.tell_refused(voice);
@@ -139,6 +148,8 @@ impl Verb {
             Verb::Explain(verb) => verb.run(voice, &rules),
             Verb::Check(verb) => verb.run(voice, &rules),
             Verb::Rules(verb) => verb.run(voice, &rules),
+            Verb::Simulate(verb) => verb.run(voice),
+            Verb::Evaluate(verb) => verb.run(voice, &rules),
         }
     }
 }

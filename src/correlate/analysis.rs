@@ -20,6 +20,8 @@ pub struct Analysis {
     pub uncovered: Vec<UncoveredStep>,
     pub episodes: Vec<EpisodeRow>,
     pub conversations: Vec<ConversationRow>,
+    /// What each connection was attributed to; empty unless [`crate::intake::Options::keep_attributions`].
+    pub attributions: Vec<ConnectionStep>,
     pub alignment: Option<Alignment>,
     pub rates: Vec<ConfigRate>,
     pub anomalies: Vec<EvidenceAnomaly>,
@@ -344,6 +346,24 @@ pub struct ConversationRow {
     pub step: Option<(String, u32, f64)>,
     /// Of all connections of the conversation ([`crate::detect::beacon::score`]).
     pub beacon_score: Option<f64>,
+}
+
+/// A connection and the step that does best for it, whether or not it does well.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConnectionStep {
+    pub evidence: EvidenceId,
+    /// On the reference clock.
+    pub at: Instant,
+    pub src: Option<IpAddr>,
+    pub src_port: Option<u16>,
+    pub dst: Option<IpAddr>,
+    pub dst_port: Option<u16>,
+    /// Name of the episode and index of the step. `None` if no step could have opened it.
+    pub step: Option<(String, u32)>,
+    /// log10 LR of that step against none, and the shares of that step and of none.
+    pub log10_lr: f64,
+    pub p_step: f64,
+    pub p_none: f64,
 }
 
 /// The outcome of one jitter test (correlation section 4.2).

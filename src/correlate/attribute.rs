@@ -1,6 +1,7 @@
 //! Which step, if any, set an event off: weights of evidence per step, and the shares of all candidates.
 
 mod candidates;
+mod measure;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -9,7 +10,7 @@ use rayon::prelude::*;
 
 use super::acts::Act;
 use super::analysis::{Strength, Term};
-use super::attribution::{self, Background, CANDIDATE_NS, Candidate, LagModel, Recurrence, Weight};
+use super::attribution::{self, Background, CANDIDATE_NS, Candidate, Containment, LagModel, Weight};
 use super::events::Event;
 use super::identity::Identity;
 use super::steptime::StepTime;
@@ -45,6 +46,8 @@ pub(crate) struct Yardstick {
     from: BTreeMap<Option<IpAddr>, u64>,
     connections: u64,
     lag: LagModel,
+    /// Whether connections begin within their calls.
+    containment: Containment,
     /// Lags behind the model of them: 0 if it is assumed.
     anchors: u64,
     /// Lags of unrelated moments to the nearest call before, per episode's host, by circular shifts.
@@ -96,121 +99,6 @@ impl Steps<'_> {
 }
 
 impl Yardstick {
-    /// Measures the case. Steps whose command meets a rule are left out throughout.
-    pub(crate) fn new(steps: &Steps<'_>, events: &[Event], timing: bool) -> Self {
-        let mut written: BTreeMap<Token, u64> = BTreeMap::new();
-        let mut reference = 0;
-        let benign = |at: usize| !steps.acts[at].is_suspect();
-        for (at, step) in steps.intake.steps.iter().enumerate() {
-            if benign(at) && step.command.is_some() {
-                reference += 1;
-                for token in &steps.acts[at].tokens {
-                    *written.entry(token.clone()).or_insert(0) += 1;
-                }
-            }
-        }
-        let (mut calls, mut literal, mut matched, mut mismatched) = (0, 0, 0, 0);
-        let (mut launched, mut launched_persisted, mut persisted) = (0, 0, 0);
-        let mut lags = Vec::new();
-        let mut seen_from: Option<BTreeMap<Token, BTreeSet<Option<IpAddr>>>> = None;
-        for (at, step) in steps.intake.steps.iter().enumerate() {
-            if !benign(at) || !steps.acts[at].network || step.not_executed {
-                continue;
-            }
-            let time = steps.times[at];
-            let place = steps.identity.place(&step.episode);
-            let fits = |src: Option<IpAddr>| place.and_then(|place| place.fits(src)) != Some(false);
-            if !time.stamped {
-                // Without times a control is a call whose words the traffic bears out at all.
-                let seen_from = seen_from.get_or_insert_with(|| sources_by_token(events));
-                let written = &steps.acts[at].tokens;
-                let literal_from = written.iter().filter_map(|token| seen_from.get(token));
-                let inside = tokens::networks(written).flat_map(|(_, network)| {
-                    seen_from.range(tokens::addresses_of(network)).map(|(_, sources)| sources)
-                });
-                calls += 1;
-                literal += u64::from(literal_from.chain(inside).flatten().any(|src| fits(*src)));
-                continue;
-            }
-            let (Some(start), Some(end)) = (time.start, time.end) else { continue };
-            // Events are sorted by time: only those around the call are looked at.
-            let wide = time.slack_ns.saturating_add(60 * SECOND);
-            let from = events.partition_point(|event| event.at < start.plus(-wide));
-            let around = events[from..].iter().take_while(|event| event.at <= end.plus(wide));
-            let inside: Vec<&Event> = around.filter(|event| steps.during(at, event)).collect();
-            let here: Vec<&&Event> = inside.iter().filter(|event| fits(event.src)).collect();
-            if !here.is_empty() {
-                calls += 1;
-            }
-            let named = |event: &Event| tokens::any_shared(&steps.acts[at].tokens, &event.tokens);
-            if let Some(event) = here.iter().find(|event| named(event)) {
-                literal += 1;
-                lags.push(event.at.since(start));
-                matched += 1;
-                let outlived = event.until > end.plus(event.slack_ns.saturating_add(time.slack_ns));
-                persisted += u64::from(outlived);
-                if steps.acts[at].leaves_running() {
-                    launched += 1;
-                    launched_persisted += u64::from(outlived);
-                }
-            } else if inside.iter().any(|event| named(event)) {
-                matched += 1;
-                mismatched += 1;
-            }
-        }
-        let mut from: BTreeMap<Option<IpAddr>, u64> = BTreeMap::new();
-        for event in events {
-            *from.entry(event.src).or_insert(0) += 1;
-        }
-        let peers: BTreeSet<_> = events.iter().map(|event| (event.dst, event.dst_port)).collect();
-        let is_nameless = |token: &Token| matches!(token, Token::UnresolvedPort(_));
-        let without_name = events.iter().filter(|event| event.tokens.iter().any(is_nameless));
-        let without_name: BTreeSet<_> = without_name.map(|event| (event.dst, event.dst_port)).collect();
-        let mut nameless: BTreeMap<u16, u64> = BTreeMap::new();
-        for port in without_name.into_iter().filter_map(|(_, port)| port) {
-            *nameless.entry(port).or_insert(0) += 1;
-        }
-        let model = LagModel::from_anchors(&lags);
-        let starts: Vec<i64> = (0..steps.acts.len())
-            .filter(|at| steps.acts[*at].network && steps.times[*at].stamped)
-            .filter_map(|at| steps.times[at].start.map(|start| start.0))
-            .collect();
-        let observed = match (starts.iter().min(), starts.iter().max()) {
-            (Some(first), Some(last)) => last.saturating_sub(*first).saturating_add(60 * SECOND),
-            _ => 60 * SECOND,
-        };
-        let background = match Recurrence::of(&starts, observed) {
-            Some(recurrence) => Background::Recurrence(recurrence),
-            None => Background::Exponential { rate_per_s: 1.0 / 60.0 },
-        };
-        let any_step = Background::Flat { rate_per_s: starts.len().max(1) as f64 * SECOND as f64 / observed as f64 };
-        // Means over tokens, each at least once by half.
-        let distinct = written.len().max(1) as f64;
-        let total: u64 = written.values().sum();
-        Yardstick {
-            reference,
-            coincidence: (total as f64 / distinct + 0.5) / (reference as f64 + 1.0),
-            written,
-            nameless,
-            peers: peers.len() as u64,
-            calls,
-            literal,
-            matched,
-            mismatched,
-            launched,
-            launched_persisted,
-            persisted,
-            from,
-            connections: events.len() as u64,
-            anchors: if model.is_some() { lags.len() as u64 } else { 0 },
-            lag: model.unwrap_or_else(LagModel::assumed),
-            background,
-            any_step,
-            observed_s: observed_s(events),
-            timing,
-        }
-    }
-
     /// How long what a launcher left behind may live, in seconds: as long as the evidence. `None` for other steps.
     fn life_s(&self, steps: &Steps<'_>, at: usize) -> Option<f64> {
         steps.acts[at].leaves_running().then_some(self.observed_s)
@@ -237,6 +125,7 @@ impl Yardstick {
                     // Only a launcher that names the peer may wait for long: else every launcher would draw every event.
                     life_s: naming.and_then(|_| self.life_s(steps, one.step)),
                     log10_identity: if index.fits(one.step, event) == Some(true) { same } else { Weight::NONE.log10 },
+                    log10_containment: self.within_call(steps, one, event).log10,
                     // Without a clock the event may have begun at any time that order and evidence leave.
                     lag_ns: one.lag.filter(|_| self.timing).unwrap_or({
                         let most = observed.min(CANDIDATE_NS);
@@ -258,7 +147,8 @@ impl Yardstick {
         let best = |(at, event): (usize, &Event)| {
             let (found, weighed) = weigh(at, event);
             let unclocked = found.iter().all(|one| one.lag.is_none());
-            let shares = if unclocked { without_clocks(&weighed) } else { rates.shares(&weighed, &self.lag) };
+            let shares =
+                if unclocked { without_clocks(&weighed, &self.lag) } else { rates.shares(&weighed, &self.lag) };
             let best =
                 found.iter().zip(&shares.p_step).max_by(|(a, p), (b, q)| p.total_cmp(q).then(b.step.cmp(&a.step))).map(
                     |(one, p_step)| Attributed {
@@ -380,7 +270,8 @@ impl Yardstick {
             }
             None => {
                 let background = if is_nearest { &self.background } else { &self.any_step };
-                attribution::lr_lag((lo, hi), &self.lag, background, self.anchors)
+                let lag = attribution::lr_lag((lo, hi), &self.lag, background, self.anchors);
+                lag.joined(self.within_call(steps, &one, event), self.anchors)
             }
         };
         let seconds = |ns: i64| ns as f64 / SECOND as f64;
@@ -389,6 +280,19 @@ impl Yardstick {
         let waited = if delay > 0 { format!(" after its own delay of {} s", delay / SECOND) } else { String::new() };
         let counts = format!("{} control lags, median {:.1} s", self.anchors, self.lag.main.m.exp());
         term("lag", format!("{middle:+.1} s{waited} (clocks ±{tolerance:.1} s)"), weight, counts, records)
+    }
+
+    /// The weight of having begun while the call ran. Nothing if that cannot be told, or if the call left something running.
+    fn within_call(&self, steps: &Steps<'_>, one: &Possible, event: &Event) -> Weight {
+        let (time, act) = (steps.times[one.step], &steps.acts[one.step]);
+        let (Some((lo, hi)), Some(end)) = (one.lag.filter(|_| self.timing), time.end) else { return Weight::NONE };
+        let slack = event.slack_ns.saturating_add(time.slack_ns);
+        // So near to the end that the clocks cannot tell.
+        let unclear = event.at.since(end).saturating_abs() <= slack;
+        if act.leaves_running() || act.delay_ns > 0 || unclear {
+            return Weight::NONE;
+        }
+        self.containment.weight(lo / 2 + hi / 2, event.at < end)
     }
 
     fn persistence(&self, steps: &Steps<'_>, at: usize, event: &Event) -> Term {
@@ -455,37 +359,22 @@ impl Peers {
     }
 }
 
-/// From which addresses each token was reached.
-fn sources_by_token(events: &[Event]) -> BTreeMap<Token, BTreeSet<Option<IpAddr>>> {
-    let mut sources: BTreeMap<Token, BTreeSet<Option<IpAddr>>> = BTreeMap::new();
-    for event in events {
-        for token in event.tokens.iter() {
-            match sources.get_mut(token) {
-                Some(known) => drop(known.insert(event.src)),
-                None => drop(sources.insert(token.clone(), BTreeSet::from([event.src]))),
-            }
-        }
-    }
-    sources
-}
-
-/// First to last event in seconds, from 1 up to a day.
-fn observed_s(events: &[Event]) -> f64 {
-    let moments = || events.iter().map(|event| event.at);
-    match (moments().min(), moments().max()) {
-        (Some(first), Some(last)) => (last.since(first) as f64 / SECOND as f64).clamp(1.0, 86_400.0),
-        _ => 1.0,
-    }
-}
-
 /// Shares where no candidate has a time. Rates per second mean nothing then: even odds for "some step of these" and
-/// "none", and the weights of what each wrote.
-fn without_clocks(candidates: &[Candidate]) -> attribution::Attributed {
-    let ratio = |one: &Candidate| 10_f64.powf(one.log10_indicator + one.log10_identity) / candidates.len() as f64;
-    let sum: f64 = candidates.iter().map(ratio).sum();
+/// "none", and the weights of what each wrote. Among steps that wrote the same, those whose order puts them nearer before
+/// the event have more of it.
+fn without_clocks(candidates: &[Candidate], lag: &LagModel) -> attribution::Attributed {
+    let near = |one: &Candidate| {
+        let lag = one.life_s.map_or(*lag, |life_s| lag.of_launcher(life_s));
+        lag.mean_density(one.lag_ns.0, one.lag_ns.1)
+    };
+    let nearest = candidates.iter().map(near).fold(f64::MIN_POSITIVE, f64::max);
+    let weigh = |one: &Candidate| 10_f64.powf(one.log10_indicator + one.log10_identity) * near(one) / nearest;
+    // Steps that lie alike share what one of them would have.
+    let alike: f64 = candidates.iter().map(|one| near(one) / nearest).sum::<f64>().max(1.0);
+    let sum: f64 = candidates.iter().map(|one| weigh(one) / alike).sum();
     attribution::Attributed {
         p_none: 1.0 / (1.0 + sum),
-        p_step: candidates.iter().map(|one| ratio(one) / (1.0 + sum)).collect(),
+        p_step: candidates.iter().map(|one| weigh(one) / alike / (1.0 + sum)).collect(),
     }
 }
 

@@ -105,6 +105,9 @@ impl Clocks {
     }
 }
 
+/// How calls and traffic are compared.
+const BY_COMMANDS: &str = "commands and the connections they name";
+
 /// Finds all clocks. `acts[i]` belongs to `intake.steps[i]`.
 pub(crate) fn find(intake: &Intake, acts: &[Act], names: &Names) -> Clocks {
     let groups = groups(intake);
@@ -142,12 +145,12 @@ pub(crate) fn find(intake: &Intake, acts: &[Act], names: &Names) -> Clocks {
                     }
                     (Kind::Transcript, Kind::Firewall | Kind::Capture) => {
                         let calls = Calls { intake, acts, group: &groups[row] };
-                        (calls.against(&sightings[other]), "commands and the connections they name")
+                        (calls.against(&sightings[other]), BY_COMMANDS)
                     }
                     (Kind::Firewall | Kind::Capture, Kind::Transcript) => {
                         let calls = Calls { intake, acts, group: &groups[other] };
                         let found = calls.against(&sightings[row]).into_iter().map(Meeting::turned).collect();
-                        (found, "commands and the connections they name")
+                        (found, BY_COMMANDS)
                     }
                     _ => continue,
                 };
@@ -169,6 +172,10 @@ pub(crate) fn find(intake: &Intake, acts: &[Act], names: &Names) -> Clocks {
                 let method = format!("{how} ({})", clocks.rows[other].name);
                 let fit = fit.widened(half(clocks.rows[other].support_ns));
                 clocks.corrections[row] = settle(&mut clocks.rows[row], fit, &method, &boots[row]);
+                if names.repeated() > 0 && how == BY_COMMANDS {
+                    clocks.rows[row].grade = clocks.rows[row].grade.max(Grade::B);
+                    clocks.rows[row].notes.push("names are tied to addresses by repetition alone".to_owned());
+                }
                 clocks.rows[row].points = points(&pairs, &clocks.corrections[row]);
                 clocks.rows[row].points_of = pairs.len();
                 if clocks.rows[row].grade <= Grade::B {

@@ -28,8 +28,8 @@ pub mod zone;
 
 pub use crate::intake::EvidenceAnomaly;
 pub use analysis::{
-    Alignment, AlignmentTest, Analysis, Clock, ClockPoint, ConfigRate, ConversationRow, EpisodeRow, Finding, Grade,
-    Rival, RivalId, StepRef, Strength, Term, UncoveredStep, Unexplained, UtcPin, WriterBound,
+    Alignment, AlignmentTest, Analysis, Clock, ClockPoint, ConfigRate, ConnectionStep, ConversationRow, EpisodeRow,
+    Finding, Grade, Rival, RivalId, StepRef, Strength, Term, UncoveredStep, Unexplained, UtcPin, WriterBound,
 };
 
 use std::borrow::Cow;
@@ -50,14 +50,14 @@ use witnesses::Witnesses;
 /// The clocks of all sources against one reference.
 pub fn clocks(intake: &Intake, rules: &RuleSet) -> Vec<Clock> {
     let acts = acts::understand(intake, rules);
-    let names = Names::new(&intake.facts, acts::printed_resolutions(intake));
+    let names = Names::new(&intake.facts, acts::printed_resolutions(intake)).learn(intake, &acts);
     clocks::find(intake, &acts, &names).rows
 }
 
 /// The main job: what lines up with what, how strongly, against which rivals.
 pub fn analyze(intake: &Intake, options: &Options, rules: &RuleSet) -> Analysis {
     let mut acts = acts::understand(intake, rules);
-    let names = Names::new(&intake.facts, acts::printed_resolutions(intake));
+    let names = Names::new(&intake.facts, acts::printed_resolutions(intake)).learn(intake, &acts);
     let clocks = clocks::find(intake, &acts, &names);
     acts::note_unresolved(&mut acts, &names);
     let identity = Identity::new(intake, &options.case, &acts, &names);
@@ -87,12 +87,14 @@ pub fn analyze(intake: &Intake, options: &Options, rules: &RuleSet) -> Analysis 
     let mut assembled = findings::assemble(&traced, &steps, &clocks, &witnesses);
     let uncovered = findings::uncovered(&assembled.findings, &steps, &witnesses);
     let episodes = rows::episodes(&mut assembled.findings, &steps);
-    let (rates, limits) = rates::rates(&episodes);
+    let (rates, mut limits) = rates::rates(&episodes);
+    limits.extend(names_limit(&names));
     let conversations = if options.omit_conversations {
         Vec::new()
     } else {
         rows::conversations(&traced, &theirs, &attributions, &steps, &clocks, &names)
     };
+    let kept = if options.keep_attributions { rows::connections(&theirs, &attributions, &steps) } else { Vec::new() };
     Analysis {
         sources: intake.sources.clone(),
         signals: traced.into_iter().map(|one| one.signal).collect(),
@@ -101,12 +103,23 @@ pub fn analyze(intake: &Intake, options: &Options, rules: &RuleSet) -> Analysis 
         uncovered,
         episodes,
         conversations,
+        attributions: kept,
         alignment,
         rates,
         anomalies: intake.anomalies.clone(),
         limits,
         clocks: clocks.rows,
     }
+}
+
+/// What has to be known of names that nothing resolves.
+fn names_limit(names: &Names) -> Option<String> {
+    let tied = names.repeated();
+    (tied > 0).then(|| {
+        format!(
+            "Nothing resolves {tied} of the names in commands; each is held to be the address that connections went to              within its calls, again and again. Clocks compared by them are of grade B at best."
+        )
+    })
 }
 
 /// Which conversations are looked at connection by connection: all, if there are steps that may have opened them; else

@@ -1,11 +1,14 @@
 //! Which names belong to which addresses, by DNS answers, by what was spoken on connections, and by what tools
 //! printed when they resolved a name.
 
+mod repeated;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use super::acts::Act;
 use super::tokens::Token;
-use crate::intake::Facts;
+use crate::intake::{Facts, Intake};
 
 /// Names and addresses that belong together as far as the evidence says.
 #[derive(Clone, Debug, Default)]
@@ -13,6 +16,8 @@ pub(crate) struct Names {
     of: BTreeMap<IpAddr, BTreeSet<String>>,
     /// The lowest address of every name.
     lowest: BTreeMap<String, IpAddr>,
+    /// Names that repetition alone ties to their address.
+    repeated: usize,
 }
 
 impl Names {
@@ -32,6 +37,21 @@ impl Names {
             names.add(address, &name.trim_end_matches('.').to_ascii_lowercase());
         }
         names
+    }
+
+    /// Adds what follows from repetition for names that nothing resolves. `acts[i]` belongs to `intake.steps[i]`.
+    pub(crate) fn learn(mut self, intake: &Intake, acts: &[Act]) -> Self {
+        let found = repeated::by_repetition(intake, acts, &self);
+        self.repeated = found.len();
+        for (name, address) in found {
+            self.add(address, &name);
+        }
+        self
+    }
+
+    /// How many names are tied to addresses by repetition alone.
+    pub(crate) fn repeated(&self) -> usize {
+        self.repeated
     }
 
     fn add(&mut self, address: IpAddr, name: &str) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::analysis::{ConversationRow, EpisodeRow, Finding};
+use super::analysis::{ConnectionStep, ConversationRow, EpisodeRow, Finding};
 use super::attribute::{Attribution, Steps};
 use super::clocks::Clocks;
 use super::events::Event;
@@ -55,6 +55,59 @@ pub(crate) fn episodes(findings: &mut [Finding], steps: &Steps<'_>) -> Vec<Episo
         .collect();
     rows.sort_by(|a, b| (&a.run, &a.name, &a.path).cmp(&(&b.run, &b.name, &b.path)));
     rows
+}
+
+/// What each connection was attributed to, in order of time.
+pub(crate) fn connections(events: &[Event], attributions: &[Attribution], steps: &Steps<'_>) -> Vec<ConnectionStep> {
+    let names: BTreeMap<&str, &str> =
+        steps.intake.episodes.iter().map(|episode| (episode.id.as_str(), episode.name.as_str())).collect();
+    let open = unclocked(steps);
+    // A step without a time may have opened it, and nothing says whether it did.
+    let unknown = |event: &Event| {
+        let at = open.partition_point(|(_, until)| *until < event.at);
+        open.get(at).is_some_and(|(from, _)| *from <= event.at.plus(event.slack_ns))
+    };
+    let row = |(event, attribution): (&Event, &Attribution)| {
+        let step = attribution.best.as_ref().map(|best| {
+            let step = &steps.intake.steps[best.step];
+            let episode = step.episode.as_str();
+            (names.get(episode).copied().unwrap_or(episode).to_owned(), step.index)
+        });
+        let strength = attribution.best.as_ref().map(|best| &best.strength);
+        ConnectionStep {
+            evidence: event.evidence,
+            at: event.at,
+            src: event.src,
+            src_port: event.src_port,
+            dst: event.dst,
+            dst_port: event.dst_port,
+            step,
+            log10_lr: strength.map_or(f64::NEG_INFINITY, |strength| strength.log10_lr),
+            p_step: strength.map_or(0.0, |strength| strength.p_step),
+            p_none: strength.map_or(if unknown(event) { 0.5 } else { 1.0 }, |strength| strength.p_none),
+        }
+    };
+    events.iter().zip(attributions).map(row).collect()
+}
+
+/// When steps without times may have run, as disjoint stretches, ascending.
+fn unclocked(steps: &Steps<'_>) -> Vec<(Instant, Instant)> {
+    let could =
+        |at: &usize| steps.acts[*at].network && !steps.times[*at].stamped && !steps.intake.steps[*at].not_executed;
+    let bounds = |at: usize| {
+        let time = steps.times[at];
+        (time.start.unwrap_or(Instant(i64::MIN)), time.end.unwrap_or(Instant(i64::MAX)))
+    };
+    let mut all: Vec<(Instant, Instant)> = (0..steps.acts.len()).filter(could).map(bounds).collect();
+    all.sort_unstable();
+    let mut merged: Vec<(Instant, Instant)> = Vec::new();
+    for (from, until) in all {
+        match merged.last_mut() {
+            Some(last) if from <= last.1 => last.1 = last.1.max(until),
+            _ => merged.push((from, until)),
+        }
+    }
+    merged
 }
 
 /// One row per conversation segment, sorted by time, with its signals and the step held to have opened it.

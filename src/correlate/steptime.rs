@@ -1,6 +1,7 @@
 //! When each step ran, on the reference clock. Steps of transcripts without times get the bounds that follow from
 //! their order and from the traffic that one of them alone can have set off.
 
+mod chain;
 mod printed;
 
 use std::collections::BTreeMap;
@@ -70,12 +71,17 @@ pub(crate) fn bound_by_order(
         return;
     }
     let mut anchors = sole_witnesses(intake, acts, events, identity);
+    let traffic = chain::Traffic::new(events);
     let mut from = 0;
     while from < intake.steps.len() {
         let episode = &intake.steps[from].episode;
         let to = from + intake.steps[from..].iter().take_while(|step| step.episode == *episode).count();
         if intake.steps[from..to].iter().all(|step| step.start.is_none()) {
             let (steps, acts, times) = (&intake.steps[from..to], &acts[from..to], &mut times[from..to]);
+            let fits = |event: &Event| identity.fits(episode, event.src) != Some(false);
+            for (at, bounds) in traffic.lay(steps, acts, &fits) {
+                anchors.entry(from + at).or_insert(bounds);
+            }
             propagate(times, steps, acts, from, &anchors);
             let printed = printed::in_order(times, acts, clocks);
             if !printed.is_empty() {

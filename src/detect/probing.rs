@@ -213,10 +213,18 @@ fn judge(evidence: EvidenceId, src: IpAddr, burst: &[Try], bounds: Bounds) -> Op
         hosts_of_port.iter().map(|(door, hosts)| (*door, hosts.len())).max_by_key(|(_, n)| *n)?;
     let ports = doors.len();
     let by_protocol = doors.iter().filter(|(port, _)| port.is_none()).count() * 2 > ports;
-    // Only what belongs to the sweep: targets on the swept hosts and the swept ports.
+    let mut answered: BTreeMap<Door, BTreeSet<IpAddr>> = BTreeMap::new();
+    for one in burst.iter().filter(|one| one.told && !one.failed) {
+        answered.entry(one.door()).or_default().insert(one.dst);
+    }
+    let open = |door: &Door| answered.get(door).map_or(0, BTreeSet::len);
+    // Only what belongs to the sweep: targets on the swept hosts and the swept ports. Servers that were met meanwhile and
+    // answered do not make a port a swept one.
     let belongs = |one: &&Try| {
         ports_of_host.get(&one.dst).is_some_and(|ports| ports.len() >= bounds.ports)
-            || hosts_of_port.get(&one.door()).is_some_and(|hosts| hosts.len() >= bounds.hosts)
+            || hosts_of_port.get(&one.door()).is_some_and(|hosts| {
+                hosts.len() >= bounds.hosts && (hosts.len() >= MANY_HOSTS || open(&one.door()) * 2 <= hosts.len())
+            })
     };
     let tries: Vec<&Try> = burst.iter().filter(belongs).collect();
     let (first, last) = (tries.first()?, tries.last()?);

@@ -50,6 +50,8 @@ pub struct Options {
     pub gpu_queries: Vec<(Pattern, String)>,
     /// No table of conversations is wanted: a million of them need not be made into rows.
     pub omit_conversations: bool,
+    /// What every single connection was attributed to is wanted.
+    pub keep_attributions: bool,
 }
 
 /// The evidence after one pass.

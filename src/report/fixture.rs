@@ -292,6 +292,7 @@ pub(crate) fn analysis() -> Analysis {
             step: Some(("ep-001".to_owned(), 4, 6.0)),
             beacon_score: None,
         }],
+        attributions: Vec::new(),
         alignment: Some(Alignment {
             test: test(9, 9, 0.2, 3e-6),
             at_gaps: vec![("gap/3".to_owned(), test(12, 12, 0.3, 3e-5))],

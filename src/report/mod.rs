@@ -3,6 +3,7 @@
 pub mod csv;
 mod details;
 pub mod escape;
+pub mod evaluation;
 pub mod explain;
 pub mod jsonl;
 pub mod junit;

@@ -20,6 +20,26 @@ pub fn clopper_pearson(k: u64, n: u64, alpha: f64) -> Option<(f64, f64)> {
     Some((low, high))
 }
 
+/// Wilson's score interval of a share after `k` successes in `n` trials, at confidence 95 %. (0, 1) without trials; `None` if
+/// `k > n`.
+///
+/// Source: Wilson, JASA 22 (1927) 209.
+pub fn wilson_95(k: u64, n: u64) -> Option<(f64, f64)> {
+    if k > n {
+        return None;
+    }
+    if n == 0 {
+        return Some((0.0, 1.0));
+    }
+    // The 97.5 % quantile of the normal distribution.
+    let z = 1.959_963_984_540_054_f64;
+    let (share, n) = (k as f64 / n as f64, n as f64);
+    let middle = share + z * z / (2.0 * n);
+    let half = z * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).sqrt();
+    let scale = 1.0 + z * z / n;
+    Some((((middle - half) / scale).max(0.0), ((middle + half) / scale).min(1.0)))
+}
+
 /// Garwood interval of the mean of a Poisson count of which `k` were seen, at confidence `1 - alpha`. Divide by the
 /// exposure to get a rate. `None` if `alpha` is not within (0, 1).
 ///
@@ -66,6 +86,19 @@ mod tests {
     }
 
     // scipy 1.17.1: beta.ppf(a/2, k, n-k+1), beta.ppf(1-a/2, k+1, n-k).
+    // Newcombe, Statistics in Medicine 17 (1998) 857, table I, method 3: 81/263, 15/148, 0/20, 1/29.
+    #[test]
+    fn wilson() {
+        for (k, n, low, high) in
+            [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)]
+        {
+            let (got_low, got_high) = wilson_95(k, n).unwrap();
+            assert!((got_low - low).abs() < 5e-5 && (got_high - high).abs() < 5e-5, "{k}/{n}: {got_low} {got_high}");
+        }
+        assert_eq!(wilson_95(0, 0), Some((0.0, 1.0)));
+        assert_eq!(wilson_95(2, 1), None);
+    }
+
     #[test]
     fn clopper_pearson_matches_scipy() {
         for (k, n, alpha, want) in [

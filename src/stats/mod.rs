@@ -18,7 +18,7 @@ pub mod stratified;
 pub mod table;
 
 pub use adjust::{benjamini_hochberg, benjamini_yekutieli, holm};
-pub use interval::{clopper_pearson, fay_feuer, garwood, no_event_rate_upper, no_success_upper};
+pub use interval::{clopper_pearson, fay_feuer, garwood, no_event_rate_upper, no_success_upper, wilson_95};
 pub use permutation::{Permutation, permute_labels, phipson_smyth};
 pub use poisson_binomial::upper_tail as poisson_binomial_tail;
 pub use scale::{sellke_bound, words};

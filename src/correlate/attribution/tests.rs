@@ -13,7 +13,14 @@ fn ns(seconds: f64) -> i64 {
 }
 
 fn at(step: usize, lag_s: f64) -> Candidate {
-    Candidate { step, log10_indicator: 0.0, log10_identity: 0.0, lag_ns: (ns(lag_s), ns(lag_s)), life_s: None }
+    Candidate {
+        step,
+        log10_indicator: 0.0,
+        log10_identity: 0.0,
+        log10_containment: 0.0,
+        lag_ns: (ns(lag_s), ns(lag_s)),
+        life_s: None,
+    }
 }
 
 // scipy 1.17.1: .9*lognorm.pdf(.9, 1, scale=.8) + .1*expon.pdf(.9, scale=120), and (F(1.3) - F(.5)) / .8;

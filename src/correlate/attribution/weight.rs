@@ -45,14 +45,14 @@ impl Weight {
         Weight { log10, uncapped: log10, cap: None }
     }
 
-    fn within(log10: f64, bans: f64, cap: Cap) -> Weight {
+    pub(super) fn within(log10: f64, bans: f64, cap: Cap) -> Weight {
         let bounded = log10.clamp(-bans, bans);
         Weight { log10: bounded, uncapped: log10, cap: (bounded != log10).then_some(cap) }
     }
 }
 
 /// (k + 1/2) / (n + 1), with `k` at most `n`: a share that is never 0 or 1.
-fn share(k: u64, n: u64) -> f64 {
+pub(super) fn share(k: u64, n: u64) -> f64 {
     (k.min(n) as f64 + 0.5) / (n as f64 + 1.0)
 }
 
@@ -110,7 +110,7 @@ pub fn lr_identity(identity: Identity, from_there: u64, onsets: u64, mistaken: u
 }
 
 /// The lag between step and event: `f / g`, both averaged over what the clocks allow, capped at `anchors + 1` both ways.
-/// Contains whether the event began within the call: that is no term of its own.
+/// Whether the event began within the call is to be joined to it ([`super::Containment`]): that is no term of its own.
 pub fn lr_lag(lag_ns: (i64, i64), model: &LagModel, background: &Background, anchors: u64) -> Weight {
     let (lo, hi) = lag_ns;
     let log10 = log10_ratio(model.mean_density(lo, hi), background.mean_density(lo, hi));

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
 
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::{IpNet, Ipv4Net, Ipv4Subnets};
 
 use super::hosts::{is_labels, is_name, is_plain_name, split_host_port};
 use super::literals::LiteralKind;
@@ -183,6 +183,11 @@ fn token_of(
         out.push(Found { kind: LiteralKind::Address(address.into()), port, range: range.start..end });
         return;
     }
+    if let Some(networks) = address_range(trimmed).filter(|_| before != Some(b'/')) {
+        let network = |net| Found { kind: LiteralKind::Network(IpNet::V4(net)), port: None, range: range.start..end };
+        out.extend(networks.into_iter().map(network));
+        return;
+    }
     // `10.30.0.` in front of a placeholder of the program text: `{i}`, `%d`, `" + str(i)`.
     if code && token.ends_with('.') && matches!(after, Some(b'{' | b'%' | b'"' | b'\'' | b'$')) {
         let octets: Option<Vec<u8>> = trimmed.split('.').map(|part| part.parse().ok()).collect();
@@ -209,6 +214,32 @@ fn token_of(
         let port = port.or_else(|| if code { port_argument(text, end) } else { None });
         out.push(Found { kind: LiteralKind::Host(trimmed.to_ascii_lowercase()), port, range: range.start..end });
     }
+}
+
+/// Ranges as scanners take them, as the fewest networks: `10.30.0.20-22` and `10.30.0-3.1-254` of nmap,
+/// `10.30.0.20-10.30.0.22` of masscan. `None` for anything else, and for more than 256 networks.
+fn address_range(text: &str) -> Option<Vec<Ipv4Net>> {
+    let (first, last) = text.split_once('-')?;
+    if let (Ok(first), Ok(last)) = (first.parse::<Ipv4Addr>(), last.parse::<Ipv4Addr>()) {
+        return (first <= last).then(|| Ipv4Subnets::new(first, last, 0).collect());
+    }
+    let octets: Vec<(u8, u8)> = text
+        .split('.')
+        .map(|part| match part.split_once('-') {
+            Some((low, high)) => Some((low.parse().ok()?, high.parse().ok()?)),
+            None => part.parse().ok().map(|only| (only, only)),
+        })
+        .collect::<Option<_>>()?;
+    let [a, b, c, (low, high)] = octets.try_into().ok()?;
+    let mut networks = Vec::new();
+    for (a, b, c) in (a.0..=a.1).flat_map(|a| (b.0..=b.1).flat_map(move |b| (c.0..=c.1).map(move |c| (a, b, c)))) {
+        let [first, last] = [low, high].map(|octet| Ipv4Addr::new(a, b, c, octet));
+        networks.extend((first <= last).then(|| Ipv4Subnets::new(first, last, 0)).into_iter().flatten());
+        if networks.len() > 256 {
+            return None;
+        }
+    }
+    (!networks.is_empty()).then_some(networks)
 }
 
 fn bytes_at(text: &str, at: usize) -> Option<u8> {

@@ -1,0 +1,185 @@
+//! What the case itself says of commands and connections that nobody suspects.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use super::{Steps, Yardstick};
+use crate::correlate::attribution::{Background, Containment, LagModel, Recurrence};
+use crate::correlate::events::Event;
+use crate::correlate::tokens::{self, Token};
+use crate::time::SECOND;
+
+impl Yardstick {
+    /// Measures the case. Steps whose command meets a rule are left out throughout.
+    pub(crate) fn new(steps: &Steps<'_>, events: &[Event], timing: bool) -> Self {
+        let mut written: BTreeMap<Token, u64> = BTreeMap::new();
+        let mut reference = 0;
+        let benign = |at: usize| !steps.acts[at].is_suspect();
+        for (at, step) in steps.intake.steps.iter().enumerate() {
+            if benign(at) && step.command.is_some() {
+                reference += 1;
+                for token in &steps.acts[at].tokens {
+                    *written.entry(token.clone()).or_insert(0) += 1;
+                }
+            }
+        }
+        let (mut calls, mut literal, mut matched, mut mismatched) = (0, 0, 0, 0);
+        let (mut launched, mut launched_persisted, mut persisted) = (0, 0, 0);
+        let mut lags = Vec::new();
+        let mut seen_from: Option<BTreeMap<Token, BTreeSet<Option<IpAddr>>>> = None;
+        for (at, step) in steps.intake.steps.iter().enumerate() {
+            if !benign(at) || !steps.acts[at].network || step.not_executed {
+                continue;
+            }
+            let time = steps.times[at];
+            let place = steps.identity.place(&step.episode);
+            let fits = |src: Option<IpAddr>| place.and_then(|place| place.fits(src)) != Some(false);
+            if !time.stamped {
+                // Without times a control is a call whose words the traffic bears out at all.
+                let seen_from = seen_from.get_or_insert_with(|| sources_by_token(events));
+                let written = &steps.acts[at].tokens;
+                let literal_from = written.iter().filter_map(|token| seen_from.get(token));
+                let inside = tokens::networks(written).flat_map(|(_, network)| {
+                    seen_from.range(tokens::addresses_of(network)).map(|(_, sources)| sources)
+                });
+                calls += 1;
+                literal += u64::from(literal_from.chain(inside).flatten().any(|src| fits(*src)));
+                continue;
+            }
+            let (Some(start), Some(end)) = (time.start, time.end) else { continue };
+            // Events are sorted by time: only those around the call are looked at.
+            let wide = time.slack_ns.saturating_add(60 * SECOND);
+            let from = events.partition_point(|event| event.at < start.plus(-wide));
+            let around = events[from..].iter().take_while(|event| event.at <= end.plus(wide));
+            let inside: Vec<&Event> = around.filter(|event| steps.during(at, event)).collect();
+            let here: Vec<&&Event> = inside.iter().filter(|event| fits(event.src)).collect();
+            if !here.is_empty() {
+                calls += 1;
+            }
+            let named = |event: &Event| tokens::any_shared(&steps.acts[at].tokens, &event.tokens);
+            if let Some(event) = here.iter().find(|event| named(event)) {
+                literal += 1;
+                lags.push(event.at.since(start));
+                matched += 1;
+                let outlived = event.until > end.plus(event.slack_ns.saturating_add(time.slack_ns));
+                persisted += u64::from(outlived);
+                if steps.acts[at].leaves_running() {
+                    launched += 1;
+                    launched_persisted += u64::from(outlived);
+                }
+            } else if inside.iter().any(|event| named(event)) {
+                matched += 1;
+                mismatched += 1;
+            }
+        }
+        let mut from: BTreeMap<Option<IpAddr>, u64> = BTreeMap::new();
+        for event in events {
+            *from.entry(event.src).or_insert(0) += 1;
+        }
+        let peers: BTreeSet<_> = events.iter().map(|event| (event.dst, event.dst_port)).collect();
+        let is_nameless = |token: &Token| matches!(token, Token::UnresolvedPort(_));
+        let without_name = events.iter().filter(|event| event.tokens.iter().any(is_nameless));
+        let without_name: BTreeSet<_> = without_name.map(|event| (event.dst, event.dst_port)).collect();
+        let mut nameless: BTreeMap<u16, u64> = BTreeMap::new();
+        for port in without_name.into_iter().filter_map(|(_, port)| port) {
+            *nameless.entry(port).or_insert(0) += 1;
+        }
+        let model = LagModel::from_anchors(&lags);
+        let starts: Vec<i64> = (0..steps.acts.len())
+            .filter(|at| steps.acts[*at].network && steps.times[*at].stamped)
+            .filter_map(|at| steps.times[at].start.map(|start| start.0))
+            .collect();
+        let observed = match (starts.iter().min(), starts.iter().max()) {
+            (Some(first), Some(last)) => last.saturating_sub(*first).saturating_add(60 * SECOND),
+            _ => 60 * SECOND,
+        };
+        let background = match Recurrence::of(&starts, observed) {
+            Some(recurrence) => Background::Recurrence(recurrence),
+            None => Background::Exponential { rate_per_s: 1.0 / 60.0 },
+        };
+        let any_step = Background::Flat { rate_per_s: starts.len().max(1) as f64 * SECOND as f64 / observed as f64 };
+        // Means over tokens, each at least once by half.
+        let distinct = written.len().max(1) as f64;
+        let total: u64 = written.values().sum();
+        Yardstick {
+            reference,
+            coincidence: (total as f64 / distinct + 0.5) / (reference as f64 + 1.0),
+            written,
+            nameless,
+            peers: peers.len() as u64,
+            calls,
+            literal,
+            matched,
+            mismatched,
+            launched,
+            launched_persisted,
+            persisted,
+            from,
+            connections: events.len() as u64,
+            anchors: if model.is_some() { lags.len() as u64 } else { 0 },
+            lag: model.unwrap_or_else(LagModel::assumed),
+            containment: containment(steps, events),
+            background,
+            any_step,
+            observed_s: observed_s(events),
+            timing,
+        }
+    }
+}
+
+/// How long benign calls take, and how many of the connections that they name begin before they end.
+fn containment(steps: &Steps<'_>, events: &[Event]) -> Containment {
+    let mut by_token: BTreeMap<&Token, Vec<usize>> = BTreeMap::new();
+    for (at, event) in events.iter().enumerate().filter(|(_, event)| event.timed) {
+        for token in event.tokens.iter() {
+            by_token.entry(token).or_default().push(at);
+        }
+    }
+    let widest = events.iter().map(|event| event.slack_ns).max().unwrap_or(0);
+    let (mut lasted, mut inside, mut anchors) = (Vec::new(), 0, 0);
+    for (at, act) in steps.acts.iter().enumerate() {
+        let (step, time) = (&steps.intake.steps[at], steps.times[at]);
+        let (Some(start), Some(end)) = (time.start, time.end) else { continue };
+        let plain = act.network && !act.is_suspect() && !act.leaves_running() && act.delay_ns == 0;
+        if !plain || !time.stamped || step.not_executed {
+            continue;
+        }
+        lasted.push(end.since(start));
+        let latest = start.plus(Containment::SOON_NS);
+        let first = act.tokens.iter().filter_map(|token| {
+            let seen = by_token.get(token)?;
+            let earliest = start.plus(-widest.saturating_add(time.slack_ns));
+            let from = seen.partition_point(|at| events[*at].at < earliest);
+            let fits = |event: &&Event| steps.identity.fits(&step.episode, event.src) != Some(false);
+            seen[from..].iter().map(|at| &events[*at]).take_while(|event| event.at <= latest).find(fits)
+        });
+        if let Some(event) = first.min_by_key(|event| event.at) {
+            anchors += 1;
+            inside += u64::from(event.at <= end.plus(event.slack_ns.saturating_add(time.slack_ns)));
+        }
+    }
+    Containment::new(lasted, inside, anchors)
+}
+
+/// From which addresses each token was reached.
+fn sources_by_token(events: &[Event]) -> BTreeMap<Token, BTreeSet<Option<IpAddr>>> {
+    let mut sources: BTreeMap<Token, BTreeSet<Option<IpAddr>>> = BTreeMap::new();
+    for event in events {
+        for token in event.tokens.iter() {
+            match sources.get_mut(token) {
+                Some(known) => drop(known.insert(event.src)),
+                None => drop(sources.insert(token.clone(), BTreeSet::from([event.src]))),
+            }
+        }
+    }
+    sources
+}
+
+/// First to last event in seconds, from 1 up to a day.
+fn observed_s(events: &[Event]) -> f64 {
+    let moments = || events.iter().map(|event| event.at);
+    match (moments().min(), moments().max()) {
+        (Some(first), Some(last)) => (last.since(first) as f64 / SECOND as f64).clamp(1.0, 86_400.0),
+        _ => 1.0,
+    }
+}

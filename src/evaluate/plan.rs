@@ -1,0 +1,101 @@
+//! Which worlds answer which question.
+
+use std::collections::BTreeMap;
+
+use super::judge::Judged;
+use crate::simulate::{Clocks, Family, Missing, Recipe, TranscriptForm, Wording};
+use crate::stats::random::Random;
+
+/// What a cell of worlds is asked, and the bar for it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Question {
+    /// Nothing here was an agent's doing: what is claimed all the same?
+    Innocent,
+    /// How well strengths tell a step's connections from others: the most that Cllr may be.
+    Strength { cllr: f64 },
+    /// Are the guilty episodes found, and no others: the least F1.
+    Episodes { f1: f64 },
+    /// Is the right step found of the connections that one opened: the least share.
+    Steps { top_1: f64 },
+    /// Are clocks found that are off.
+    Clocks,
+    /// What is held to have begun it: the least share of findings that name it.
+    Initiator { name: &'static str },
+    /// Worlds that others made: everything that can be asked.
+    Everything,
+}
+
+/// Worlds made alike, but for what chance decides.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cell {
+    pub name: String,
+    pub question: Question,
+    pub worlds: u32,
+    pub recipe: Recipe,
+}
+
+impl Cell {
+    /// The recipe of one world of the cell.
+    pub fn recipe_of(&self, number: u32) -> Recipe {
+        let mut recipe = self.recipe;
+        if self.question == Question::Clocks {
+            const ZONES_H: [i32; 5] = [0, 8, -8, 1, -5];
+            let mut random = Random::stream(0, u64::from(number));
+            recipe.clocks = Clocks {
+                firewall_s: 3.0 * random.normal(),
+                transcripts_s: 30.0 * random.normal(),
+                firewall_zone_h: ZONES_H[number as usize % ZONES_H.len()],
+                transcripts_ppm: 20.0 * random.normal(),
+            };
+        }
+        recipe
+    }
+}
+
+/// The cells of a whole evaluation. `families` narrows innocent worlds to some; empty means all.
+pub fn cells(worlds: u32, families: &[Family]) -> Vec<Cell> {
+    let wanted = |family: Family| families.is_empty() || families.contains(&family);
+    let mut all = Vec::new();
+    let mut add = |name: &str, question: Question, recipe: Recipe| {
+        if wanted(recipe.family) {
+            all.push(Cell { name: name.to_owned(), question, worlds, recipe });
+        }
+    };
+    let of = |family: Family| Recipe { sandboxes: 3, acts: 8, ..Recipe::of(family) };
+    for family in Family::ALL.into_iter().filter(|family| !family.is_by_agent()) {
+        let shared = matches!(family, Family::Tenant | Family::TenantInStep);
+        add(family.name(), Question::Innocent, Recipe { shared_address: shared, ..of(family) });
+    }
+    let agent = of(Family::Agent);
+    let one = Recipe { sandboxes: 1, ..agent };
+    let ten = Recipe { sandboxes: 10, shared_address: true, ..agent };
+    add("one sandbox", Question::Strength { cllr: 0.2 }, one);
+    add("ten behind one address", Question::Strength { cllr: 0.6 }, ten);
+    add("all sources", Question::Episodes { f1: 0.97 }, agent);
+    let without = |missing: Missing| Recipe { missing, ..agent };
+    add("no capture", Question::Episodes { f1: 0.9 }, without(Missing { capture: true, ..Missing::default() }));
+    let order_only = Recipe { transcripts: TranscriptForm::SweAgent, ..agent };
+    add("order-only transcripts", Question::Episodes { f1: 0.75 }, order_only);
+    add("literal and identity", Question::Steps { top_1: 0.97 }, Recipe { wording: Wording::Literal, ..agent });
+    add("timing alone, one sandbox", Question::Steps { top_1: 0.79 }, Recipe { wording: Wording::Opaque, ..one });
+    add("timing alone, ten sandboxes", Question::Steps { top_1: 0.43 }, Recipe { wording: Wording::Opaque, ..ten });
+    add("clocks off", Question::Clocks, Recipe { sandboxes: 1, seconds: 1500, acts: 2, ..agent });
+    add("agent", Question::Initiator { name: "agent" }, Recipe { wording: Wording::Literal, ..agent });
+    add("steered", Question::Initiator { name: "steered-by-content" }, of(Family::Steered));
+    add("third-party", Question::Initiator { name: "third-party-code" }, of(Family::ThirdParty));
+    all
+}
+
+/// Worlds of others, a cell of each family that they name.
+pub(super) fn by_family(worlds: Vec<Judged>) -> Vec<(Cell, Vec<Judged>)> {
+    let mut families: BTreeMap<String, Vec<Judged>> = BTreeMap::new();
+    for world in worlds {
+        families.entry(world.family.clone()).or_default().push(world);
+    }
+    let cell = |(name, worlds): (String, Vec<Judged>)| {
+        let family = Family::of(&name).unwrap_or(Family::Agent);
+        let question = if family.is_by_agent() { Question::Everything } else { Question::Innocent };
+        (Cell { name, question, worlds: worlds.len() as u32, recipe: Recipe::of(family) }, worlds)
+    };
+    families.into_iter().map(cell).collect()
+}
