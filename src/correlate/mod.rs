@@ -2,6 +2,7 @@
 
 mod acts;
 mod alignment;
+mod allotted;
 mod analysis;
 mod attribute;
 pub mod attribution;
@@ -61,8 +62,10 @@ pub fn analyze(intake: &Intake, options: &Options, rules: &RuleSet) -> Analysis 
     let clocks = clocks::find(intake, &acts, &names);
     acts::note_unresolved(&mut acts, &names);
     let identity = Identity::new(intake, &options.case, &acts, &names);
-    let seen = detected(intake, options, rules).into_iter().map(|signal| signals::align(signal, &clocks));
-    let seen: Vec<Signal> = seen.collect();
+    let mut seen = detected(intake, options, rules);
+    let (unallotted, of_allotments) = allotted::held_against(intake, options, &clocks);
+    seen.extend(unallotted);
+    let seen: Vec<Signal> = seen.into_iter().map(|signal| signals::align(signal, &clocks)).collect();
     let everywhere = events::events(intake, &clocks, &names, &asked_for(intake, &seen));
     let mut times = steptime::step_times(intake, &clocks);
     steptime::bound_by_order(&mut times, intake, &acts, &everywhere, &identity, &clocks);
@@ -89,6 +92,7 @@ pub fn analyze(intake: &Intake, options: &Options, rules: &RuleSet) -> Analysis 
     let episodes = rows::episodes(&mut assembled.findings, &steps);
     let (rates, mut limits) = rates::rates(&episodes);
     limits.extend(names_limit(&names));
+    limits.extend(of_allotments);
     let conversations = if options.omit_conversations {
         Vec::new()
     } else {
@@ -169,13 +173,16 @@ fn detected(intake: &Intake, options: &Options, rules: &RuleSet) -> Vec<Signal> 
     all.extend(detect::services::tried(&intake.conversations, &sweeps));
     all.extend(sweeps);
     all.extend(detect::fingerprint::hosts(&intake.facts));
-    let allocated = |process: &str| options.case.is_allocated(process);
+    // Where GPUs are allotted, that tells who belongs where nothing else does.
+    let by_allotment = (!options.case.gpu.allotments.is_empty()).then_some(true);
+    let allocated = |process: &str| options.case.is_allocated(process).or(by_allotment);
     let (processes, series) = (&intake.facts.gpu_processes, &intake.facts.gpu);
     let price = options.case.gpu.price_per_gpu_hour;
     all.extend(detect::gpu::foreign_processes(processes, series, &allocated, price));
     all.extend(detect::gpu::accounted_processes(processes, series));
     all.extend(detect::gpu::footprint_steps(series));
     all.extend(detect::gpu::compute_plateaus(series));
+    all.extend(detect::gpu::settings_changed(series));
     all.extend(detect::network::denied(&intake.conversations, &all));
     all
 }

@@ -3,8 +3,10 @@
 //! Load alone says nothing: on labelled traces "utilisation at least 90 %" has a precision of 0.29. What counts is
 //! categorical, a compute process outside of the allocation; the rest dates and corroborates.
 
+mod allotment;
 mod cost;
 mod series;
+mod settings;
 
 use std::collections::BTreeSet;
 
@@ -15,7 +17,9 @@ use crate::time::{Basis, Instant, SECOND, Span};
 
 use series::{Cadence, moments};
 
+pub use allotment::{Allotted, OnCaseClock, not_compared, unallotted_load, unallotted_processes};
 pub use series::compute_plateaus;
+pub use settings::settings_changed;
 
 /// A footprint that grows by at least this much between two readings is a step, in MiB.
 const STEP_MIB: f32 = 256.0;
@@ -111,7 +115,7 @@ pub fn accounted_processes(processes: &[GpuProcessFact], series: &[GpuSeries]) -
 
 /// "GPU 1", or by UUID where no reading gives the index.
 fn label(gpu: &str, series: &[GpuSeries]) -> String {
-    let index = series.iter().find(|series| series.gpu == gpu).and_then(|series| series.index);
+    let index = series.iter().filter(|series| series.gpu == gpu).find_map(|series| series.index);
     index.map_or_else(|| format!("GPU {gpu}").trim().to_owned(), |index| format!("GPU {index}"))
 }
 
@@ -241,21 +245,16 @@ mod tests {
     #[test]
     fn a_jump_that_stays_is_a_step_and_one_that_does_not_is_none() {
         let series = |values: &[f32]| GpuSeries {
-            evidence: EvidenceId(0),
-            gpu: "0".to_owned(),
             index: Some(0),
             points: values
                 .iter()
                 .enumerate()
                 .map(|(second, memory)| GpuPoint {
-                    at: Instant(second as i64 * SECOND),
-                    record: second as u64 + 1,
-                    utilization_percent: None,
-                    memory_utilization_percent: None,
                     memory_used_mib: Some(*memory),
-                    power_w: None,
+                    ..GpuPoint::empty(Instant(second as i64 * SECOND), second as u64 + 1)
                 })
                 .collect(),
+            ..GpuSeries::new(EvidenceId(0), "0".to_owned())
         };
         let mut stays = vec![4000.0; 5];
         stays.extend([6000.0; 15]);

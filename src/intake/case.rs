@@ -1,6 +1,7 @@
 //! `case.toml`: what the responder knows. Everything works without it; what it declares wins over what is inferred.
 
 mod egress;
+mod gpu;
 mod grammar;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use thiserror::Error;
 use toml::Spanned;
 
 pub use egress::EgressRule;
+pub use gpu::{GpuAllotment, GpuFacts, GpuName};
 use grammar::{YEARS, network, offset, year_message, zone};
 
 use crate::time::{TimeContext, YearSource, ZoneSource};
@@ -102,15 +104,6 @@ pub struct Run {
     pub reward_config: Option<String>,
 }
 
-/// What is known of GPUs.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct GpuFacts {
-    /// Processes that belong on the GPUs. `None` if nothing is said, which is not the same as none.
-    pub allocated: Option<Vec<Pattern>>,
-    pub price_per_gpu_hour: Option<f64>,
-    pub host: Option<String>,
-}
-
 /// Which calls somebody had to let run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ApprovalRule {
@@ -176,7 +169,7 @@ mod raw {
         pub(super) source: Vec<Source>,
         pub(super) run: Vec<Run>,
         pub(super) egress: Option<Egress>,
-        pub(super) gpu: Option<Gpu>,
+        pub(super) gpu: Option<super::gpu::RawGpu>,
         pub(super) approvals: Option<Approvals>,
         pub(super) mining: Option<Mining>,
     }
@@ -233,14 +226,6 @@ mod raw {
     pub(super) struct Price {
         pub(super) algorithm: String,
         pub(super) value_per_terahash: Spanned<f64>,
-    }
-
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    pub(super) struct Gpu {
-        pub(super) allocated: Option<Vec<Spanned<String>>>,
-        pub(super) price_per_gpu_hour: Option<Spanned<f64>>,
-        pub(super) host: Option<String>,
     }
 }
 
@@ -326,7 +311,7 @@ impl CaseFile {
             None => None,
         };
         let gpu = match raw.gpu {
-            Some(gpu) => reader.gpu(gpu)?,
+            Some(gpu) => gpu::facts(gpu, &reader)?,
             None => GpuFacts::default(),
         };
         let approvals = match raw.approvals.filter(|approvals| approvals.required) {
@@ -496,19 +481,6 @@ impl Reader<'_> {
         let price = *at.get_ref();
         let is_price = price.is_finite() && price >= 0.0;
         if is_price { Ok(price) } else { Err(self.wrong(what, at, "a price is a number from 0 on".to_owned())) }
-    }
-
-    fn gpu(&self, gpu: raw::Gpu) -> Result<GpuFacts, CaseError> {
-        let allocated = match &gpu.allocated {
-            Some(list) => {
-                let patterns = list.iter().map(|pattern| self.value("allocated", pattern, Pattern::new));
-                Some(patterns.collect::<Result<Vec<_>, _>>()?)
-            }
-            None => None,
-        };
-        let price = gpu.price_per_gpu_hour.as_ref();
-        let price_per_gpu_hour = price.map(|price| self.price("price_per_gpu_hour", price)).transpose()?;
-        Ok(GpuFacts { allocated, price_per_gpu_hour, host: gpu.host })
     }
 }
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::zones::ZoneFact;
 use crate::evidence::Record;
-use crate::model::{Action, Behaviour, File, Flow, Http, Mining, Probe, Ssh, Tunnel};
+use crate::model::{Action, Behaviour, File, Flow, GpuSettings, Http, Mining, Probe, Ssh, Tunnel};
 use crate::time::{Instant, Span};
 
 /// A name had an address, by a DNS answer.
@@ -200,6 +200,22 @@ pub struct GpuPoint {
     pub memory_utilization_percent: Option<f32>,
     pub memory_used_mib: Option<f32>,
     pub power_w: Option<f32>,
+    pub sm_clock_mhz: Option<f32>,
+}
+
+impl GpuPoint {
+    /// A reading that tells nothing yet.
+    pub fn empty(at: Instant, record: u64) -> GpuPoint {
+        GpuPoint {
+            at,
+            record,
+            utilization_percent: None,
+            memory_utilization_percent: None,
+            memory_used_mib: None,
+            power_w: None,
+            sm_clock_mhz: None,
+        }
+    }
 }
 
 /// Readings of one GPU in one evidence, in order of time.
@@ -210,6 +226,51 @@ pub struct GpuSeries {
     pub gpu: String,
     pub index: Option<u32>,
     pub points: Vec<GpuPoint>,
+    /// In order of time. Of readings in a row that state the same, the first and the last.
+    pub settings: Vec<GpuSettingsFact>,
+}
+
+impl GpuSeries {
+    /// A series without readings.
+    pub fn new(evidence: crate::evidence::EvidenceId, gpu: String) -> GpuSeries {
+        GpuSeries { evidence, gpu, index: None, points: Vec::new(), settings: Vec::new() }
+    }
+
+    /// What another part of the same evidence tells of the same GPU, added.
+    pub(super) fn join(&mut self, other: GpuSeries) {
+        self.index = self.index.max(other.index);
+        self.points.extend(other.points);
+        self.settings.extend(other.settings);
+    }
+
+    /// With its readings in order of time.
+    pub(super) fn in_order(mut self) -> GpuSeries {
+        self.points.sort_by_key(|point| (point.at, point.record));
+        self.settings.sort_by_key(|stated| (stated.at, stated.record));
+        self
+    }
+}
+
+/// What one reading states of what is set on its GPU.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GpuSettingsFact {
+    pub at: Instant,
+    pub record: u64,
+    pub settings: GpuSettings,
+}
+
+impl GpuSettingsFact {
+    /// Takes the next reading, and drops the one before where those on both sides of it state the same.
+    pub(super) fn follow(all: &mut Vec<GpuSettingsFact>, next: GpuSettingsFact) {
+        if let [.., before, last] = all.as_mut_slice()
+            && before.settings == last.settings
+            && last.settings == next.settings
+        {
+            *last = next;
+        } else {
+            all.push(next);
+        }
+    }
 }
 
 /// A process on a GPU, over all polls that showed it.

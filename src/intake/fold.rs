@@ -51,7 +51,7 @@ pub(super) struct Fold {
     zones: BTreeMap<(String, Option<IpAddr>), ZoneFact>,
     files: Vec<FileFact>,
     probes: Vec<ProbeFact>,
-    gpu: BTreeMap<String, (Option<u32>, Vec<GpuPoint>)>,
+    gpu: BTreeMap<String, GpuSeries>,
     gpu_processes: BTreeMap<(String, Option<u32>, Option<String>, bool), GpuProcessFact>,
     alerts: BTreeMap<(String, Option<String>, Option<IpAddr>), AlertFact>,
     verdicts: BTreeMap<(Behaviour, Flow, String), VerdictFact>,
@@ -327,21 +327,27 @@ impl Fold {
     }
 
     fn gpu_sample(&mut self, span: Option<Span>, record: u64, sample: &GpuSample<'_>) {
+        let gpu = gpu_name(sample.gpu_uuid.as_deref(), sample.gpu);
+        let series = self.gpu.entry(gpu.clone()).or_insert_with(|| GpuSeries::new(self.evidence, gpu));
+        series.index = series.index.max(sample.gpu);
+        // Without a time it still says which index has which UUID (nvidia-smi -L).
         let Some(span) = span else {
             self.undated += 1;
             return;
         };
-        let gpu = gpu_name(sample.gpu_uuid.as_deref(), sample.gpu);
-        let (index, points) = self.gpu.entry(gpu).or_insert_with(|| (sample.gpu, Vec::new()));
-        *index = (*index).max(sample.gpu);
-        points.push(GpuPoint {
+        series.points.push(GpuPoint {
             at: span.lo,
             record,
             utilization_percent: sample.utilization_percent.map(|value| value as f32),
             memory_utilization_percent: sample.memory_utilization_percent.map(|value| value as f32),
             memory_used_mib: sample.memory_used_mib.map(|value| value as f32),
             power_w: sample.power_w.map(|value| value as f32),
+            sm_clock_mhz: sample.sm_clock_mhz.map(|value| value as f32),
         });
+        if !sample.settings.is_empty() {
+            let stated = GpuSettingsFact { at: span.lo, record, settings: sample.settings };
+            GpuSettingsFact::follow(&mut series.settings, stated);
+        }
     }
 
     fn gpu_process(&mut self, span: Option<Span>, number: u64, process: &GpuProcess<'_>) {
@@ -369,7 +375,6 @@ impl Fold {
 
     /// Everything in its final order: conversations by key, facts by record.
     pub(super) fn into_parts(self) -> (Vec<Conversation>, Facts) {
-        let evidence = self.evidence;
         let mut conversations = self.conversations.into_list();
         conversations.sort_unstable_by_key(|conversation| conversation.key.order());
         let mut facts = Facts {
@@ -387,14 +392,7 @@ impl Fold {
             crossings: self.crossings.into_values().collect(),
             sequences: self.sequences.into_values().collect(),
             written: self.written.into_values().collect(),
-            gpu: self
-                .gpu
-                .into_iter()
-                .map(|(gpu, (index, mut points))| {
-                    points.sort_by_key(|point| (point.at, point.record));
-                    GpuSeries { evidence, gpu, index, points }
-                })
-                .collect(),
+            gpu: self.gpu.into_values().map(GpuSeries::in_order).collect(),
             gpu_processes: self.gpu_processes.into_values().collect(),
             alerts: self.alerts.into_values().collect(),
             verdicts: self.verdicts.into_values().collect(),

@@ -27,13 +27,13 @@ use crate::time::{Basis, Instant, TimeContext, YearSource, ZoneSource};
 use fold::Fold;
 
 pub use case::{
-    ApprovalRule, CaseError, CaseFile, EgressRule, GpuFacts, HashPrice, Host, Pattern, Run, SourceDeclaration,
-    TimeParts,
+    ApprovalRule, CaseError, CaseFile, EgressRule, GpuAllotment, GpuFacts, GpuName, HashPrice, Host, Pattern, Run,
+    SourceDeclaration, TimeParts,
 };
 pub use facts::{
-    AlertFact, CrossingFact, DnsFact, ExecutionFact, Facts, FileFact, GpuPoint, GpuProcessFact, GpuSeries, HttpFact,
-    MiningFact, NameFact, NameSource, ProbeFact, QueryFact, SequenceFact, SshFact, Teller, TimeAnchor, TunnelFact,
-    VerdictFact, WrittenFact,
+    AlertFact, CrossingFact, DnsFact, ExecutionFact, Facts, FileFact, GpuPoint, GpuProcessFact, GpuSeries,
+    GpuSettingsFact, HttpFact, MiningFact, NameFact, NameSource, ProbeFact, QueryFact, SequenceFact, SshFact, Teller,
+    TimeAnchor, TunnelFact, VerdictFact, WrittenFact,
 };
 pub use packed::Packed;
 pub use segments::BASE_GAP_NS;

@@ -3,6 +3,7 @@
 mod behaviour;
 mod conversation;
 mod flow;
+mod gpu;
 mod observation;
 mod probe;
 mod secret;
@@ -14,6 +15,7 @@ pub mod wallet;
 pub use behaviour::{Behaviour, Confidence};
 pub use conversation::{Connection as ConversationStart, Conversation, ConversationKey, Rules, Segment, Segments, Sum};
 pub use flow::{Flow, Protocol, is_private};
+pub use gpu::{ComputeMode, GpuSettings};
 pub use observation::{
     Action, Alert, Certificate, Connection, Detail, Direction, Dns, Execution, GpuProcess, GpuSample, Http, JobTime,
     Mining, Ntp, Observation, Ssh, SshMessage, Tls, Work,

@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use super::{Behaviour, File, Flow, Mark, Probe, Secret, Tunnel};
+use super::{Behaviour, File, Flow, GpuSettings, Mark, Probe, Secret, Tunnel};
 use crate::time::{Instant, Span};
 
 /// What one record says happened.
@@ -368,6 +368,7 @@ pub struct GpuSample<'a> {
     pub power_w: Option<f64>,
     pub sm_clock_mhz: Option<f64>,
     pub temperature_c: Option<f64>,
+    pub settings: GpuSettings,
 }
 
 /// A process seen on a GPU at one poll.

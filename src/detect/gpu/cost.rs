@@ -76,16 +76,12 @@ mod tests {
             utilization_percent: None,
         };
         let point = |minute: i64, watts: f32| GpuPoint {
-            at: Instant(minute * 60 * SECOND),
-            record: minute as u64,
-            utilization_percent: None,
-            memory_utilization_percent: None,
-            memory_used_mib: None,
             power_w: Some(watts),
+            ..GpuPoint::empty(Instant(minute * 60 * SECOND), minute as u64)
         };
         let points = (0..180).map(|minute| point(minute, if (60..=120).contains(&minute) { 500.0 } else { 70.0 }));
         let series =
-            GpuSeries { evidence: EvidenceId(1), gpu: "GPU-1".to_owned(), index: Some(0), points: points.collect() };
+            GpuSeries { index: Some(0), points: points.collect(), ..GpuSeries::new(EvidenceId(1), "GPU-1".to_owned()) };
         // 60 waits of one minute in an hour; one more on both sides makes 62 minutes: 1.033 hours, 0.517 kWh, 3.62.
         assert_eq!(
             told(&fact, &[series], Some(3.5)).unwrap(),

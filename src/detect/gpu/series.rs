@@ -7,7 +7,7 @@ use crate::model::{Confidence, Signal};
 use crate::time::{Basis, Instant, SECOND, Span};
 
 /// A wait of this many usual ones is a gap.
-const GAP_FACTOR: i64 = 10;
+pub(super) const GAP_FACTOR: i64 = 10;
 
 /// How often readings came: what was asked for is not what was done (`nvidia-smi -lms 5` gives 4 to 105 ms).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,12 +141,9 @@ mod tests {
         (0..)
             .zip(readings)
             .map(|(at, (load, memory))| GpuPoint {
-                at: Instant(at * step_ns),
-                record: at as u64 + 1,
                 utilization_percent: Some(*load),
                 memory_utilization_percent: Some(*memory),
-                memory_used_mib: None,
-                power_w: None,
+                ..GpuPoint::empty(Instant(at * step_ns), at as u64 + 1)
             })
             .collect()
     }
@@ -164,8 +161,11 @@ mod tests {
 
     #[test]
     fn a_plateau_is_long_and_still() {
-        let series =
-            |points: Vec<GpuPoint>| GpuSeries { evidence: EvidenceId(0), gpu: String::new(), index: Some(0), points };
+        let series = |points: Vec<GpuPoint>| GpuSeries {
+            index: Some(0),
+            points,
+            ..GpuSeries::new(EvidenceId(0), String::new())
+        };
         let long = vec![(100.0, 0.0); 12];
         assert_eq!(compute_plateaus(&[series(points(SECOND, &long))]).len(), 1);
         // Ten readings span nine seconds.

@@ -98,6 +98,7 @@ fn sample(field: &dyn Fn(&str) -> Option<f64>, tag: &dyn Fn(&str) -> Option<Stri
         power_w: field("power_draw"),
         sm_clock_mhz: field("clocks_current_sm"),
         temperature_c: field("temperature_gpu"),
+        ..GpuSample::default()
     }
 }
 

@@ -148,6 +148,7 @@ fn rocm(document: &Value, (): &mut (), numbers: &mut Numbers, out: &mut Out<'_>)
             ]),
             sm_clock_mhz: number(&["sclk clock speed:"]),
             temperature_c: number(&["Temperature (Sensor edge) (C)", "Temperature (Sensor junction) (C)"]),
+            ..GpuSample::default()
         };
         out.sample(numbers.next(), None, sample);
     }

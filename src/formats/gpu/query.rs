@@ -5,10 +5,11 @@ use std::io;
 
 use super::columns::{Column, Columns, Query, is_path};
 use super::csv::{Unit, cells, fit, is_status, time, value};
+use super::reading::switched;
 use super::text::{each_line, text_of};
 use crate::evidence::{Anomaly, AnomalyKind, Head, Input};
 use crate::formats::{Format, Kind, Match, Sink};
-use crate::model::{Detail, GpuProcess, GpuSample, Observation};
+use crate::model::{ComputeMode, Detail, GpuProcess, GpuSample, GpuSettings, Observation};
 use crate::time::{SECOND, Span, TimeContext};
 
 /// `nvidia-smi --query-gpu=... --format=csv[,noheader][,nounits]`, once or in a loop.
@@ -297,6 +298,20 @@ impl<'s> Reader<'s> {
                     .or_else(|| measured(Column::PowerOther, Some(Unit::Watt))),
                 sm_clock_mhz: measured(Column::SmClock, Some(Unit::Mhz)),
                 temperature_c: measured(Column::Temperature, None),
+                settings: GpuSettings {
+                    power_limit_w: measured(Column::PowerLimit, Some(Unit::Watt)).map(|watts| watts as f32),
+                    enforced_power_limit_w: measured(Column::EnforcedPowerLimit, Some(Unit::Watt))
+                        .map(|watts| watts as f32),
+                    power_cap_w: None,
+                    application_graphics_clock_mhz: measured(Column::ApplicationGraphicsClock, Some(Unit::Mhz))
+                        .map(|mhz| mhz as f32),
+                    application_memory_clock_mhz: measured(Column::ApplicationMemoryClock, Some(Unit::Mhz))
+                        .map(|mhz| mhz as f32),
+                    max_sm_clock_mhz: measured(Column::MaxSmClock, Some(Unit::Mhz)).map(|mhz| mhz as f32),
+                    persistence: cell(Column::Persistence).and_then(switched),
+                    compute_mode: cell(Column::ComputeMode).and_then(ComputeMode::of),
+                    mig: cell(Column::Mig).and_then(switched),
+                },
             }),
             Query::Apps => Detail::GpuProcess(GpuProcess {
                 gpu: None,

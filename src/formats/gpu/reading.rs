@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::csv::{Unit, is_status, value};
-use crate::model::{GpuProcess, GpuSample};
+use crate::model::{ComputeMode, GpuProcess, GpuSample};
 
 /// One GPU in the making.
 #[derive(Debug, Default)]
@@ -47,6 +47,15 @@ pub(super) fn quantity(text: &str, unit: Option<Unit>) -> Option<f64> {
     (found.is_none() || found == unit).then_some(number)
 }
 
+/// A switch by the words of any form.
+pub(super) fn switched(text: &str) -> Option<bool> {
+    match text {
+        "Enabled" | "On" => Some(true),
+        "Disabled" | "Off" => Some(false),
+        _ => None,
+    }
+}
+
 impl Reading {
     pub(super) fn new(record: u64) -> Reading {
         Reading { record, ..Reading::default() }
@@ -77,6 +86,32 @@ impl Reading {
             "gpu_power_readings.instant_power_draw" | "gpu_power_readings.instantaneous_power_draw" => {
                 self.power(path, text, 1);
             }
+            _ => self.setting(path, text),
+        }
+    }
+
+    /// What somebody set. Limits have had new names since schema v12 (driver 525): "requested" is what was asked for,
+    /// "current" what is enforced.
+    fn setting(&mut self, path: &str, text: &str) {
+        let figure = |unit: Unit| quantity(text, Some(unit)).map(|figure| figure as f32);
+        let settings = &mut self.sample.settings;
+        match path {
+            "power_readings.power_limit" | "gpu_power_readings.requested_power_limit" => {
+                settings.power_limit_w = figure(Unit::Watt);
+            }
+            "power_readings.enforced_power_limit" | "gpu_power_readings.current_power_limit" => {
+                settings.enforced_power_limit_w = figure(Unit::Watt);
+            }
+            "applications_clocks.graphics_clock" | "applications_clocks.graphics" => {
+                settings.application_graphics_clock_mhz = figure(Unit::Mhz);
+            }
+            "applications_clocks.mem_clock" | "applications_clocks.memory" => {
+                settings.application_memory_clock_mhz = figure(Unit::Mhz);
+            }
+            "max_clocks.sm_clock" | "max_clocks.sm" => settings.max_sm_clock_mhz = figure(Unit::Mhz),
+            "persistence_mode" => settings.persistence = switched(text),
+            "compute_mode" => settings.compute_mode = ComputeMode::of(text),
+            "mig_mode.current_mig" | "mig_mode.current" => settings.mig = switched(text),
             _ => {}
         }
     }

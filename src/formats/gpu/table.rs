@@ -3,9 +3,9 @@
 use super::csv::Unit;
 use super::form::Form;
 use super::out::{Lines, Out, ctime};
-use super::reading::{Reading, named, quantity, says_nothing};
+use super::reading::{Reading, named, quantity, says_nothing, switched};
 use crate::evidence::AnomalyKind;
-use crate::model::GpuProcess;
+use crate::model::{ComputeMode, GpuProcess};
 use crate::time::{SECOND, Span};
 
 /// The default table.
@@ -143,6 +143,8 @@ impl Table {
             let name = rest.trim().rsplit_once(' ').map_or("", |(name, _)| name.trim());
             let mut reading = Reading::new(number);
             (reading.sample.gpu, reading.sample.name) = (Some(index), named(name));
+            // "Persistence-M" on Linux; on Windows its place has the driver model.
+            reading.sample.settings.persistence = rest.trim().rsplit_once(' ').and_then(|(_, mode)| switched(mode));
             self.pending = Some(reading);
             return;
         };
@@ -154,11 +156,15 @@ impl Table {
         // Before the stroke what is drawn, behind it the limit; "N/A" has a stroke without blanks.
         let drawn = first.rsplit_once(" / ").and_then(|(before, _)| before.split_whitespace().last());
         sample.power_w = drawn.and_then(|word| quantity(word, Some(Unit::Watt)));
+        // The limit is the last word of the cell.
+        let cap = first.rsplit_once('/').and_then(|(_, cap)| quantity(cap, Some(Unit::Watt)));
+        sample.settings.power_cap_w = cap.map(|watts| watts as f32);
         if let Some((used, total)) = second.split_once('/') {
             sample.memory_used_mib = quantity(used, Some(Unit::Mib));
             sample.memory_total_mib = quantity(total, Some(Unit::Mib));
         }
-        let load = third.split_whitespace().next().unwrap_or_default();
+        let (load, mode) = third.split_once(char::is_whitespace).unwrap_or((third, ""));
+        sample.settings.compute_mode = ComputeMode::of(mode.trim());
         sample.utilization_percent = quantity(load, Some(Unit::Percent));
         self.busy |= sample.utilization_percent.is_some_and(|load| load > 0.0);
         out.record();

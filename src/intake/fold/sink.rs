@@ -7,7 +7,7 @@ use super::{DISTINCT_KEPT, Fold};
 use crate::evidence::Anomaly;
 use crate::formats::Sink;
 use crate::intake::facts::{
-    AlertFact, ExecutionFact, FileFact, MiningFact, ProbeFact, SshFact, Teller, TimeAnchor, VerdictFact,
+    AlertFact, ExecutionFact, FileFact, GpuSeries, MiningFact, ProbeFact, SshFact, Teller, TimeAnchor, VerdictFact,
 };
 use crate::intake::merge::{
     join_alert, join_episode, join_facts, join_process, join_unread, keep_anomaly, repeat, tunnel_fact,
@@ -222,11 +222,7 @@ impl Sink for Fold {
         }
         self.files.extend(fork.files);
         self.probes.extend(fork.probes);
-        for (gpu, (index, points)) in fork.gpu {
-            let ours = self.gpu.entry(gpu).or_insert_with(|| (index, Vec::new()));
-            ours.0 = ours.0.max(index);
-            ours.1.extend(points);
-        }
+        join_facts(&mut self.gpu, fork.gpu, GpuSeries::join);
         join_facts(&mut self.gpu_processes, fork.gpu_processes, join_process);
         join_facts(&mut self.alerts, fork.alerts, join_alert);
         for fact in fork.verdicts.into_values() {
