@@ -183,6 +183,8 @@ fn detected(intake: &Intake, options: &Options, rules: &RuleSet) -> Vec<Signal> 
     all.extend(detect::gpu::footprint_steps(series));
     all.extend(detect::gpu::compute_plateaus(series));
     all.extend(detect::gpu::settings_changed(series));
+    all.extend(detect::gpu::changes(series));
+    all.extend(detect::gpu::beats_changed(series));
     all.extend(detect::network::denied(&intake.conversations, &all));
     all
 }

@@ -4,6 +4,10 @@
 //! categorical, a compute process outside of the allocation; the rest dates and corroborates.
 
 mod allotment;
+mod cadence;
+mod changes;
+#[cfg(test)]
+mod corpus;
 mod cost;
 mod series;
 mod settings;
@@ -18,6 +22,8 @@ use crate::time::{Basis, Instant, SECOND, Span};
 use series::{Cadence, moments};
 
 pub use allotment::{Allotted, OnCaseClock, not_compared, unallotted_load, unallotted_processes};
+pub use cadence::beats_changed;
+pub use changes::changes;
 pub use series::compute_plateaus;
 pub use settings::settings_changed;
 
