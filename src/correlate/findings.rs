@@ -9,6 +9,8 @@ use super::rivals;
 use super::tokens::Token;
 use super::traced::{LEAST, Traced};
 use super::witnesses::Witnesses;
+use crate::detect;
+use crate::evidence::EvidenceId;
 use crate::model::{Behaviour, Confidence, Signal, SignalSource};
 use crate::time::{Instant, SECOND, Span};
 
@@ -128,6 +130,14 @@ fn finding(
                 limits.insert(format!("{}: clock grade {}", witnesses.path(record.evidence), grade.name()));
             }
         }
+    }
+    // What a source cannot show limits what rests on it.
+    let telemetry = signals.iter().filter(|one| one.signal.source == SignalSource::Gpu);
+    let watched: BTreeSet<EvidenceId> =
+        telemetry.flat_map(|one| &one.signal.records).map(|record| record.evidence).collect();
+    for evidence in watched {
+        let blind = detect::gpu::visibility(evidence, &steps.intake.facts, &steps.intake.anomalies);
+        limits.extend(blind.into_iter().map(|limit| format!("{}: {limit}", witnesses.path(evidence))));
     }
     for at in &step_indices {
         if !steps.times[*at].stamped {
@@ -310,4 +320,66 @@ pub(crate) fn uncovered(findings: &[Finding], steps: &Steps<'_>, witnesses: &Wit
         }
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::correlate::kit::{World, ms, rules};
+    use crate::correlate::{Analysis, analyze};
+    use crate::evidence::{Anomaly, AnomalyKind, Record};
+    use crate::formats::Kind;
+    use crate::intake::{EvidenceAnomaly, GpuProcessFact, Options};
+    use crate::time::{Basis, SECOND, Span};
+
+    /// A miner that a step starts: the firewall sees its connection, a poll of the GPU its process.
+    fn started(blind: Option<(AnomalyKind, &str)>) -> Analysis {
+        let mut world = World::with_case("[gpu]\nallocated = [\"python3\"]\n");
+        let firewall = world.source("fw.log", Kind::Firewall, Basis::ExplicitOffset);
+        let transcript = world.episode("a.jsonl", None);
+        // Ordinary calls tell what it is worth that a command and a connection name the same.
+        for call in 0..20 {
+            let peer = format!("198.51.100.{call}:80");
+            let begin = ms(600_000 + 60_000 * call);
+            world.step(transcript, Some((begin, begin.plus(2 * SECOND))), &format!("curl http://{peer}/x"));
+            world.connection(firewall, "10.20.0.5", &peer, begin.plus(SECOND / 2));
+        }
+        world.step(transcript, Some((ms(60_000), ms(61_000))), "nohup ./xmrig -o 203.0.113.66:3333 &");
+        world.connection(firewall, "10.20.0.5", "203.0.113.66:3333", ms(60_500));
+        let evidence = world.source("pmon.txt", Kind::Gpu, Basis::DeclaredZone);
+        let at = |seconds: i64| Some(Span::at(ms(60_000).plus(seconds * SECOND), Basis::DeclaredZone));
+        let record = |number| Record { evidence, number };
+        world.intake.facts.gpu_processes.push(GpuProcessFact {
+            gpu: "1".to_owned(),
+            pid: Some(9917),
+            process: Some("./xmrig".to_owned()),
+            first: at(2),
+            last: at(90),
+            first_record: record(3),
+            last_record: record(99),
+            polls: 60,
+            memory_used_max_mib: None,
+            accounted_ms: None,
+            utilization_percent: None,
+        });
+        world.intake.anomalies.extend(blind.map(|(kind, detail)| EvidenceAnomaly {
+            evidence,
+            anomaly: Anomaly { record: 0, kind, detail: detail.to_owned() },
+            of: 1,
+        }));
+        let options = Options { case: world.case, ..Options::default() };
+        analyze(&world.intake, &options, rules())
+    }
+
+    #[test]
+    fn what_a_source_cannot_show_limits_what_rests_on_it() {
+        let of_gpu = |analysis: &Analysis| -> Vec<String> {
+            let [finding] = analysis.findings.as_slice() else { panic!("{:?}", analysis.findings) };
+            finding.limits.iter().filter(|limit| limit.starts_with("pmon.txt: G")).cloned().collect()
+        };
+        assert!(of_gpu(&started(None)).is_empty());
+        let blind = Some((AnomalyKind::BoundReached, "GPUs 0 to 3, the most that pmon shows"));
+        assert_eq!(of_gpu(&started(blind)), ["pmon.txt: GPUs 0 to 3, the most that pmon shows"]);
+        // What is odd without hiding anything is no limit.
+        assert!(of_gpu(&started(Some((AnomalyKind::Duplicate, "GPU twice")))).is_empty());
+    }
 }

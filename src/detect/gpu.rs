@@ -11,6 +11,7 @@ mod corpus;
 mod cost;
 mod series;
 mod settings;
+mod visibility;
 
 use std::collections::BTreeSet;
 
@@ -26,6 +27,7 @@ pub use cadence::beats_changed;
 pub use changes::changes;
 pub use series::compute_plateaus;
 pub use settings::settings_changed;
+pub use visibility::visibility;
 
 /// A footprint that grows by at least this much between two readings is a step, in MiB.
 const STEP_MIB: f32 = 256.0;
