@@ -13,12 +13,21 @@ pub(super) static LIST: Form = Form {
     record: "line",
     probe: |head| {
         let first = head.lines().find(|line| !line.trim().is_empty())?;
-        gpu(first).map(|_| "a GPU with index and UUID as nvidia-smi -L lists it")
+        // nvidia-smi nvlink puts the links of each GPU below its line, as others put what they measure.
+        let is_list = !head.lines().any(|line| is_of_links(line) && gpu(line).is_none());
+        gpu(first).filter(|_| is_list).map(|_| "a GPU with index and UUID as nvidia-smi -L lists it")
     },
     reader: || Box::new(List),
 };
 
 struct List;
+
+/// `Link 0: 26.562 GB/s`, `Device does not have or support Nvlink` and the like, of `nvidia-smi nvlink`.
+fn is_of_links(line: &str) -> bool {
+    let line = line.trim();
+    line.strip_prefix("Link ").is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
+        || line.to_ascii_lowercase().contains("nvlink")
+}
 
 /// `GPU 0: NVIDIA H200 (UUID: GPU-...)`.
 fn gpu(line: &str) -> Option<GpuSample<'static>> {
@@ -63,4 +72,26 @@ impl Lines for List {
     }
 
     fn end(&mut self, _: &mut Out<'_>) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_are_no_list() {
+        let gpu = "GPU 0: NVIDIA H100 80GB HBM3 (UUID: GPU-00000000-0000-0000-0000-000000000000)\n";
+        assert!((LIST.probe)(gpu).is_some());
+        // What drivers 590 and 595 write below it for `nvidia-smi nvlink -s`.
+        for links in [
+            "\t Link 0: 26.562 GB/s\n\t Link 1: 26.562 GB/s\n",
+            "Device does not have or support Nvlink\n",
+            "NVML: Unable to retrieve Nvlink information as all links are inActive\n",
+            "Nvlink queries are not supported for Devices in MIG mode\n",
+        ] {
+            assert_eq!((LIST.probe)(&format!("{gpu}{links}")), None, "{links}");
+        }
+        let mig = "  MIG 2g.35gb     Device  0: (UUID: MIG-00000000-0000-0000-0000-000000000000)\n";
+        assert!((LIST.probe)(&format!("{gpu}{mig}")).is_some());
+    }
 }
