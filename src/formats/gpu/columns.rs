@@ -87,6 +87,22 @@ impl Column {
     }
 }
 
+impl Column {
+    /// The name of a column that a figure is read of, as nvidia-smi has it today.
+    pub(super) fn figure(self) -> Option<&'static str> {
+        match self {
+            Column::Utilization => Some("utilization.gpu"),
+            Column::MemoryUtilization => Some("utilization.memory"),
+            Column::MemoryUsed => Some("memory.used"),
+            Column::MemoryTotal => Some("memory.total"),
+            Column::Power => Some("power.draw"),
+            Column::SmClock => Some("clocks.current.sm"),
+            Column::Temperature => Some("temperature.gpu"),
+            _ => None,
+        }
+    }
+}
+
 /// Where the columns are known from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Columns {

@@ -10,6 +10,7 @@ mod form;
 mod json_forms;
 mod list;
 mod metric;
+mod missing;
 mod monitor;
 mod out;
 mod prometheus;

@@ -5,6 +5,7 @@ use std::io;
 
 use super::columns::{Column, Columns, Query, is_path};
 use super::csv::{Unit, cells, fit, is_status, time, value};
+use super::missing::Missing;
 use super::reading::switched;
 use super::text::{each_line, text_of};
 use crate::evidence::{Anomaly, AnomalyKind, Head, Input};
@@ -157,13 +158,23 @@ struct Reader<'s> {
     columns: Option<Columns>,
     undated: u64,
     nul_bytes: u64,
+    missing: Missing,
     last_time: Option<Span>,
 }
 
 impl<'s> Reader<'s> {
     fn new(query: Query, time: &TimeContext, sink: &'s mut dyn Sink) -> Self {
         let (columns, last_time) = (None, None);
-        Reader { query, time: time.clone(), sink, columns, undated: 0, nul_bytes: 0, last_time }
+        Reader {
+            query,
+            time: time.clone(),
+            sink,
+            columns,
+            undated: 0,
+            nul_bytes: 0,
+            missing: Missing::default(),
+            last_time,
+        }
     }
 
     fn read(mut self, input: &mut Input) -> io::Result<()> {
@@ -191,6 +202,9 @@ impl<'s> Reader<'s> {
                 self.query.option()
             );
             self.anomaly(0, AnomalyKind::UndatedTimes, detail);
+        }
+        if let Some(detail) = self.missing.told() {
+            self.anomaly(0, AnomalyKind::Unsupported, detail);
         }
         if self.nul_bytes > 0 {
             let detail = format!("{} NUL bytes, as a loss of power leaves them: rows may be missing", self.nul_bytes);
@@ -264,6 +278,11 @@ impl<'s> Reader<'s> {
     fn row(&mut self, columns: &Columns, row: &[&str], number: u64) {
         self.sink.record();
         let span = self.span(columns, row, number);
+        for (column, words) in columns.columns.iter().zip(row).filter(|(_, cell)| is_status(cell)) {
+            if let Some(name) = column.figure().filter(|_| self.query == Query::Gpu) {
+                self.missing.note(name, words);
+            }
+        }
         let cell = |wanted: Column| {
             columns
                 .columns

@@ -1,6 +1,7 @@
 //! `nvidia-smi -q`: keys and values by indentation, once or in a loop.
 
 use super::form::Form;
+use super::missing::Missing;
 use super::out::{Lines, Out, ctime};
 use super::reading::{Reading, Running};
 use crate::evidence::AnomalyKind;
@@ -35,6 +36,7 @@ struct QueryText {
     /// Section of processes was there: the block is whole up to them.
     processes: bool,
     running: Option<Running>,
+    missing: Missing,
     /// Keys that the line stands below, with their indentation.
     above: Vec<(usize, String)>,
 }
@@ -51,7 +53,8 @@ impl Lines for QueryText {
         }
         if is_title(line) {
             self.finish_gpu(out);
-            *self = QueryText { open: true, line: number, ..QueryText::default() };
+            let missing = std::mem::take(&mut self.missing);
+            *self = QueryText { open: true, line: number, missing, ..QueryText::default() };
             return;
         }
         if !self.open {
@@ -100,6 +103,9 @@ impl Lines for QueryText {
             out.anomaly(self.line, AnomalyKind::TruncatedRecord, "the text ends before its first GPU");
         }
         self.finish_gpu(out);
+        if let Some(detail) = self.missing.told() {
+            out.anomaly(0, AnomalyKind::Unsupported, detail);
+        }
     }
 }
 
@@ -156,6 +162,7 @@ impl QueryText {
         self.finish_running(out);
         self.above.clear();
         let Some(gpu) = self.gpu.take() else { return };
+        gpu.note_missing(&mut self.missing);
         if !std::mem::take(&mut self.processes) {
             // With the place, for a block that was written with -d may be cut too.
             let lines = self.line.saturating_sub(gpu.record);

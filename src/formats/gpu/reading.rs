@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::csv::{Unit, is_status, value};
+use super::missing::Missing;
 use crate::model::{ComputeMode, GpuProcess, GpuSample};
 
 /// One GPU in the making.
@@ -15,6 +16,8 @@ pub(super) struct Reading {
     power_rank: u8,
     /// Values that are neither a quantity nor a status.
     pub(super) unreadable: Vec<String>,
+    /// Figures in place of which there are words: path and words.
+    statuses: Vec<(String, String)>,
 }
 
 /// Bound on the values named in one anomaly.
@@ -122,8 +125,23 @@ impl Reading {
         }
     }
 
+    /// Hands on what stood in place of figures. Of several readings of power one is enough.
+    pub(super) fn note_missing(&self, missing: &mut Missing) {
+        let is_power = |path: &str| path.contains("power_readings.");
+        for (path, words) in self.statuses.iter().filter(|(path, _)| !is_power(path)) {
+            missing.note(path, words);
+        }
+        if let Some((_, words)) = self.statuses.iter().find(|(path, _)| is_power(path) && self.sample.power_w.is_none())
+        {
+            missing.note("power", words);
+        }
+    }
+
     pub(super) fn number(&mut self, path: &str, text: &str, unit: Option<Unit>) -> Option<f64> {
         let found = quantity(text, unit);
+        if found.is_none() && says_nothing(text) && self.statuses.len() < UNREADABLE_KEPT {
+            self.statuses.push((path.to_owned(), text.to_owned()));
+        }
         if found.is_none() && !says_nothing(text) && self.unreadable.len() < UNREADABLE_KEPT {
             self.unreadable.push(format!("{path} {text:?}"));
         }

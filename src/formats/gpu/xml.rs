@@ -4,6 +4,7 @@
 //! and nothing is fetched.
 
 use super::form::Form;
+use super::missing::Missing;
 use super::out::{Lines, Out, ctime};
 use super::reading::{Reading, Running};
 use crate::evidence::AnomalyKind;
@@ -41,6 +42,7 @@ struct Xml {
     span: Option<Span>,
     gpu: Option<Reading>,
     running: Option<Running>,
+    missing: Missing,
 }
 
 impl Lines for Xml {
@@ -96,6 +98,9 @@ impl Lines for Xml {
             out.anomaly(0, AnomalyKind::Unsupported, detail);
         }
         self.finish(out);
+        if let Some(detail) = self.missing.told() {
+            out.anomaly(0, AnomalyKind::Unsupported, detail);
+        }
     }
 }
 
@@ -193,6 +198,7 @@ impl Xml {
     fn finish(&mut self, out: &mut Out<'_>) {
         self.finish_running(out);
         let Some(gpu) = self.gpu.take() else { return };
+        gpu.note_missing(&mut self.missing);
         if !gpu.unreadable.is_empty() {
             let detail = format!("values that cannot be read: {}", gpu.unreadable.join(", "));
             out.anomaly(gpu.record, AnomalyKind::ImpossibleValue, detail);
