@@ -190,6 +190,44 @@ fn an_exporter_says_the_same_of_its_captures() {
     assert!(compared > 50, "{compared}");
 }
 
+/// What two collectors say of their samples in their own tests: Telegraf (plugins/inputs/nvidia_smi, commit 1bec1ee) with
+/// decimals, Netdata (go.d.plugin, modules/nvidia_smi, commit 01b5772), which cuts power to whole watts and tells memory
+/// in bytes. In the order of file, load and use of memory bandwidth in percent, memory in use in MiB, power in W, SM clock
+/// in MHz, temperature.
+#[rustfmt::skip]
+const COLLECTED: &[(&str, [Option<f64>; 6])] = &[
+    ("q-xml/telegraf/gtx-1070-ti.xml", [Some(0.0), Some(0.0), Some(42.0), None, Some(135.0), Some(39.0)]),
+    ("q-xml/telegraf/gtx-1660-ti.xml", [Some(0.0), Some(1.0), Some(0.0), Some(8.93), Some(300.0), Some(40.0)]),
+    ("q-xml/telegraf/quadro-p400.xml", [Some(0.0), Some(3.0), Some(0.0), None, Some(139.0), Some(33.0)]),
+    ("q-xml/telegraf/tesla-t4.xml", [Some(0.0), Some(0.0), Some(1032.0), Some(26.78), Some(585.0), Some(40.0)]),
+    ("q-xml/telegraf/rtx-3080-v12.xml", [Some(0.0), Some(37.0), Some(1128.0), Some(22.78), Some(210.0), Some(31.0)]),
+    ("q-xml/netdata/a100-sxm4-mig.xml", [None, None, Some(39_845_888.0 / 1_048_576.0), Some(66.0), Some(1410.0), Some(36.0)]),
+    ("q-xml/netdata/rtx-3060.xml", [Some(0.0), Some(0.0), Some(5_242_880.0 / 1_048_576.0), Some(8.0), Some(210.0), Some(45.0)]),
+    ("q-xml/netdata/tesla-p100.xml", [Some(0.0), Some(0.0), Some(0.0), Some(26.0), Some(405.0), Some(38.0)]),
+    ("query-gpu-csv/netdata/tesla-p100.csv", [Some(0.0), Some(0.0), Some(0.0), Some(28.0), Some(405.0), Some(37.0)]),
+];
+
+#[test]
+fn collectors_say_the_same_of_their_samples() {
+    let Some(folder) = corpus("gpu") else { return };
+    for (file, theirs) in COLLECTED {
+        let bytes = std::fs::read(folder.join(file)).unwrap();
+        let found = read(probed(&String::from_utf8_lossy(&bytes)).unwrap(), &bytes, &TimeContext::default());
+        let samples = samples(&found);
+        let [sample] = samples.as_slice() else { panic!("{file}: {samples:?}") };
+        let power = sample.power_w.map(|watts| if file.contains("netdata") { watts.floor() } else { watts });
+        let ours = [
+            sample.utilization_percent,
+            sample.memory_utilization_percent,
+            sample.memory_used_mib,
+            power,
+            sample.sm_clock_mhz,
+            sample.temperature_c,
+        ];
+        assert_eq!(ours, *theirs, "{file}");
+    }
+}
+
 /// Every output of the forms is known, and all of it is read.
 #[test]
 fn every_file_is_known_and_read() {
