@@ -78,7 +78,7 @@ fn near(a: Option<f64>, b: Option<f64>, by: f64) -> bool {
 #[test]
 fn forms_of_a_capture_agree() {
     let Some(folder) = corpus("gpu/_captures-full") else { return };
-    let (mut captures, mut compared, mut falling) = (0, 0, 0);
+    let (mut captures, mut compared, mut falling, mut settings) = (0, 0, 0, 0);
     for file in files_below(&folder) {
         let text = std::fs::read_to_string(&file).unwrap();
         captures += 1;
@@ -105,6 +105,19 @@ fn forms_of_a_capture_agree() {
                     }
                     let differ = format!("{shown} {id}: {sample:?} and {csv:?}");
                     assert!(near(sample.memory_total_mib, csv.memory_total_mib, 0.0), "{differ}");
+                    // What is set does not change between two outputs: whatever both say is the same, and the long form
+                    // says all that the query does.
+                    let (ours, theirs) = (sample.settings.each(), csv.settings.each());
+                    for ((name, value), (_, queried)) in ours.into_iter().zip(theirs) {
+                        let silent = value.is_none() && *id != "nvidia-smi-q";
+                        assert!(
+                            silent || queried.is_none() || value == queried,
+                            "{name} {value:?} {queried:?}: {differ}"
+                        );
+                        settings += usize::from(value.is_some() && queried.is_some());
+                    }
+                    let cap = sample.settings.power_cap_w.zip(csv.settings.enforced_power_limit_w);
+                    assert!(cap.is_none_or(|(cap, enforced)| cap == enforced), "{differ}");
                     assert!(near(sample.temperature_c, csv.temperature_c, 10.0), "{differ}");
                     assert!(near(sample.memory_used_mib, csv.memory_used_mib, 300.0), "{differ}");
                     // The forms were taken one after the other within seconds. Of the L40S the load before its idle phase
@@ -146,7 +159,9 @@ fn forms_of_a_capture_agree() {
             }
         }
     }
-    println!("{captures} captures, {compared} values compared, {falling} samples of a load that ends");
+    println!(
+        "{captures} captures, {compared} values and {settings} settings compared, {falling} samples of a load that ends"
+    );
     assert!(captures >= 10 && compared > 300, "{captures} {compared}");
 }
 

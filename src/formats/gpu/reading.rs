@@ -98,7 +98,8 @@ impl Reading {
     fn setting(&mut self, path: &str, text: &str) {
         let figure = |unit: Unit| quantity(text, Some(unit)).map(|figure| figure as f32);
         let settings = &mut self.sample.settings;
-        match path {
+        // Driver 610 puts them below a head of their own.
+        match path.replacen("gpu_ceiling_power_limit.", "", 1).as_str() {
             "power_readings.power_limit" | "gpu_power_readings.requested_power_limit" => {
                 settings.power_limit_w = figure(Unit::Watt);
             }
