@@ -4,7 +4,7 @@
 //! where it is several of them long. That a GPU stays at work while its beat goes, or gets another one, dates a change; a
 //! new phase of the same job, another batch size and a longer sequence do that as well.
 
-use super::series::{Cadence, GAP_FACTOR, moments};
+use super::series::{Cadence, GAP_FACTOR, is_mixed, moments};
 use super::{label, signal};
 use crate::evidence::Record;
 use crate::intake::{GpuPoint, GpuSeries};
@@ -54,7 +54,7 @@ struct Window {
 
 /// The first change of the beat of each GPU, at work before and after: weak.
 pub fn beats_changed(series: &[GpuSeries]) -> Vec<Signal> {
-    series.iter().filter_map(|one| beat_changed(one, series)).collect()
+    series.iter().filter(|one| !is_mixed(one)).filter_map(|one| beat_changed(one, series)).collect()
 }
 
 fn beat_changed(one: &GpuSeries, all: &[GpuSeries]) -> Option<Signal> {

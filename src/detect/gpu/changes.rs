@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::series::{Cadence, GAP_FACTOR, moments};
+use super::series::{Cadence, GAP_FACTOR, is_mixed, moments};
 use super::{STEP_MIB, label, signal};
 use crate::evidence::Record;
 use crate::intake::{GpuPoint, GpuSeries};
@@ -101,7 +101,7 @@ struct Step {
 
 /// Steps of each GPU, weak. Those at full load are kinds of their own.
 pub fn changes(series: &[GpuSeries]) -> Vec<Signal> {
-    series.iter().flat_map(|one| changes_of(one, series)).collect()
+    series.iter().filter(|one| !is_mixed(one)).flat_map(|one| changes_of(one, series)).collect()
 }
 
 fn changes_of(one: &GpuSeries, all: &[GpuSeries]) -> Vec<Signal> {

@@ -57,6 +57,23 @@ pub(super) fn moments(series: &GpuSeries) -> impl Iterator<Item = Instant> + '_ 
     series.points.iter().map(|point| point.at)
 }
 
+/// Whether the rows of several GPUs stand in one series, because no column names them (`nvidia-smi
+/// --query-gpu=timestamp,power.draw -lms 100` on a machine of two): the rows of one poll follow each other at once, then
+/// comes the wait. What one GPU did cannot be told from such a series.
+pub(super) fn is_mixed(series: &GpuSeries) -> bool {
+    if !series.gpu.is_empty() {
+        return false;
+    }
+    let pairs = series.points.iter().zip(series.points.iter().skip(1));
+    let mut waits: Vec<i64> = pairs.map(|(a, b)| b.at.since(a.at)).collect();
+    waits.sort_unstable();
+    // The longest tenth may be gaps.
+    let Some(wait) = waits.get(waits.len() * 9 / 10).copied() else { return false };
+    let at_once = waits.iter().filter(|one| one.saturating_mul(10) <= wait).count();
+    // Of two GPUs every other row follows at once; of one at most where a poll was late.
+    at_once * 3 >= waits.len()
+}
+
 /// At work throughout: at least this, in percent ...
 const BUSY: f32 = 90.0;
 /// ... while memory is hardly touched: at most this, in percent ...
@@ -157,6 +174,23 @@ mod tests {
         assert_eq!(cadence, Cadence { usual_ns: SECOND, gaps: 1, longest_gap_ns: 60 * SECOND });
         assert_eq!(cadence.told(), "readings every 1.0 s with a gap of 60 s");
         assert_eq!(at(&[0, 2, 2, 4, 6]).unwrap().told(), "readings every 2.0 s");
+    }
+
+    #[test]
+    fn rows_of_several_gpus_without_a_name() {
+        let of = |gpu: &str, waits_ms: &[i64]| {
+            let mut at = 0;
+            let points = (0..200).map(|row: u64| {
+                at += waits_ms[row as usize % waits_ms.len()] * 1_000_000;
+                GpuPoint::empty(Instant(at), row + 2)
+            });
+            is_mixed(&GpuSeries { points: points.collect(), ..GpuSeries::new(EvidenceId(0), gpu.to_owned()) })
+        };
+        // As two GPUs of a machine were polled with -lms 100.
+        assert!(of("", &[101, 1]));
+        assert!(of("", &[98, 1, 1, 1]));
+        // One GPU, polled as unevenly as -lms 5 does it, or two that are named.
+        assert!(!of("", &[100]) && !of("", &[4, 6, 5, 8, 4, 5, 7, 5, 4, 6, 8, 105]) && !of("0", &[101, 1]));
     }
 
     #[test]

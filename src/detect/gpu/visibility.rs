@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::label;
-use super::series::{Cadence, moments};
+use super::series::{Cadence, is_mixed, moments};
 use crate::evidence::{AnomalyKind, EvidenceId};
 use crate::intake::{EvidenceAnomaly, Facts};
 use crate::time::SECOND;
@@ -24,6 +24,11 @@ pub fn visibility(evidence: EvidenceId, facts: &Facts, anomalies: &[EvidenceAnom
             limits.insert(format!(
                 "{name}: no reading tells a load, as of GPUs in MIG mode: work on it does not show as load"
             ));
+        }
+        if is_mixed(series) {
+            limits.insert(
+                "its rows name no GPU, and several stand in one series: what one of them did is not told".to_owned(),
+            );
         }
         let Some(cadence) = Cadence::of(moments(series)).filter(|cadence| cadence.gaps > 0) else { continue };
         let longest = cadence.longest_gap_ns as f64 / SECOND as f64;
@@ -99,6 +104,11 @@ mod tests {
             ["GPU 1: no reading tells a load, as of GPUs in MIG mode: work on it does not show as load"]
         );
         let broken: String = (0..9).chain(300..309).map(|second| row(second, "97 %")).collect();
+        let two: String = (0..9)
+            .map(|second| format!("2026/11/20 00:00:0{second}.000, 90 W\n2026/11/20 00:00:0{second}.002, 80 W\n"))
+            .collect();
+        let mixed = seen("nvidia-smi-gpu", &format!("timestamp, power.draw [W]\n{two}"));
+        assert!(mixed.iter().any(|limit| limit.starts_with("its rows name no GPU")), "{mixed:?}");
         // From second 8 to second 300.
         assert_eq!(
             seen("nvidia-smi-gpu", &format!("{head}{broken}")),
