@@ -14,6 +14,9 @@ const AT_WORK: f32 = 10.0;
 /// What counters tell is up to a second old (nvidia-smi: utilisation over 1/6 to 1 s, power over 1 s), in nanoseconds.
 const LATENCY_NS: i64 = SECOND;
 
+/// Jobs take a moment to begin and to end: a process may be there so long before and after its time, in nanoseconds.
+const GRACE_NS: i64 = 60 * SECOND;
+
 /// A moment of a source on the clock that the case states its times on, with how far off it may be either way in
 /// nanoseconds; `None` where the two clocks cannot be compared.
 pub type OnCaseClock<'a> = &'a dyn Fn(EvidenceId, Instant) -> Option<(Instant, i64)>;
@@ -45,8 +48,8 @@ impl Allotted<'_> {
         self.allotments.iter().filter(|one| one.is_of(index, uuid) != Some(false)).collect()
     }
 
-    /// Where a moment lies. `late_ns` is how long after its end an allotment may still show.
-    fn place(&self, allotments: &[&GpuAllotment], evidence: EvidenceId, at: Instant, late_ns: i64) -> Place {
+    /// Where a moment lies. `grace_ns` is how long before its beginning and after its end an allotment may show.
+    fn place(&self, allotments: &[&GpuAllotment], evidence: EvidenceId, at: Instant, grace_ns: (i64, i64)) -> Place {
         if allotments.is_empty() {
             return Place::Never;
         }
@@ -54,8 +57,9 @@ impl Allotted<'_> {
             return Place::Within;
         }
         let Some((at, slack_ns)) = (self.clock)(evidence, at) else { return Place::Unknown };
-        let begun = |one: &&&GpuAllotment| one.from.is_none_or(|from| at.plus(slack_ns) >= from);
-        let ended = |one: &GpuAllotment| one.to.is_some_and(|to| at.since(to) > slack_ns.saturating_add(late_ns));
+        let begun =
+            |one: &&&GpuAllotment| one.from.is_none_or(|from| from.since(at) <= slack_ns.saturating_add(grace_ns.0));
+        let ended = |one: &GpuAllotment| one.to.is_some_and(|to| at.since(to) > slack_ns.saturating_add(grace_ns.1));
         let (mut running, count) = (allotments.iter().filter(begun), allotments.iter().filter(begun).count());
         if running.any(|one| !ended(one)) { Place::Within } else { Place::Outside(count) }
     }
@@ -89,13 +93,14 @@ pub fn unallotted_processes(
         let mut own = allotted.of_gpu(index_of(&fact.gpu, series), &fact.gpu);
         own.retain(|one| one.is_for(name));
         let evidence = fact.first_record.evidence;
-        let place = |span: Option<Span>, late_ns| {
+        let place = |span: Option<Span>| {
             span.map_or(if own.is_empty() { Place::Never } else { Place::Unknown }, |span| {
-                allotted.place(&own, evidence, span.lo, late_ns)
+                allotted.place(&own, evidence, span.lo, (GRACE_NS, GRACE_NS))
             })
         };
-        // A process is seen by the poll itself: there is no latency of a counter.
-        let what = match (place(fact.first, 0), place(fact.last, 0)) {
+        let ends = (place(fact.first), place(fact.last));
+        let throughout = !matches!(ends, (Place::Within | Place::Unknown, _) | (_, Place::Within | Place::Unknown));
+        let what = match ends {
             (Place::Never, _) | (_, Place::Never) => "not allotted this GPU at any time",
             (Place::Outside(_), Place::Outside(_)) => "outside of the times that it is allotted this GPU for",
             (Place::Outside(_), _) => "there before the time that it is allotted this GPU for",
@@ -107,7 +112,9 @@ pub fn unallotted_processes(
         let pid = fact.pid.map_or_else(String::new, |pid| format!(" pid {pid}"));
         let memory = fact.memory_used_max_mib.map_or_else(String::new, |mib| format!(", up to {mib:.0} MiB"));
         let polls = if fact.polls == 1 { "1 poll".to_owned() } else { format!("{} polls", fact.polls) };
-        let cost = cost::told(fact, series, allotted.price_per_gpu_hour).filter(|_| confidence == Confidence::Strong);
+        // Of one that was there in its time as well no poll tells how much of it was beyond.
+        let cost = cost::told(fact, series, allotted.price_per_gpu_hour)
+            .filter(|_| confidence == Confidence::Strong && throughout);
         let cost = cost.map_or_else(String::new, |cost| format!("; {cost}"));
         signals.push(signal(
             "gpu-unallotted-process",
@@ -139,7 +146,7 @@ pub fn unallotted_load(series: &[GpuSeries], allotted: Allotted<'_>) -> Vec<Sign
         let late_ns = cadence.usual_ns.saturating_add(LATENCY_NS);
         let mut open: Option<(Place, Load<'_>)> = None;
         for point in &one.points {
-            let place = allotted.place(&own, one.evidence, point.at, late_ns);
+            let place = allotted.place(&own, one.evidence, point.at, (0, late_ns));
             let load = match open.take() {
                 Some((of, load)) if of == place => load,
                 other => {

@@ -90,11 +90,16 @@ fn processes_outside_of_what_they_were_given() {
         summary.starts_with("GPU 0: pid 7 ./xmrig not allotted this GPU at any time, 3 polls over 45 s"),
         "{summary}"
     );
-    let (confidence, summary) = found(&trainer, process(Some("/opt/conda/bin/python3"), 5, 90)).unwrap();
+    let (confidence, summary) = found(&trainer, process(Some("/opt/conda/bin/python3"), 5, 130)).unwrap();
     assert!(confidence == Confidence::Strong && summary.contains("there after the time"), "{summary}");
+    // A minute to end in.
+    assert_eq!(found(&trainer, process(Some("/opt/conda/bin/python3"), 5, 119)), None);
+    // Most of its hours were its own.
+    assert!(!summary.contains("GPU-hours"), "{summary}");
+    assert!(found(&trainer, process(Some("./xmrig"), 5, 50)).unwrap().1.contains("GPU-hours"));
     // Without a name, or for a moment, it is a lead.
-    assert_eq!(found(MORNING, process(None, 100, 150)).unwrap().0, Confidence::Weak);
-    assert_eq!(found(MORNING, process(Some("nvidia-smi"), 100, 100)).unwrap().0, Confidence::Weak);
+    assert_eq!(found(MORNING, process(None, 200, 250)).unwrap().0, Confidence::Weak);
+    assert_eq!(found(MORNING, process(Some("nvidia-smi"), 200, 200)).unwrap().0, Confidence::Weak);
 }
 
 #[test]
