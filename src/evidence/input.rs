@@ -250,10 +250,26 @@ impl Input {
     /// A file that lies beside this one and belongs to it, under its name with `ending` behind it: the log of a database.
     /// It is not hashed with this one. What is no plain file is not opened.
     pub fn beside(&self, ending: &str) -> Option<File> {
-        let mut name = self.place.as_ref().filter(|_| self.compression == Compression::None)?.clone().into_os_string();
+        let mut name = self.uncompressed()?.as_os_str().to_owned();
         name.push(ending);
-        let path = PathBuf::from(name);
-        if std::fs::symlink_metadata(&path).ok()?.is_file() { File::open(path).ok() } else { None }
+        plain(&PathBuf::from(name))
+    }
+
+    /// A file that lies beside this one under its name with another extension (`.timing`), like [`Input::beside`].
+    pub fn with_extension(&self, extension: &str) -> Option<File> {
+        let place = self.uncompressed()?;
+        let path = place.with_extension(extension.trim_start_matches('.'));
+        if path == place { None } else { plain(&path) }
+    }
+
+    /// Whether the file lies beside the one that it belongs to, whose name is its own without `ending`.
+    pub fn belongs(&self, ending: &str) -> bool {
+        let name = self.uncompressed().and_then(Path::to_str).and_then(|name| name.strip_suffix(ending));
+        name.is_some_and(|name| plain(Path::new(name)).is_some())
+    }
+
+    fn uncompressed(&self) -> Option<&Path> {
+        self.place.as_deref().filter(|_| self.compression == Compression::None)
     }
 
     /// Reads on through a filter.
@@ -267,6 +283,11 @@ impl Input {
         drop(self.reader.take());
         self.hasher.take().and_then(|hasher| hasher.join().ok()).unwrap_or_default()
     }
+}
+
+/// What is no plain file is not opened.
+fn plain(path: &Path) -> Option<File> {
+    if std::fs::symlink_metadata(path).ok()?.is_file() { File::open(path).ok() } else { None }
 }
 
 impl Read for Input {

@@ -47,6 +47,10 @@ impl Format for OpenCodeDatabase {
     }
 
     fn probe(&self, head: &Head) -> Match {
+        let named = head.name.rsplit(['/', '\\']).next().is_some_and(|name| name.starts_with("opencode"));
+        if let Some(part) = Part::of(&head.bytes).filter(|part| named && head.name.ends_with(part.ending())) {
+            return Match::Certain(part.reason().to_owned());
+        }
         if !head.bytes.starts_with(MAGIC) {
             return Match::No;
         }
@@ -61,13 +65,16 @@ impl Format for OpenCodeDatabase {
             return Match::Certain("SQLite with tables session, message and part".to_owned());
         }
         // All that a young database holds may still stand in its log.
-        if head.name.rsplit(['/', '\\']).next().is_some_and(|name| name.starts_with("opencode")) {
+        if named {
             return Match::Likely(60, "SQLite under the name of OpenCode".to_owned());
         }
         Match::No
     }
 
     fn read(&self, input: &mut Input, time: &TimeContext, sink: &mut dyn Sink) -> io::Result<()> {
+        if let Some(part) = Part::of(&input.peek(4)?) {
+            return part.read(input, sink);
+        }
         let folder = tempfile::Builder::new().prefix("coincident-").tempdir()?;
         let copy = folder.path().join("copy.db");
         copied(input, &copy, sink)?;
@@ -87,6 +94,72 @@ impl Format for OpenCodeDatabase {
         Ok(())
     }
 }
+
+/// A file that SQLite keeps beside a database (<https://www.sqlite.org/fileformat2.html#walformat>,
+/// <https://www.sqlite.org/walformat.html>).
+#[derive(Clone, Copy)]
+enum Part {
+    /// What was not written back into the database: it is read with it.
+    Log,
+    /// The index of that log, which SQLite makes anew.
+    Index,
+}
+
+impl Part {
+    fn of(head: &[u8]) -> Option<Self> {
+        match *head.first_chunk::<4>()? {
+            [0x37, 0x7f, 0x06, 0x82 | 0x83] => Some(Part::Log),
+            // The version 3007000 as the machine orders its bytes.
+            [0x18, 0xe2, 0x2d, 0] | [0, 0x2d, 0xe2, 0x18] => Some(Part::Index),
+            _ => None,
+        }
+    }
+
+    fn ending(self) -> &'static str {
+        match self {
+            Part::Log => "-wal",
+            Part::Index => "-shm",
+        }
+    }
+
+    fn reason(self) -> &'static str {
+        match self {
+            Part::Log => "the log (-wal) of OpenCode's database, whose rows are read with it",
+            Part::Index => "the index (-shm) of the log of OpenCode's database, which holds no rows",
+        }
+    }
+
+    /// Its rows count where the database is read. Here it is seen whether they will be, and whether the log is whole:
+    /// SQLite passes over its torn end.
+    fn read(self, input: &mut Input, sink: &mut dyn Sink) -> io::Result<()> {
+        let together = input.belongs(self.ending());
+        let mut head = Vec::new();
+        input.take(LOG_HEADER).read_to_end(&mut head)?;
+        let behind = io::copy(input, &mut io::sink())?;
+        if matches!(self, Part::Index) {
+            return Ok(());
+        }
+        let page = head.get(8..12).and_then(|size| size.first_chunk()).map_or(0, |size| u32::from_be_bytes(*size));
+        let frame = FRAME_HEADER + u64::from(page);
+        if head.len() as u64 != LOG_HEADER || !behind.is_multiple_of(frame) {
+            let detail = "the log ends within a page: it was cut, or was still being written".to_owned();
+            sink.anomaly(Anomaly { record: 0, kind: AnomalyKind::TruncatedRecord, detail });
+        }
+        if !together && behind > 0 {
+            sink.unread(1, "the log of a database that does not lie beside it", b"");
+            let detail =
+                "the database to which this log belongs is not beside it, so that its rows could not be read; put \
+                          both into one directory, under the names that they had"
+                    .to_owned();
+            sink.anomaly(Anomaly { record: 0, kind: AnomalyKind::Unsupported, detail });
+        }
+        Ok(())
+    }
+}
+
+/// Bytes of the header of a log, and of that of each page in it.
+const LOG_HEADER: u64 = 32;
+const FRAME_HEADER: u64 = 24;
 
 fn copied(from: &mut dyn Read, to: &Path, sink: &mut dyn Sink) -> io::Result<()> {
     let mut file = File::create_new(to)?;
@@ -304,6 +377,24 @@ mod tests {
         let bytes = std::fs::read(&kept).unwrap();
         let found = read(&kept);
         assert_eq!((found.steps.len(), found.unread.len()), (1, 0));
+        // The log by itself counts nothing twice, and says where it cannot be read.
+        let log = |path: &Path| {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            let head = Head::read(name, path).unwrap();
+            assert!(matches!(OpenCodeDatabase.probe(&head), Match::Certain(_)), "{name}");
+            let mut input = Input::open(name, path, EvidenceId(0)).unwrap();
+            let mut found = Collector::default();
+            OpenCodeDatabase.read(&mut input, &TimeContext::default(), &mut found).unwrap();
+            (found.records, found.steps.len(), found.unread.len(), found.anomalies.len())
+        };
+        assert_eq!(log(&folder.path().join("opencode.db-wal")), (0, 0, 0, 0));
+        let apart = tempfile::tempdir().unwrap();
+        let alone = apart.path().join("opencode.db-wal");
+        let whole = std::fs::read(folder.path().join("opencode.db-wal")).unwrap();
+        std::fs::write(&alone, &whole).unwrap();
+        assert_eq!(log(&alone), (0, 0, 1, 1));
+        std::fs::write(&alone, &whole[..whole.len() - 1]).unwrap();
+        assert_eq!(log(&alone), (0, 0, 1, 2));
         assert_eq!(std::fs::read(&kept).unwrap(), bytes);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), before.len());
     }
