@@ -23,3 +23,13 @@ pub(super) fn whole(input: &mut dyn Read, sink: &mut dyn Sink) -> io::Result<Str
         Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
     })
 }
+
+/// Reports a text whose last line has no line break, where the program that writes it ends each line with one: the end
+/// of that line may be missing, and the line alone does not show it. `record` is the number of that line.
+pub(super) fn unended(text: &str, record: u64, sink: &mut dyn Sink) {
+    if !text.is_empty() && !text.ends_with('\n') {
+        let detail =
+            "the last line has no line break: the file was cut within it, or was still being written".to_owned();
+        sink.anomaly(Anomaly { record, kind: AnomalyKind::TruncatedRecord, detail });
+    }
+}

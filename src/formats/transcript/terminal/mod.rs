@@ -8,6 +8,7 @@ mod docker;
 mod history;
 mod screen;
 mod script;
+mod timing;
 mod trial;
 
 pub use cast::Asciicast;

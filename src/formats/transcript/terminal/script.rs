@@ -2,21 +2,22 @@
 //!
 //! Source: util-linux `term-utils/script.c`, script(1). A typescript begins with `Script started on DATE` and ends with
 //! `Script done on DATE`; between them stands what the terminal showed. The commands are those that stand behind a prompt:
-//! their moments lie between the two dates. A timing file of the advanced format has the date as well (`H 0.0 START_TIME`),
-//! and seconds since the event before with numbers of bytes, but no text.
+//! their moments lie between the two dates, unless a timing file lies beside it: that has seconds since the event before
+//! with numbers of bytes, and in the advanced format the date as well (`H 0.0 START_TIME`), but no text. One of the same
+//! number of bytes says when each was shown.
 
 use std::io;
 
-use chrono::NaiveDateTime;
 use serde_json::Value;
 
 use super::super::account::{About, Account, Answer, Call, Spot};
-use super::super::{json, stamps};
+use super::super::json;
 use super::screen::{Screen, host, prompt};
-use crate::evidence::{Head, Input};
+use super::timing::{self, Timing, date};
+use crate::evidence::{Anomaly, AnomalyKind, Head, Input};
 use crate::formats::{Format, Kind, Match, Sink};
 use crate::model::{Endpoint, EndpointKind};
-use crate::time::{Basis, SECOND, Span, TimeContext};
+use crate::time::{Basis, Span, TimeContext};
 
 /// The reader of script's recordings.
 pub struct Script;
@@ -52,11 +53,8 @@ impl Format for Script {
             return Match::Certain("timing of script with START_TIME".to_owned());
         }
         let classic = |line: &str| {
-            line.split_once(' ').is_some_and(|(delay, bytes)| {
-                delay.split_once('.').is_some_and(|(_, fraction)| fraction.len() == 6)
-                    && stamps::decimal_seconds(delay).is_some()
-                    && bytes.parse::<u64>().is_ok()
-            })
+            line.split_once(' ')
+                .is_some_and(|(delay, bytes)| timing::seconds(delay).is_some() && bytes.parse::<u64>().is_ok())
         };
         if classic(first) && lines.take(4).filter(|line| !line.is_empty()).all(classic) && head.bytes.contains(&b'\n') {
             return Match::Likely(60, "delays and numbers of bytes, as in the timing of script".to_owned());
@@ -66,27 +64,16 @@ impl Format for Script {
 
     fn read(&self, input: &mut Input, time: &TimeContext, sink: &mut dyn Sink) -> io::Result<()> {
         let (name, evidence) = (input.name.clone(), input.evidence);
-        let text = json::whole_text(input, sink)?;
+        let beside = timing::beside(input);
+        let bytes = timing::whole(input, sink)?;
         let account = Account::new(&name, json::stem(&name), evidence, time);
-        if !text.starts_with(STARTED) {
-            // Delays of the classic format or those of the advanced one.
-            timing(&name, account, time, &text, sink);
+        if bytes.starts_with(STARTED.as_bytes()) {
+            typescript(account, time, &bytes, &beside, sink);
         } else {
-            typescript(account, time, &text, sink);
+            timing::read(&name, account, time, &String::from_utf8_lossy(&bytes), sink);
         }
         Ok(())
     }
-}
-
-/// The date in a header: ISO 8601 since util-linux 2.35, `Fri 20 Nov 2026 02:44:49 PM UTC` or the like before (read only
-/// where it is `Fri Nov 20 14:44:49 2026`).
-fn date(text: &str, time: &TimeContext) -> Option<Span> {
-    let text = text.split(" [").next().unwrap_or(text).trim();
-    if let Some(span) = stamps::span(text, time) {
-        return Some(span);
-    }
-    let local = NaiveDateTime::parse_from_str(text, "%a %b %e %H:%M:%S %Y").ok()?;
-    time.local(local, SECOND)
 }
 
 /// A command, and what was shown behind it.
@@ -94,18 +81,26 @@ struct Entry {
     number: u64,
     command: String,
     output: String,
+    /// When it was entered, and when the next prompt was shown.
+    at: Option<Span>,
+    end: Option<Span>,
 }
 
-fn typescript(mut account: Account<'_>, time: &TimeContext, text: &str, sink: &mut dyn Sink) {
-    if !text.trim_end().contains('\n') {
-        return sink.unread(1, "header of script without a recording", text.as_bytes());
+fn typescript(mut account: Account<'_>, time: &TimeContext, bytes: &[u8], beside: &[Timing], sink: &mut dyn Sink) {
+    if !bytes.trim_ascii_end().contains(&b'\n') {
+        return sink.unread(1, "header of script without a recording", bytes);
     }
     let (mut screen, mut entries, mut number) = (Screen::default(), Vec::<Entry>::new(), 0);
-    let mut done = None;
-    for line in text.split_inclusive('\n') {
+    let (mut done, mut ended) = (None, false);
+    let mut clock = Moments::of(bytes, beside, time);
+    // What the terminal showed before the line.
+    let mut shown_before = 0;
+    for whole in bytes.split_inclusive(|byte| *byte == b'\n') {
+        let line = &*String::from_utf8_lossy(whole);
         number += 1;
         if let Some(rest) = line.strip_prefix(STARTED) {
             sink.record();
+            ended = false;
             if let Some(at) = date(rest, time) {
                 account.clock.saw(number, at);
             }
@@ -115,17 +110,27 @@ fn typescript(mut account: Account<'_>, time: &TimeContext, text: &str, sink: &m
         }
         if let Some(rest) = line.strip_prefix(DONE) {
             sink.record();
+            ended = true;
             done = date(rest, time);
             continue;
         }
+        let before = shown_before;
+        shown_before += whole.len() as u64;
         if line.trim().is_empty() {
             continue;
         }
         sink.record();
-        screen.write(line, &mut |shown| match prompt(&shown).filter(|(_, command)| !command.is_empty()) {
+        screen.write(line, &mut |shown| match prompt(&shown) {
             Some((mark, command)) => {
-                account.about(About { host: host(mark), ..About::default() });
-                entries.push(Entry { number, command: command.to_owned(), output: String::new() });
+                // The prompt was shown with the first letter of its line, and the line was sent off with the last.
+                if let Some(entry) = entries.last_mut() {
+                    entry.end = entry.end.or_else(|| clock.at(before));
+                }
+                if !command.is_empty() {
+                    account.about(About { host: host(mark), ..About::default() });
+                    let at = clock.at(shown_before.saturating_sub(1));
+                    entries.push(Entry { number, command: command.to_owned(), output: String::new(), at, end: None });
+                }
             }
             None => {
                 if let Some(entry) = entries.last_mut()
@@ -137,10 +142,25 @@ fn typescript(mut account: Account<'_>, time: &TimeContext, text: &str, sink: &m
             }
         });
     }
-    // All that is known of the moments: between the first and the last.
-    let end = done.map(|at| Endpoint { span: Span::at(at.hi, Basis::OrderOnly), kind: EndpointKind::ResultRecorded });
+    let lossy = String::from_utf8_lossy(bytes.get(bytes.len().saturating_sub(1)..).unwrap_or_default());
+    super::super::text::unended(&lossy, number, sink);
+    if !ended {
+        let detail = format!(
+            "no line \"{}\" ends the recording: it was cut, or script did not come to its end",
+            DONE.trim_end()
+        );
+        sink.anomaly(Anomaly { record: number, kind: AnomalyKind::TruncatedRecord, detail });
+    }
+    if let Some(said) = clock.misfit() {
+        sink.anomaly(Anomaly { record: number, kind: AnomalyKind::Gap, detail: said });
+    }
+    // All that is known of moments without a timing: between the first and the last.
+    let last = done.map(|at| Endpoint { span: Span::at(at.hi, Basis::OrderOnly), kind: EndpointKind::ResultRecorded });
     for entry in entries {
-        let spot = Spot::of(entry.number, None);
+        let end = entry.end.map(|span| Endpoint { span, kind: EndpointKind::ResultRecorded }).or(last);
+        for at in [entry.at, entry.end].into_iter().flatten() {
+            account.clock.saw(entry.number, at);
+        }
         let call = Call {
             tool: "terminal",
             arguments: entry.command.clone(),
@@ -148,7 +168,8 @@ fn typescript(mut account: Account<'_>, time: &TimeContext, text: &str, sink: &m
             end,
             ..Call::default()
         };
-        account.call(spot, call, &Value::Null, sink);
+        account.call(Spot::of(entry.number, entry.at), call, &Value::Null, sink);
+        let spot = Spot::of(entry.number, None);
         account.answer(spot, Answer { output: entry.output, end, ..Answer::default() }, sink);
     }
     if let Some(done) = done {
@@ -157,51 +178,83 @@ fn typescript(mut account: Account<'_>, time: &TimeContext, text: &str, sink: &m
     account.finish(sink);
 }
 
-fn timing(name: &str, mut account: Account<'_>, time: &TimeContext, text: &str, sink: &mut dyn Sink) {
-    let (mut number, mut passed) = (0, 0i64);
-    let mut began = None;
-    let mut events = 0;
-    for line in text.split_inclusive('\n') {
-        number += 1;
-        if line.trim().is_empty() {
-            continue;
-        }
-        let mut words = line.trim_end().splitn(4, ' ');
-        let (first, second) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-        let (kind, delay, bytes) = match first {
-            "H" | "I" | "O" | "S" => (first, second, words.next()),
-            delay => ("O", delay, Some(second)),
+/// The moments of what a terminal showed, by the timing beside its typescript.
+struct Moments<'t> {
+    timing: Option<&'t Timing>,
+    began: Option<Span>,
+    shown: u64,
+}
+
+impl<'t> Moments<'t> {
+    /// Of the timings that lie beside a typescript the one that has as many bytes: what stands between its header and its
+    /// last line. One that has more belongs to a typescript that was cut.
+    fn of(bytes: &[u8], beside: &'t [Timing], time: &TimeContext) -> Self {
+        let (header, body) = bytes.split_at(memchr::memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1));
+        // The last line begins with a line break of its own.
+        let end = memchr::memmem::rfind(body, b"\nScript done on ").unwrap_or(body.len());
+        let shown = body.get(..end).unwrap_or_default().len() as u64;
+        let fits = beside.iter().find(|timing| timing.shown == shown);
+        let timing = fits.or_else(|| beside.iter().find(|timing| timing.shown > shown && timing.began.is_some()));
+        let header = String::from_utf8_lossy(header);
+        let began = header.strip_prefix(STARTED).and_then(|rest| date(rest, time));
+        let began = timing.and_then(|timing| timing.began.as_deref()).and_then(|at| date(at, time)).or(began);
+        Moments { timing, began, shown }
+    }
+
+    /// When the byte was shown. The beginning is known to the second.
+    fn at(&mut self, byte: u64) -> Option<Span> {
+        Some(self.began?.shifted(self.timing?.passed(byte)?))
+    }
+
+    fn misfit(&self) -> Option<String> {
+        let timing = self.timing.filter(|timing| timing.shown != self.shown)?;
+        Some(format!(
+            "the timing beside it counts {} bytes, and {} are here: the end of the recording is missing",
+            timing.shown, self.shown
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::EvidenceId;
+    use crate::formats::Collector;
+    use crate::time::{Instant, SECOND};
+
+    #[test]
+    fn a_timing_beside_its_typescript_dates_the_commands() {
+        let folder = tempfile::tempdir().unwrap();
+        let body = "bash-5.2$ id\r\nuid=0\r\nbash-5.2$ exit\r\n";
+        let text = format!(
+            "Script started on 2026-11-20 14:44:49+00:00 []\n{body}\nScript done on 2026-11-20 14:45:00+00:00 []\n"
+        );
+        // The prompt (10 bytes), the echo of the command and the line break, the output, the next prompt, its line.
+        let timing = "H 0.000000 START_TIME 2026-11-20 14:44:49+00:00\nO 0.500000 10\nI 1.000000 3\nO 0.250000 4\nO 2.000000 7\nO 0.125000 10\nO 1.000000 6\n";
+        assert_eq!(body.len(), 10 + 4 + 7 + 10 + 6);
+        let path = folder.path().join("session.typescript");
+        std::fs::write(&path, &text).unwrap();
+        let read = || {
+            let mut input = Input::open("session.typescript", &path, EvidenceId(0)).unwrap();
+            let mut found = Collector::default();
+            Script.read(&mut input, &TimeContext::default(), &mut found).unwrap();
+            found
         };
-        let delay = stamps::decimal_seconds(delay);
-        let counted = kind == "H" || bytes.is_some_and(|bytes| kind == "S" || bytes.parse::<u64>().is_ok());
-        let Some((delay, _)) = delay.filter(|_| counted && line.ends_with('\n')) else {
-            sink.unread(number, "no line of a timing", line.as_bytes());
-            continue;
-        };
-        sink.record();
-        passed = passed.saturating_add(delay);
-        events += usize::from(kind != "H");
-        if kind == "H" {
-            let value = words.next().unwrap_or_default();
-            match bytes {
-                Some("START_TIME") => began = date(value, time),
-                // The file of the text: both are one episode.
-                Some("OUTPUT_LOG") if !value.is_empty() => {
-                    let directory = name.rsplit_once('/').map(|(directory, _)| format!("{directory}/"));
-                    account.episode.id = format!("{}{value}", directory.unwrap_or_default());
-                    json::stem(value).clone_into(&mut account.episode.name);
-                }
-                Some("COMMAND") => account.about(About { agent: Some(value), ..About::default() }),
-                _ => {}
-            }
-        }
+        assert!(read().steps.iter().all(|step| step.start.is_none_or(|start| start.span.basis == Basis::OrderOnly)));
+        // 2026-11-20T14:44:49Z is 1 795 185 889 (date -u -d '2026-11-20 14:44:49' +%s).
+        let at = |ms: i64| Instant(1_795_185_889 * SECOND + ms * 1_000_000);
+        std::fs::write(folder.path().join("session.timing"), timing).unwrap();
+        let found = read();
+        let starts: Vec<_> = found.steps.iter().map(|step| step.start.unwrap().span.lo).collect();
+        assert_eq!(starts, [at(1_750), at(4_875)]);
+        // The second prompt came with the bytes behind the output.
+        assert_eq!(found.results[0].end.unwrap().span.lo, at(3_875));
+        assert!(found.anomalies.is_empty(), "{:?}", found.anomalies);
+        // A typescript that was cut.
+        std::fs::write(&path, text.get(..text.find("\nScript done").unwrap() - 2).unwrap()).unwrap();
+        assert!(read().anomalies.iter().any(|anomaly| anomaly.detail.contains("counts 37 bytes, and 35 are here")));
+        // A timing of something else dates nothing.
+        std::fs::write(folder.path().join("session.timing"), "0.500000 3\n").unwrap();
+        assert!(read().steps.iter().all(|step| step.start.is_none_or(|start| start.span.basis == Basis::OrderOnly)));
     }
-    if events == 0 {
-        sink.unread(number, "timing without an event", b"");
-    }
-    if let Some(began) = began {
-        account.clock.saw(1, began);
-        account.clock.saw(number, began.shifted(passed));
-    }
-    account.finish(sink);
 }
