@@ -55,10 +55,13 @@ impl Format for Aider {
         let text = json::whole_text(input, sink)?;
         let mut file =
             File { name, evidence, time, session: None, sessions: 0, at: None, gathered: None, before: Vec::new() };
+        let mut last = 0;
         for (number, line) in (1..).zip(text.lines()) {
+            last = number;
             file.line(number, line, sink);
         }
         file.end(sink);
+        super::text::unended(&text, last, sink);
         Ok(())
     }
 }

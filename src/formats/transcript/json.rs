@@ -154,28 +154,25 @@ pub(super) fn texts(input: &mut dyn Read, sink: &mut dyn Sink, each: &mut EachLi
     Ok(())
 }
 
-/// Feeds the elements of a file that is one JSON list to `each`, one at a time, numbered from 1. A list that is cut gives
-/// the elements before the cut.
+/// Feeds the elements of a file that is one JSON list to `each`, one at a time, numbered from 1. A list that is cut or no
+/// list gives the elements before that, and is reported.
 ///
 /// # Errors
 /// When the input fails.
 pub(super) fn list(input: &mut dyn Read, sink: &mut dyn Sink, each: &mut EachLine<'_>) -> io::Result<()> {
     let text = whole(input, sink)?;
-    let mut torn = false;
-    let mut number = 0;
-    for raw in scan::elements(&text) {
-        number += 1;
-        match serde_json::from_slice::<Value>(raw) {
-            Ok(value) => each(number, &value, raw, sink),
-            Err(error) => {
-                torn = true;
-                unparsed(number, &error, false, raw, sink);
-            }
+    let mut told = 0;
+    let mut counted = |number: u64, value: &Value, raw: &[u8], sink: &mut dyn Sink| {
+        told = number;
+        each(number, value, raw, sink);
+    };
+    if !elements(&text, 1, sink, &mut counted) {
+        if text.trim_ascii_start().starts_with(b"[") || serde_json::from_slice::<serde::de::IgnoredAny>(&text).is_err()
+        {
+            check_whole(&text, told + 1, sink);
+        } else {
+            sink.unread(1, "JSON, and no list", text.get(..80).unwrap_or(&text));
         }
-    }
-    if !torn && !text.trim_ascii_end().ends_with(b"]") {
-        let end = text.get(text.len().saturating_sub(160)..).unwrap_or_default();
-        cut_off(number + 1, end, sink);
     }
     Ok(())
 }

@@ -59,19 +59,25 @@ impl Format for Mcp {
     }
 
     fn read(&self, input: &mut Input, time: &TimeContext, sink: &mut dyn Sink) -> io::Result<()> {
-        let mut reader = Reader { account: Account::of_file(input, time), runs: BTreeMap::new() };
+        let mut reader = Reader { account: Account::of_file(input, time), runs: BTreeMap::new(), begun: false };
         let outcome = if input.peek(64)?.trim_ascii_start().starts_with(b"{") {
             json::lines(input, sink, &mut |number, value, raw, sink| reader.told(number, value, raw, sink))
         } else {
-            lines(input, &mut |number, line| reader.line(number, line, sink))
+            lines(input, &mut |number, line, ended| {
+                reader.line(number, line, sink);
+                if !ended {
+                    super::text::unended(line, number, sink);
+                }
+            })
         };
         reader.account.finish(sink);
         outcome
     }
 }
 
-/// Feeds lines with their numbers from 1; blank ones are passed over, the end of one above 64 MiB is left out.
-fn lines(input: &mut dyn Read, each: &mut dyn FnMut(u64, &str)) -> io::Result<()> {
+/// Feeds lines with their numbers from 1, and whether they end with a line break; blank ones are passed over, the end of
+/// one above 64 MiB is left out.
+fn lines(input: &mut dyn Read, each: &mut dyn FnMut(u64, &str, bool)) -> io::Result<()> {
     let mut reader = BufReader::new(input);
     let mut number = 0;
     loop {
@@ -80,11 +86,12 @@ fn lines(input: &mut dyn Read, each: &mut dyn FnMut(u64, &str)) -> io::Result<()
             return Ok(());
         }
         number += 1;
-        if line.last() != Some(&b'\n') && line.len() == json::LONGEST_LINE {
+        let ended = line.last() == Some(&b'\n');
+        if !ended && line.len() == json::LONGEST_LINE {
             reader.skip_until(b'\n')?;
         }
         if !line.trim_ascii().is_empty() {
-            each(number, String::from_utf8_lossy(&line).trim_end());
+            each(number, String::from_utf8_lossy(&line).trim_end(), ended);
         }
     }
 }
@@ -136,13 +143,20 @@ struct Reader<'t> {
     account: Account<'t>,
     /// How often each server was started: its ids begin anew.
     runs: BTreeMap<String, u64>,
+    /// A line of the program was seen: what stands between its lines was printed by a server.
+    begun: bool,
 }
 
 impl Reader<'_> {
     fn line(&mut self, number: u64, text: &str, sink: &mut dyn Sink) {
         self.account.stamped = (EndpointKind::CallRecorded, EndpointKind::ResultRecorded);
+        let parsed = Line::parse(text);
+        self.begun |= parsed.is_some();
+        if !self.begun {
+            return sink.unread(number, "before the first line of the program that logs", text.as_bytes());
+        }
         sink.record();
-        let Some(line) = Line::parse(text) else {
+        let Some(line) = parsed else {
             // What the server printed; its stamps are its own.
             return self.account.say(Spot::of(number, None), TextOrigin::Environment, text.to_owned(), sink);
         };

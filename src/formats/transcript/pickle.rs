@@ -3,7 +3,7 @@
 //!
 //! To load a pickle is to run the program in it. They are named and never loaded.
 
-use std::io;
+use std::io::{self, Read};
 
 use crate::evidence::{Anomaly, AnomalyKind, Head, Input};
 use crate::formats::{Format, Kind, Match, Sink};
@@ -50,6 +50,7 @@ impl Format for Pickle {
 
     fn read(&self, input: &mut Input, _time: &TimeContext, sink: &mut dyn Sink) -> io::Result<()> {
         let beginning = input.peek(16)?;
+        let end = end(input)?;
         sink.unread(1, "a pickle, which runs code when it is loaded", &beginning);
         sink.anomaly(Anomaly {
             record: 0,
@@ -60,6 +61,39 @@ impl Format for Pickle {
                      give that as evidence"
                     .to_owned(),
         });
+        // A pickle ends with the opcode STOP, an archive with its directory.
+        let whole = if beginning.starts_with(b"PK") {
+            memchr::memmem::rfind(&end, DIRECTORY_END).is_some_and(|at| end.len() - at >= DIRECTORY_END_LENGTH)
+        } else {
+            end.ends_with(b".")
+        };
+        if !whole {
+            let detail = "the file does not end as a pickle or an archive does: its end is missing".to_owned();
+            sink.anomaly(Anomaly { record: 1, kind: AnomalyKind::TruncatedRecord, detail });
+        }
         Ok(())
+    }
+}
+
+/// What the end of the directory of a ZIP begins with, and how long it is at least (PKWARE APPNOTE 4.3.16).
+const DIRECTORY_END: &[u8] = b"PK\x05\x06";
+const DIRECTORY_END_LENGTH: usize = 22;
+
+/// The last bytes of a file: as many as the end of a ZIP with its comment can take.
+fn end(input: &mut Input) -> io::Result<Vec<u8>> {
+    const LONGEST: usize = DIRECTORY_END_LENGTH + (1 << 16);
+    let mut kept = Vec::new();
+    let mut block = vec![0; 1 << 16];
+    loop {
+        let read = match input.read(&mut block) {
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        if read == 0 {
+            return Ok(kept);
+        }
+        kept.extend_from_slice(block.get(..read).unwrap_or_default());
+        kept.drain(..kept.len().saturating_sub(LONGEST));
     }
 }

@@ -39,7 +39,8 @@ pub(super) fn read(input: &mut Input, log: &mut Log<'_>, sink: &mut dyn Sink) ->
     let mut file = tempfile::SpooledTempFile::new(IN_MEMORY);
     io::copy(input, &mut file)?;
     file.seek(SeekFrom::Start(0))?;
-    let mut members = Members { log, left: DECOMPRESSED, chunked: BTreeMap::new(), bounded: false, held: 0 };
+    let mut members =
+        Members { log, left: DECOMPRESSED, chunked: BTreeMap::new(), bounded: false, held: 0, sampled: false };
     match ZipArchive::new(&mut file) {
         Ok(mut archive) => members.listed(&mut archive, sink),
         Err(error) => {
@@ -52,6 +53,9 @@ pub(super) fn read(input: &mut Input, log: &mut Log<'_>, sink: &mut dyn Sink) ->
             sink.anomaly(Anomaly { record: 0, kind: AnomalyKind::TruncatedRecord, detail });
             members.in_order(&mut file, sink);
         }
+    }
+    if !members.sampled {
+        sink.unread(members.log.events + 1, "no samples", b"");
     }
     members.finish(sink);
     Ok(())
@@ -94,6 +98,8 @@ struct Members<'l, 't> {
     bounded: bool,
     /// Bytes of samples that come in parts.
     held: usize,
+    /// There was a member of a sample.
+    sampled: bool,
 }
 
 impl Members<'_, '_> {
@@ -110,6 +116,7 @@ impl Members<'_, '_> {
                 continue;
             };
             if first != Some(index) && !wanted(name) {
+                self.passed_over(name, sink);
                 continue;
             }
             match archive.by_index(index) {
@@ -125,7 +132,17 @@ impl Members<'_, '_> {
             let Ok(name) = member.name().map(std::borrow::Cow::into_owned) else { break };
             if name == "header.json" || name == "_journal/start.json" || wanted(&name) {
                 self.member(&name, &mut member, sink);
+            } else {
+                self.passed_over(&name, sink);
             }
+        }
+    }
+
+    /// A member that is not read: said, unless it is known to repeat what others hold.
+    fn passed_over(&mut self, name: &str, sink: &mut dyn Sink) {
+        let repeats = name == "summaries.json" || name == "reductions.json" || name == "header.json";
+        if !repeats && !name.starts_with("_journal/") && !name.ends_with('/') {
+            sink.unread(self.log.events + 1, "member of an archive of unknown name", name.as_bytes());
         }
     }
 
@@ -141,14 +158,18 @@ impl Members<'_, '_> {
             unreadable(self.log.events + 1, name, &error.to_string(), sink);
         }
         if matches!(name, "header.json" | "_journal/start.json") {
-            if let Ok(header) = serde_json::from_slice::<Value>(&read)
-                && let Some(eval) = header.get("eval")
-            {
-                self.log.about(eval);
+            match serde_json::from_slice::<Value>(&read) {
+                Ok(header) => {
+                    if let Some(eval) = header.get("eval") {
+                        self.log.about(eval);
+                    }
+                }
+                Err(error) => json::unparsed(self.log.events + 1, &error, false, &read, sink),
             }
             return;
         }
         let Some(rest) = name.strip_prefix("samples/") else { return };
+        self.sampled = true;
         let Some((sample, part)) = rest.rsplit_once("_epoch_").and_then(|(_, behind)| {
             let (_, part) = behind.split_once('/')?;
             Some((rest.get(..rest.len() - part.len())?, part))
@@ -162,11 +183,15 @@ impl Members<'_, '_> {
         self.held += read.len();
         let chunks = self.chunked.entry(sample.to_owned()).or_default();
         let start = |part: &str| part.strip_suffix(".json").and_then(|start| start.parse::<u64>().ok());
-        match part.split_once('/') {
+        match part.split_once('/').map(|(kind, part)| (kind, start(part))) {
             None if part == "sample.json" => chunks.shell = read,
-            Some(("events", part)) => drop(start(part).map(|start| chunks.events.insert(start, read))),
-            Some(("attachments", part)) => drop(start(part).map(|start| chunks.attachments.insert(start, read))),
-            _ => {}
+            Some(("events", Some(start))) => drop(chunks.events.insert(start, read)),
+            Some(("attachments", Some(start))) => drop(chunks.attachments.insert(start, read)),
+            // What the events hold, in the order of messages and calls, and counts.
+            None if matches!(part, "metadata.json" | "skeleton.json") => {}
+            Some(("messages" | "calls", Some(_))) => {}
+            _ if part.ends_with("/stats.json") => {}
+            _ => sink.unread(self.log.events + 1, "part of a sample of unknown name", name.as_bytes()),
         }
     }
 

@@ -98,7 +98,10 @@ impl Log<'_> {
             Some(events) => {
                 lists.clone_from(events);
                 for list in &raw.attachments {
-                    attachments.add(serde_json::from_slice(list).unwrap_or_default());
+                    match serde_json::from_slice(list) {
+                        Ok(found) => attachments.add(found),
+                        Err(error) => json::unparsed(first, &error, false, list, sink),
+                    }
                 }
             }
             None => {

@@ -108,6 +108,8 @@ pub(super) fn read(input: &mut Input, time: &TimeContext, sink: &mut dyn Sink) -
             ),
         });
     }
+    let last = u64::try_from(text.lines().count()).unwrap_or(u64::MAX);
+    super::super::text::unended(&text, last, sink);
     entries.retain(|entry| entry.taken);
     tell(&text, &entries, input, time, sink);
     Ok(())

@@ -103,10 +103,18 @@ impl Format for RockSandbox {
                     sink.unread(1, "no names of columns", text.as_bytes());
                     return Ok(());
                 }
+                let mut last = 1;
                 for (number, line) in (1..).zip(lines) {
-                    let row = names.iter().cloned().zip(cells(line).into_iter().map(Value::String)).collect();
+                    last = number;
+                    let cells = cells(line);
+                    if cells.len() != names.len() {
+                        sink.unread(number, "a row with more or fewer cells than there are columns", line.as_bytes());
+                        continue;
+                    }
+                    let row = names.iter().cloned().zip(cells.into_iter().map(Value::String)).collect();
                     tell(&of, number, &Value::Object(row), line.as_bytes(), sink);
                 }
+                super::super::text::unended(&text, last, sink);
                 Ok(())
             }
         }

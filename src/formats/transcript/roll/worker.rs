@@ -95,7 +95,9 @@ impl Format for RollWorker {
         let mut who = None;
         let mut forged = (0u64, 0u64);
         let mut entry: Option<(u64, Header<'_>, String)> = None;
+        let mut last = 0;
         for (number, line) in (1..).zip(text.lines()) {
+            last = number;
             let found = header(line);
             let own = found.as_ref().is_some_and(|header| *who.get_or_insert(header.who) == header.who);
             match (found.filter(|_| own), &mut entry) {
@@ -123,6 +125,7 @@ impl Format for RollWorker {
         if let Some(entry) = entry.take() {
             file.entry(&entry, sink);
         }
+        super::super::text::unended(&text, last, sink);
         if forged.0 > 0 {
             let detail = format!(
                 "{} lines look like entries of another worker or process; a model may have written them, and they were \

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::tool::Tool;
 use super::{
-    Scene, Span, Spans, What, any_text, conventions, first_object, flat, json, member, read, scan, spoken, text,
+    Scene, Span, Spans, What, all, any_text, conventions, first_object, flat, json, member, read, scan, spoken, text,
 };
 use crate::evidence::{Head, Input};
 use crate::formats::{Format, Kind, Match, Sink};
@@ -74,14 +74,17 @@ fn value(spans: &mut Spans<'_>, value: &Value, sink: &mut dyn Sink) -> bool {
             let kind = kind.strip_suffix("-create").or_else(|| kind.strip_suffix("-update")).unwrap_or(kind);
             match kind {
                 "trace" => trace(spans, body, sink),
-                "score" | "sdk-log" => {}
+                "score" | "sdk-log" => {
+                    spans.next();
+                    sink.record();
+                }
                 kind => observation(spans, body, &kind.to_uppercase(), None, sink),
             }
         }
         return true;
     }
     if let Some(page) = list("data") {
-        return page.iter().map(|inner| one(spans, inner, sink)).fold(page.is_empty(), |a, b| a | b);
+        return all(spans, page, sink, one) || page.is_empty();
     }
     if let (Some(inner), Some(observations)) =
         (value.get("trace").filter(|trace| trace.is_object()), list("observations"))

@@ -1,12 +1,12 @@
 //! Traces of MLflow (<https://mlflow.org/docs/latest/genai/tracing/>): `{"info", "data": {"spans"}}`, the artifact
 //! `traces.json` of its file store, and the `trace_info.yaml` beside it. Its attributes are JSON within JSON.
 
-use std::io::{self, Read};
+use std::io;
 
 use serde_json::{Map, Value};
 
 use super::{Scene, Span, Spans, conventions, first_object, flat, member, read, scan, text};
-use crate::evidence::{Head, Input};
+use crate::evidence::{Anomaly, AnomalyKind, Head, Input};
 use crate::formats::{Format, Kind, Match, Sink};
 use crate::time::TimeContext;
 
@@ -70,21 +70,56 @@ fn is_info(head: &[u8]) -> bool {
     !head.trim_ascii_start().starts_with(b"{") && has("trace_id:") && (has("trace_location:") || has("request_time:"))
 }
 
-/// Reads `trace_info.yaml`: only what stands in one line is of use, so no more of YAML is read.
+/// What MLflow writes of every trace: a file without one of them was cut, or is not as MLflow wrote it.
+const ALWAYS: [&[&str]; 4] = [
+    &["trace_id"],
+    &["request_time", "timestamp_ms"],
+    &["state", "status"],
+    &["trace_location.type", "trace_location", "experiment_id"],
+];
+
+/// Reads `trace_info.yaml`: only what stands in one line is of use, so no more of YAML is read. The name of a value within
+/// others is joined by dots.
 fn info_file(input: &mut Input, time: &TimeContext, sink: &mut dyn Sink) -> io::Result<()> {
-    let mut bytes = Vec::new();
-    input.take(1 << 20).read_to_end(&mut bytes)?;
+    let text = super::super::text::whole(input, sink)?;
     let mut map = Map::new();
-    for line in String::from_utf8_lossy(&bytes).lines() {
-        if let Some((key, value)) = line.split_once(':').filter(|(key, _)| !key.starts_with(' ')) {
-            let value = value.trim().trim_matches(['\'', '"']);
-            map.insert(key.to_owned(), Value::from(value));
+    // Keys that are open, with their indentation.
+    let mut open: Vec<(usize, String)> = Vec::new();
+    let mut last = 0;
+    for (number, line) in (1..).zip(text.lines()) {
+        last = number;
+        let inner = line.trim_start_matches(' ');
+        let indent = line.len() - inner.len();
+        let listed = inner.starts_with("- ") || inner == "-";
+        match inner.split_once(':') {
+            Some((key, value))
+                if !listed && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-'\"".contains(&byte)) =>
+            {
+                open.retain(|(outer, _)| *outer < indent);
+                open.push((indent, key.trim_matches(['\'', '"']).to_owned()));
+                let value = value.trim().trim_matches(['\'', '"']);
+                let name: Vec<&str> = open.iter().map(|(_, key)| key.as_str()).collect();
+                if !value.is_empty() {
+                    map.insert(name.join("."), Value::from(value));
+                }
+            }
+            // A text over several lines, or a list.
+            _ if indent > 0 || listed || inner.is_empty() => {}
+            _ => sink.unread(number, "neither a key with its value nor what goes on from one", line.as_bytes()),
         }
     }
+    for names in ALWAYS {
+        let has = |name: &&str| map.contains_key(*name);
+        if !names.iter().any(has) {
+            let detail = format!("no {}, which MLflow always writes: the file was cut or changed", names.join(" or "));
+            sink.anomaly(Anomaly { record: last, kind: AnomalyKind::TruncatedRecord, detail });
+        }
+    }
+    super::super::text::unended(&text, last, sink);
     let mut spans = Spans { name: input.name.clone(), evidence: input.evidence, time, number: 0, spans: Vec::new() };
-    let info = Value::Object(map);
-    if let Some(span) = of_info(&mut spans, &info, sink) {
-        spans.push(span, sink);
+    match of_info(&mut spans, &Value::Object(map), sink) {
+        Some(span) => spans.push(span, sink),
+        None => sink.unread(1, "no trace_id", text.get(..80).unwrap_or(&text).as_bytes()),
     }
     super::tell::tell(spans, sink);
     Ok(())
@@ -153,13 +188,13 @@ fn of_info(spans: &mut Spans<'_>, info: &Value, sink: &mut dyn Sink) -> Option<S
     let start = spans.stamp(number, info.get("request_time").or_else(|| info.get("timestamp_ms")), sink);
     let session = ["trace_metadata", "request_metadata", "tags"]
         .iter()
-        .find_map(|key| info.get(key)?.get("mlflow.trace.session")?.as_str());
+        .find_map(|key| flat::text(info, &[&format!("{key}.mlflow.trace.session")]));
     let run = flat::text(info, &["trace_location.mlflow_experiment.experiment_id", "experiment_id"]);
     let prompt = flat::text(info, &["request_preview"]);
     Some(Span {
         number,
         trace,
-        conversation: session.map(str::to_owned),
+        conversation: session,
         start,
         what: prompt.map_or(super::What::Agent, |text| super::What::Said(crate::model::TextOrigin::Prompt, text)),
         scene: Scene { run, ..Scene::default() },

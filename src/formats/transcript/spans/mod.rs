@@ -169,6 +169,22 @@ fn read(input: &mut Input, time: &TimeContext, sink: &mut dyn Sink, each: &mut E
     outcome
 }
 
+/// Takes the elements of a list one by one; what holds nothing of the format is unread. False if the list is empty.
+fn all(
+    spans: &mut Spans<'_>,
+    list: &[Value],
+    sink: &mut dyn Sink,
+    mut one: impl FnMut(&mut Spans<'_>, &Value, &mut dyn Sink) -> bool,
+) -> bool {
+    for value in list {
+        if !one(spans, value, sink) {
+            let number = spans.next();
+            sink.unread(number, "neither a span nor a log entry", value.to_string().as_bytes());
+        }
+    }
+    !list.is_empty()
+}
+
 /// The first object of a head, without the list around it.
 fn first_object(head: &Head) -> Vec<(&str, &[u8])> {
     scan::members(scan::first(&head.bytes))

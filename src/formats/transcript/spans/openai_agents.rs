@@ -6,7 +6,7 @@ use std::io;
 use serde_json::Value;
 
 use super::tool::Tool;
-use super::{Scene, Span, Spans, What, first_object, flat, json, member, read, scan, spoken, text};
+use super::{Scene, Span, Spans, What, all, first_object, flat, json, member, read, scan, spoken, text};
 use crate::evidence::{Head, Input};
 use crate::formats::{Format, Kind, Match, Sink};
 use crate::time::TimeContext;
@@ -45,7 +45,7 @@ impl Format for OpenAiAgents {
 
     fn read(&self, input: &mut Input, time: &TimeContext, sink: &mut dyn Sink) -> io::Result<()> {
         read(input, time, sink, &mut |spans, value, sink| match value.get("data").and_then(Value::as_array) {
-            Some(list) => list.iter().map(|value| one(spans, value, sink)).fold(false, |a, b| a | b),
+            Some(list) => all(spans, list, sink, one),
             None => one(spans, value, sink),
         })
     }

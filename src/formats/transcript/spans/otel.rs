@@ -6,7 +6,7 @@ use std::io;
 
 use serde_json::{Map, Value};
 
-use super::{Spans, What, any_text, conventions, first_object, flat, json, member, read, scan, text};
+use super::{Spans, What, all, any_text, conventions, first_object, flat, json, member, read, scan, text};
 use crate::evidence::{Head, Input};
 use crate::formats::{Format, Kind, Match, Sink};
 use crate::time::TimeContext;
@@ -81,6 +81,7 @@ fn value(spans: &mut Spans<'_>, value: &Value, sink: &mut dyn Sink) -> bool {
     };
     let resources =
         [list(value, &["resourceSpans", "resource_spans", "batches"]), list(value, &["resourceLogs", "resource_logs"])];
+    let before = spans.number;
     let mut known = value.get("resourceMetrics").is_some() || value.get("scopeMetrics").is_some();
     for resource in resources.iter().flatten().flatten() {
         known = true;
@@ -96,13 +97,15 @@ fn value(spans: &mut Spans<'_>, value: &Value, sink: &mut dyn Sink) -> bool {
         }
     }
     if known {
+        // Metrics, or an export of nothing: no part of an episode, and a record like any other.
+        if spans.number == before {
+            spans.next();
+            sink.record();
+        }
         return true;
     }
     if let Some(data) = value.get("data").and_then(Value::as_array) {
-        return data
-            .iter()
-            .map(|inner| jaeger(spans, inner, sink) || single(spans, inner, sink))
-            .fold(false, |a, b| a | b);
+        return all(spans, data, sink, |spans, inner, sink| jaeger(spans, inner, sink) || single(spans, inner, sink));
     }
     jaeger(spans, value, sink) || single(spans, value, sink)
 }

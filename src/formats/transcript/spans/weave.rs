@@ -7,7 +7,7 @@ use std::io;
 use serde_json::Value;
 
 use super::tool::Tool;
-use super::{Scene, Span, Spans, What, any_text, first_object, flat, json, member, read, scan, spoken, text};
+use super::{Scene, Span, Spans, What, all, any_text, first_object, flat, member, read, scan, spoken, text};
 use crate::evidence::{Head, Input};
 use crate::formats::{Format, Kind, Match, Sink};
 use crate::time::TimeContext;
@@ -55,7 +55,7 @@ impl Format for Weave {
         read(input, time, sink, &mut |spans, value, sink| {
             let list = ["calls", "data", "batch"].iter().find_map(|key| value.get(*key)?.as_array());
             match list {
-                Some(list) => list.iter().map(|value| one(spans, value, &mut begun, sink)).fold(false, |a, b| a | b),
+                Some(list) => all(spans, list, sink, |spans, value, sink| one(spans, value, &mut begun, sink)),
                 None => one(spans, value, &mut begun, sink),
             }
         })
@@ -139,7 +139,7 @@ fn one(spans: &mut Spans<'_>, value: &Value, begun: &mut BTreeMap<String, Begun>
         scene: Scene { model, run, ..Scene::default() },
     };
     spans.push(span, sink);
-    json::text(value, "mode").is_some() || held.is_none()
+    true
 }
 
 /// A function that is a method is also given its object.

@@ -64,6 +64,7 @@ impl Format for SweAgent {
             steps: 0,
             history: Vec::new(),
             messages: 0,
+            odd: Vec::new(),
             acted: false,
             sink,
         };
@@ -94,6 +95,8 @@ struct Reader<'a> {
     /// Steps of the history, for files that hold nothing else.
     history: Vec<Step>,
     messages: u64,
+    /// Messages of nobody who is known.
+    odd: Vec<(u64, String)>,
     /// The model has acted in the history.
     acted: bool,
     sink: &'a mut dyn Sink,
@@ -191,7 +194,7 @@ impl Reader<'_> {
                 });
             }
             Some("user" | "tool") => self.answer(&said),
-            _ => {}
+            _ => self.odd.push((self.messages, message.to_string().chars().take(80).collect())),
         }
     }
 
@@ -239,6 +242,9 @@ impl Reader<'_> {
             for step in std::mem::take(&mut self.history) {
                 self.sink.record();
                 self.sink.step(step);
+            }
+            for (number, message) in &self.odd {
+                self.sink.unread(*number, "message without a role that is known", message.as_bytes());
             }
             self.steps = self.messages;
         }

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::super::account::{Account, Call, Spot};
 use super::super::json;
-use crate::evidence::{Head, Input};
+use crate::evidence::{Anomaly, AnomalyKind, Head, Input};
 use crate::formats::{Format, Kind, Match, Sink};
 use crate::model::{Endpoint, EndpointKind};
 use crate::time::{Instant, SECOND, Span, TimeContext};
@@ -65,7 +65,7 @@ impl Format for ShellHistory {
         for line in text.lines() {
             history.line(line, sink);
         }
-        history.flush(sink);
+        history.end(&text, sink);
         history.account.finish(sink);
         Ok(())
     }
@@ -119,6 +119,24 @@ impl History<'_> {
         } else if !line.trim().is_empty() && !line.starts_with("  paths:") && !line.starts_with("    - ") {
             self.flush(sink);
             self.tell(None, None, line.to_owned(), sink);
+        }
+    }
+
+    /// The end of the file: what is gathered, and whether something is missing behind it.
+    fn end(&mut self, text: &str, sink: &mut dyn Sink) {
+        let goes_on = match text.lines().next_back() {
+            // zsh ends a line of a command with a backslash if another comes; fish writes the time below the command.
+            Some(last) => {
+                (extended(last).is_some() || !self.lines.is_empty()) && last.ends_with('\\')
+                    || last.starts_with("- cmd: ")
+            }
+            None => false,
+        };
+        self.flush(sink);
+        super::super::text::unended(text, self.entries, sink);
+        if goes_on && text.ends_with('\n') {
+            let detail = "the file ends within a command: it was cut, or was still being written".to_owned();
+            sink.anomaly(Anomaly { record: self.entries, kind: AnomalyKind::TruncatedRecord, detail });
         }
     }
 
