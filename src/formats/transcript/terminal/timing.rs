@@ -154,6 +154,7 @@ pub(super) fn read(name: &str, mut account: Account<'_>, time: &TimeContext, tex
             "START_TIME" => began = date(value, time),
             // The file of the text: both are one episode.
             "OUTPUT_LOG" if !value.is_empty() => {
+                let value = value.rsplit('/').next().unwrap_or(value);
                 let directory = name.rsplit_once('/').map(|(directory, _)| format!("{directory}/"));
                 account.episode.id = format!("{}{value}", directory.unwrap_or_default());
                 json::stem(value).clone_into(&mut account.episode.name);
@@ -164,6 +165,10 @@ pub(super) fn read(name: &str, mut account: Account<'_>, time: &TimeContext, tex
     }
     if events == 0 {
         sink.unread(number, "timing without an event", b"");
+    }
+    // A classic timing names no text and no date: there is nothing to say of an episode.
+    if began.is_none() && account.episode.id == name {
+        return;
     }
     if let Some(began) = began {
         account.clock.saw(1, began);
