@@ -264,8 +264,13 @@ impl Input {
 
     /// Whether the file lies beside the one that it belongs to, whose name is its own without `ending`.
     pub fn belongs(&self, ending: &str) -> bool {
-        let name = self.uncompressed().and_then(Path::to_str).and_then(|name| name.strip_suffix(ending));
-        name.is_some_and(|name| plain(Path::new(name)).is_some())
+        self.sibling(ending, "").is_some()
+    }
+
+    /// A file that lies beside this one under its name with `other` in the place of its `ending`, like [`Input::beside`].
+    pub fn sibling(&self, ending: &str, other: &str) -> Option<File> {
+        let name = self.uncompressed()?.to_str()?.strip_suffix(ending)?;
+        plain(Path::new(&format!("{name}{other}")))
     }
 
     fn uncompressed(&self) -> Option<&Path> {

@@ -24,6 +24,7 @@ static OTHERS: &[&dyn Format] = &[
     &transcript::Codex,
     &transcript::OpenHands,
     &transcript::SweAgent,
+    &transcript::SweAgentLog,
     &transcript::Chat,
     &transcript::GeminiCli,
     &transcript::QwenCode,

@@ -67,7 +67,7 @@ pub use roll::{RollDump, RollWorker};
 pub use rollouts::Rollouts;
 pub(in crate::formats) use shell::quoted;
 pub use spans::{LangSmith, Langfuse, MlFlow, OpenAiAgents, OtelSpans, Weave};
-pub use swe_agent::SweAgent;
+pub use swe_agent::{SweAgent, SweAgentLog};
 pub use tau::Tau;
 pub use terminal::{Asciicast, DockerEvents, Script, ShellHistory, TerminalBench};
 pub use verifiers::Verifiers;

@@ -1,9 +1,11 @@
-//! SWE-agent trajectories (`.traj`): order and durations, no times and no exit codes.
+//! SWE-agent trajectories (`.traj`): order and durations, no exit codes, and times where a log lies beside it.
 //!
 //! Source: SWE-agent `sweagent/types.py` and `docs/usage/trajectories.md`, versions 0.6 to 1.1. One JSON object with
 //! `trajectory` (one element per step), `history` (what the model was told), `info` and, since 1.0, `replay_config`.
 //! The elements are read one by one, so a file that was cut gives the steps before the cut. A demonstration may hold
 //! `history` alone; its actions are then the steps.
+
+mod log;
 
 use std::io;
 
@@ -13,8 +15,10 @@ use serde_json::Value;
 use super::{json, scan, shell, stamps};
 use crate::evidence::{EvidenceId, Head, Input, Record};
 use crate::formats::{Format, Kind, Match, Sink};
-use crate::model::{Actor, Episode, EpisodeText, Step, TextOrigin};
-use crate::time::TimeContext;
+use crate::model::{Actor, Endpoint, EndpointKind, Episode, EpisodeText, Step, TextOrigin};
+use crate::time::{Span, TimeContext};
+
+pub use log::SweAgentLog;
 
 /// The SWE-agent reader.
 pub struct SweAgent;
@@ -29,7 +33,7 @@ impl Format for SweAgent {
     }
 
     fn title(&self) -> &'static str {
-        "SWE-agent trajectories (.traj), order only"
+        "SWE-agent trajectories (.traj), with the times of the log beside them"
     }
 
     fn record_unit(&self) -> &'static str {
@@ -54,8 +58,9 @@ impl Format for SweAgent {
         }
     }
 
-    fn read(&self, input: &mut Input, _time: &TimeContext, sink: &mut dyn Sink) -> io::Result<()> {
+    fn read(&self, input: &mut Input, time: &TimeContext, sink: &mut dyn Sink) -> io::Result<()> {
         let (name, evidence) = (input.name.clone(), input.evidence);
+        let times = log::Times::beside(input, time);
         let text = json::whole(input, sink)?;
         let name_of_instance = json::stem(&name).to_owned();
         let mut reader = Reader {
@@ -65,6 +70,7 @@ impl Format for SweAgent {
             history: Vec::new(),
             messages: 0,
             odd: Vec::new(),
+            times,
             acted: false,
             sink,
         };
@@ -95,6 +101,8 @@ struct Reader<'a> {
     /// Steps of the history, for files that hold nothing else.
     history: Vec<Step>,
     messages: u64,
+    /// By the log beside the trajectory.
+    times: log::Times,
     /// Messages of nobody who is known.
     odd: Vec<(u64, String)>,
     /// The model has acted in the history.
@@ -145,6 +153,13 @@ impl Reader<'_> {
             made.output_omitted_bytes = omitted;
         }
         let seconds = step.get("execution_time").filter(|seconds| seconds.is_number());
+        if let Some((at, end)) = self.times.of(number, action) {
+            // The action was about to be run; the step behind it began with what came back.
+            made.start = at.map(|span| Endpoint { span, kind: EndpointKind::CallRecorded });
+            made.end = end.map(|span| Endpoint { span, kind: EndpointKind::ResultRecorded });
+            let times = at.into_iter().chain(end).chain(self.episode.span);
+            self.episode.span = times.reduce(Span::cover);
+        }
         made.duration_ns = seconds.and_then(|seconds| stamps::decimal_seconds(&seconds.to_string())).map(|(ns, _)| ns);
         self.sink.step(made);
     }
