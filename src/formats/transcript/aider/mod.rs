@@ -4,7 +4,10 @@
 //! (`handle_shell_commands`) and `aider/commands.py`. In the chat a session begins with its local time; `#### ` stands
 //! before what the person said, `> ` before what the program said, and the rest is the model's. Commands are those of the
 //! person (`/run`, `!`, `/test`, `/git`) and those that the model proposed (`> Running …`, once allowed). The history of
-//! inputs has a local time for each, in microseconds, and repeats them.
+//! inputs has a local time for each, in microseconds, and repeats them: beside a chat it says when each was entered, and the
+//! history of the model (`.aider.llm.history`), where it was asked for, when each answer was there.
+
+mod beside;
 
 use std::io;
 
@@ -32,7 +35,7 @@ impl Format for Aider {
     }
 
     fn title(&self) -> &'static str {
-        "Aider's histories of chats and of inputs"
+        "Aider's histories of chats, of inputs and of the model"
     }
 
     fn record_unit(&self) -> &'static str {
@@ -46,15 +49,36 @@ impl Format for Aider {
         if first.starts_with(SESSION) {
             return Match::Certain("# aider chat started at".to_owned());
         }
+        if beside::entry(first).is_some() {
+            return Match::Likely(85, "what was sent to a model and what came, as Aider keeps it".to_owned());
+        }
         let input = first.strip_prefix("# ").and_then(stamps::Stamp::parse).is_some() && second.starts_with('+');
         if input { Match::Likely(85, "inputs with their times".to_owned()) } else { Match::No }
     }
 
     fn read(&self, input: &mut Input, time: &TimeContext, sink: &mut dyn Sink) -> io::Result<()> {
         let (name, evidence) = (input.name.clone(), input.evidence);
+        let moments = beside::Moments::of(input, time);
+        let beside_chat = input.sibling(beside::MODEL, beside::CHAT).is_some();
         let text = json::whole_text(input, sink)?;
-        let mut file =
-            File { name, evidence, time, session: None, sessions: 0, at: None, gathered: None, before: Vec::new() };
+        if text.lines().find(|line| !line.trim().is_empty()).is_some_and(|line| beside::entry(line).is_some()) {
+            of_model(Account::of_file(input, time), time, &text, beside_chat, sink);
+            return Ok(());
+        }
+        let begun = |line: &str| stamps::span(line.strip_prefix(SESSION)?.trim(), time);
+        let mut file = File {
+            name,
+            evidence,
+            time,
+            session: None,
+            sessions: 0,
+            at: None,
+            gathered: None,
+            before: Vec::new(),
+            moments,
+            starts: text.lines().filter_map(begun).collect(),
+            within: beside::Session::default(),
+        };
         let mut last = 0;
         for (number, line) in (1..).zip(text.lines()) {
             last = number;
@@ -87,6 +111,34 @@ struct File<'t> {
     gathered: Option<(Voice, u64, String)>,
     /// What the program said just before: commands that it asks about.
     before: Vec<String>,
+    /// By the files beside a chat.
+    moments: beside::Moments,
+    /// When the sessions that have a date began, and when that of the moment did.
+    starts: Vec<Span>,
+    within: beside::Session,
+}
+
+/// A history of the model. Beside the chat, which tells the same answers, it tells nothing.
+fn of_model(mut account: Account<'_>, time: &TimeContext, text: &str, beside_chat: bool, sink: &mut dyn Sink) {
+    let mut last = 0;
+    for (number, line) in (1..).zip(text.lines()) {
+        last = number;
+        if !line.trim().is_empty() {
+            sink.record();
+        }
+    }
+    super::text::unended(text, last, sink);
+    if beside_chat {
+        return;
+    }
+    account.about(About { agent: Some("aider"), ..About::default() });
+    for answer in beside::answers(text, time) {
+        if let Some(at) = answer.at {
+            account.clock.saw(answer.number, at);
+        }
+        account.say(Spot::of(answer.number, answer.at), TextOrigin::Agent, answer.text, sink);
+    }
+    account.finish(sink);
 }
 
 impl<'t> File<'t> {
@@ -97,7 +149,9 @@ impl<'t> File<'t> {
             let (id, stem) = (format!("{}#{}", self.name, self.sessions), json::stem(&self.name));
             let mut account = Account::new(&id, &format!("{stem}#{}", self.sessions), self.evidence, self.time);
             account.about(About { agent: Some("aider"), ..About::default() });
-            account.stamp(number, Some(&Value::String(date.trim().to_owned())), sink);
+            let begin = account.stamp(number, Some(&Value::String(date.trim().to_owned())), sink);
+            let end = begin.and_then(|begin| self.starts.iter().find(|start| start.lo > begin.lo).copied());
+            self.within = beside::Session { begin, end };
             self.session = Some(account);
             return sink.record();
         }
@@ -185,7 +239,16 @@ impl<'t> File<'t> {
         let Some((voice, number, text)) = self.gathered.take() else { return };
         self.before.clear();
         let Some(account) = &mut self.session else { return };
-        let spot = Spot::of(number, None);
+        let at = match voice {
+            Voice::Person => self.moments.entered(&text, self.within),
+            Voice::Model => self.moments.answered(&text, self.within),
+            Voice::Input => None,
+        };
+        // What stands below without a time was not before this.
+        if let Some(at) = at {
+            account.clock.saw(number, at);
+        }
+        let spot = Spot::of(number, at);
         match voice {
             Voice::Model => account.say(spot, TextOrigin::Agent, text.trim_end().to_owned(), sink),
             Voice::Input => account.say(Spot { at: self.at, ..spot }, TextOrigin::Prompt, text, sink),
@@ -233,4 +296,67 @@ fn call(
         ..Call::default()
     };
     account.call(spot, call, &Value::Null, sink);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::formats::Collector;
+    use crate::time::{Basis, Instant, SECOND};
+
+    const CHAT: &str = "\n# aider chat started at 2026-11-20 14:00:00\n\n#### /run id  \n> Added 1 line  \n\n#### Check it  \n\nI do.\n\nSo.\n\n\
+                        > Running ls  \n\n# aider chat started at 2026-11-20 15:00:00\n\n#### /run id  \n";
+
+    fn read(path: &Path) -> Collector {
+        let mut input = Input::open(path.file_name().unwrap().to_str().unwrap(), path, EvidenceId(0)).unwrap();
+        let mut found = Collector::default();
+        Aider.read(&mut input, &TimeContext::default(), &mut found).unwrap();
+        assert!(found.unread.is_empty() && found.anomalies.is_empty(), "{found:?}");
+        found
+    }
+
+    #[test]
+    fn the_histories_beside_a_chat_date_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let of = |name: &str| folder.path().join(name);
+        std::fs::write(of(".aider.chat.history.md"), CHAT).unwrap();
+        let starts = |found: &Collector| -> Vec<_> {
+            found.steps.iter().map(|step| step.start.map(|start| (start.span.lo, start.span.basis))).collect()
+        };
+        // 2026-11-20T14:00:00Z is 1 795 183 200 (date -u -d ... +%s).
+        let at = |seconds: i64| Instant((1_795_183_200 + seconds) * SECOND);
+        let alone = read(&of(".aider.chat.history.md"));
+        assert_eq!(
+            starts(&alone),
+            [Some((at(0), Basis::OrderOnly)), Some((at(0), Basis::OrderOnly)), Some((at(3600), Basis::OrderOnly))]
+        );
+        let inputs = "\n# 2026-11-20 13:00:00.000000\n+/run id\n\n# 2026-11-20 14:00:10.000000\n+/run id\n\n\
+                      # 2026-11-20 14:00:20.000000\n+Check it\n\n# 2026-11-20 15:00:30.000000\n+/run id\n";
+        std::fs::write(of(".aider.input.history"), inputs).unwrap();
+        let dated = starts(&read(&of(".aider.chat.history.md")));
+        assert_eq!(
+            dated,
+            [
+                Some((at(10), Basis::AssumedZone)),
+                Some((at(20), Basis::OrderOnly)),
+                Some((at(3630), Basis::AssumedZone))
+            ]
+        );
+        let model = "TO LLM 2026-11-20T14:00:21\n-------\nUSER LLM RESPONSE 2026-11-20T14:00:22\n\
+                     LLM RESPONSE 2026-11-20T14:00:25\nASSISTANT I do.\nASSISTANT \nASSISTANT So.\n";
+        std::fs::write(of(".aider.llm.history"), model).unwrap();
+        assert_eq!(starts(&read(&of(".aider.chat.history.md")))[1], Some((at(25), Basis::OrderOnly)));
+        // Beside the chat it says nothing twice; alone it tells the answers.
+        let beside = read(&of(".aider.llm.history"));
+        assert_eq!((beside.records, beside.texts.len(), beside.episodes.len()), (7, 0, 0));
+        std::fs::remove_file(of(".aider.chat.history.md")).unwrap();
+        let found = read(&of(".aider.llm.history"));
+        assert_eq!(found.texts.len(), 1);
+        assert_eq!(
+            (found.texts[0].text.as_str(), found.texts[0].span.map(|span| span.lo)),
+            ("I do.\n\nSo.", Some(at(25)))
+        );
+    }
 }
