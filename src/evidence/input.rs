@@ -2,14 +2,14 @@ use std::any::Any;
 use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
 use sha2::{Digest, Sha256};
 
 use super::encoding::decoded;
-use super::{EvidenceId, hexadecimal};
+use super::{EvidenceId, Paths, hexadecimal};
 
 /// Compression of a file, told by its first bytes, never by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,6 +132,8 @@ pub struct Input {
     pub compression: Compression,
     /// Where the file lies, if it is one.
     place: Option<PathBuf>,
+    /// Where the other files of the evidence lie, if there are others.
+    pub among: Option<Arc<Paths>>,
     /// Names of the columns, where the user states what the file itself does not.
     pub columns: Option<String>,
     reader: Option<Box<dyn Read + Send>>,
@@ -193,6 +195,7 @@ impl Input {
             name: name.to_owned(),
             evidence,
             compression,
+            among: None,
             columns: None,
             place,
             reader: Some(reader),
@@ -215,6 +218,7 @@ impl Input {
             name: name.to_owned(),
             evidence,
             compression,
+            among: None,
             columns: None,
             place,
             reader: Some(reader),
@@ -229,6 +233,7 @@ impl Input {
             evidence,
             compression: Compression::None,
             place: None,
+            among: None,
             columns: None,
             reader: Some(Box::new(Cursor::new(bytes))),
             hasher: None,
@@ -262,15 +267,20 @@ impl Input {
         if path == place { None } else { plain(&path) }
     }
 
-    /// Whether the file lies beside the one that it belongs to, whose name is its own without `ending`.
-    pub fn belongs(&self, ending: &str) -> bool {
-        self.sibling(ending, "").is_some()
-    }
-
     /// A file that lies beside this one under its name with `other` in the place of its `ending`, like [`Input::beside`].
     pub fn sibling(&self, ending: &str, other: &str) -> Option<File> {
+        plain(&self.sibling_path(ending, other)?)
+    }
+
+    /// Whether such a file is evidence as well, and so tells what this one holds.
+    pub fn is_told_by(&self, ending: &str, other: &str) -> bool {
+        let path = self.sibling_path(ending, other).filter(|path| plain(path).is_some());
+        path.is_some_and(|path| self.among.as_ref().is_none_or(|among| among.contains(&path)))
+    }
+
+    fn sibling_path(&self, ending: &str, other: &str) -> Option<PathBuf> {
         let name = self.uncompressed()?.to_str()?.strip_suffix(ending)?;
-        plain(Path::new(&format!("{name}{other}")))
+        Some(PathBuf::from(format!("{name}{other}")))
     }
 
     fn uncompressed(&self) -> Option<&Path> {

@@ -9,7 +9,7 @@ mod walk;
 pub use anomaly::{Anomaly, AnomalyKind};
 pub use input::{Compression, Head, Input};
 pub(crate) use pieces::{Pieced, Pieces};
-pub use walk::{EvidenceFile, WalkError, walk};
+pub use walk::{EvidenceFile, Paths, WalkError, walk};
 
 /// A digest as it is written: two lower-case digits a byte.
 pub fn hexadecimal(bytes: &[u8]) -> String {

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +12,31 @@ pub struct EvidenceFile {
     pub name: String,
     pub path: PathBuf,
     pub bytes: u64,
+}
+
+/// Where all files of the evidence lie.
+#[derive(Debug, Default)]
+pub struct Paths(BTreeMap<OsString, Vec<PathBuf>>);
+
+impl Paths {
+    pub fn of(files: &[EvidenceFile]) -> Self {
+        let mut paths = Paths::default();
+        for file in files {
+            let name = file.path.file_name().unwrap_or_default().to_owned();
+            paths.0.entry(name).or_default().push(file.path.clone());
+        }
+        paths
+    }
+
+    /// Whether that file is among them, however its path is written.
+    pub fn contains(&self, path: &Path) -> bool {
+        let named = path.file_name().and_then(|name| self.0.get(name));
+        let is = |other: &PathBuf| {
+            other == path
+                || fs::canonicalize(other).is_ok_and(|other| fs::canonicalize(path).is_ok_and(|path| path == other))
+        };
+        named.is_some_and(|paths| paths.iter().any(is))
+    }
 }
 
 /// A path that could not be listed. The rest goes on.

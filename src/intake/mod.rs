@@ -17,10 +17,11 @@ mod zones;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use crate::evidence::{Anomaly, AnomalyKind, EvidenceFile, EvidenceId, Head, Input, walk};
+use crate::evidence::{Anomaly, AnomalyKind, EvidenceFile, EvidenceId, Head, Input, Paths, walk};
 use crate::formats::{Collector, Format, Sink, registry};
 use crate::model::{Conversation, Episode, EpisodeText, Observation, Step};
 use crate::time::{Basis, Instant, TimeContext, YearSource, ZoneSource};
@@ -131,12 +132,13 @@ pub fn take_in(paths: &[PathBuf], options: &Options) -> Intake {
             Reader { format: probed.format, time: boots::in_order(file, probed, time), columns }
         })
         .collect();
+    let among = Arc::new(Paths::of(&files));
     let folds: Vec<(Source, Fold)> = files
         .par_iter()
         .zip(&probed)
         .zip(&readers)
         .enumerate()
-        .map(|(index, ((file, probed), reader))| read(file, EvidenceId(index as u32), probed, reader))
+        .map(|(index, ((file, probed), reader))| read(file, EvidenceId(index as u32), probed, reader, &among))
         .collect();
     let mut intake =
         Intake { files, readers, walk_errors: errors.iter().map(ToString::to_string).collect(), ..Intake::default() };
@@ -183,6 +185,7 @@ pub fn take_in(paths: &[PathBuf], options: &Options) -> Intake {
 /// Reads all evidence of an intake once more, each file into a sink of its own (`make` gets the index of the
 /// source), and gives the sinks back in the order of the sources. For the timeline.
 pub fn replay(intake: &Intake, make: &(dyn Fn(usize) -> Box<dyn Sink> + Sync)) -> Vec<Box<dyn Sink>> {
+    let among = Arc::new(Paths::of(&intake.files));
     intake
         .files
         .par_iter()
@@ -193,6 +196,7 @@ pub fn replay(intake: &Intake, make: &(dyn Fn(usize) -> Box<dyn Sink> + Sync)) -
             let input = Input::open(&file.name, &file.path, EvidenceId(index as u32));
             if let (Some(format), Ok(mut input)) = (reader.format, input) {
                 input.columns.clone_from(&reader.columns);
+                input.among = Some(Arc::clone(&among));
                 // A failure was reported on the first pass; what comes before it is shown again.
                 let _ = format.read(&mut input, &reader.time, sink.as_mut());
             }
@@ -284,13 +288,20 @@ fn time_context(name: &str, neighbour: Option<Instant>, options: &Options) -> Ti
     options.case.time_context_for(name).context(year)
 }
 
-fn read(file: &EvidenceFile, evidence: EvidenceId, probed: &Probed, reader: &Reader) -> (Source, Fold) {
+fn read(
+    file: &EvidenceFile,
+    evidence: EvidenceId,
+    probed: &Probed,
+    reader: &Reader,
+    among: &Arc<Paths>,
+) -> (Source, Fold) {
     let mut fold = Fold::new(evidence);
     let mut failure = probed.failure.clone();
     let (mut sha256, mut bytes) = (String::new(), file.bytes);
     match Input::open(&file.name, &file.path, evidence) {
         Ok(mut input) => {
             input.columns.clone_from(&reader.columns);
+            input.among = Some(Arc::clone(among));
             if let Some(format) = reader.format
                 && let Err(error) = format.read(&mut input, &reader.time, &mut fold)
             {

@@ -59,7 +59,7 @@ impl Format for Aider {
     fn read(&self, input: &mut Input, time: &TimeContext, sink: &mut dyn Sink) -> io::Result<()> {
         let (name, evidence) = (input.name.clone(), input.evidence);
         let moments = beside::Moments::of(input, time);
-        let beside_chat = input.sibling(beside::MODEL, beside::CHAT).is_some();
+        let beside_chat = input.is_told_by(beside::MODEL, beside::CHAT);
         let text = json::whole_text(input, sink)?;
         if text.lines().find(|line| !line.trim().is_empty()).is_some_and(|line| beside::entry(line).is_some()) {
             of_model(Account::of_file(input, time), time, &text, beside_chat, sink);

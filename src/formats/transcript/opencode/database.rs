@@ -132,7 +132,7 @@ impl Part {
     /// Its rows count where the database is read. Here it is seen whether they will be, and whether the log is whole:
     /// SQLite passes over its torn end.
     fn read(self, input: &mut Input, sink: &mut dyn Sink) -> io::Result<()> {
-        let together = input.belongs(self.ending());
+        let together = input.is_told_by(self.ending(), "");
         let mut head = Vec::new();
         input.take(LOG_HEADER).read_to_end(&mut head)?;
         let behind = io::copy(input, &mut io::sink())?;
@@ -146,10 +146,10 @@ impl Part {
             sink.anomaly(Anomaly { record: 0, kind: AnomalyKind::TruncatedRecord, detail });
         }
         if !together && behind > 0 {
-            sink.unread(1, "the log of a database that does not lie beside it", b"");
+            sink.unread(1, "the log of a database that is not among the evidence", b"");
             let detail =
-                "the database to which this log belongs is not beside it, so that its rows could not be read; put \
-                          both into one directory, under the names that they had"
+                "the database to which this log belongs is not evidence beside it, so that its rows were not read; \
+                          name both, in one directory, under the names that they had"
                     .to_owned();
             sink.anomaly(Anomaly { record: 0, kind: AnomalyKind::Unsupported, detail });
         }

@@ -55,7 +55,7 @@ impl Format for SweAgentLog {
         let told = ENDINGS.iter().position(|ending| input.name.ends_with(ending)).is_some_and(|at| {
             let own = ENDINGS.get(at).copied().unwrap_or_default();
             let before = ENDINGS.iter().take(at).copied();
-            before.chain([".traj"]).any(|other| input.sibling(own, other).is_some())
+            before.chain([".traj"]).any(|other| input.is_told_by(own, other))
         });
         let mut account = Account::of_file(input, time);
         let whole = text::whole(input, sink)?;
@@ -212,10 +212,11 @@ impl Times {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
+    use std::sync::Arc;
 
     use super::super::SweAgent;
     use super::*;
-    use crate::evidence::EvidenceId;
+    use crate::evidence::{EvidenceId, Paths, walk};
     use crate::formats::Collector;
     use crate::time::{Instant, SECOND};
 
@@ -246,6 +247,13 @@ mod tests {
         std::fs::write(&traj, steps).unwrap();
         let beside = read(&SweAgentLog, &log);
         assert_eq!((beside.steps.len(), beside.episodes.len(), beside.unread.len()), (0, 0, 0));
+        // A trajectory that is not among the evidence tells nothing.
+        let mut input = Input::open("r-1.debug.log", &log, EvidenceId(0)).unwrap();
+        let (files, _) = walk(std::slice::from_ref(&log));
+        input.among = Some(Arc::new(Paths::of(&files)));
+        let mut alone = Collector::default();
+        SweAgentLog.read(&mut input, &TimeContext::default(), &mut alone).unwrap();
+        assert_eq!(alone.steps.len(), 4);
         let found = read(&SweAgent, &traj);
         let at = |ms: i64| Some(Instant(1_795_183_200 * SECOND + ms * 1_000_000));
         let times: Vec<_> = found
