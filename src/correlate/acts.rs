@@ -10,7 +10,8 @@ use serde_json::Value;
 use super::names::Names;
 use super::tokens::Token;
 use crate::detect::command::{
-    self, CommandLine, Launcher, LiteralKind, SimpleCommand, is_network_capable, literals, name_resolutions,
+    self, CommandLine, Launcher, LiteralKind, SimpleCommand, is_done_on_return, is_network_capable, literals,
+    name_resolutions,
 };
 use crate::detect::rules::{CommandContext, RuleSet};
 use crate::detect::told::{self, Told};
@@ -35,6 +36,8 @@ pub(crate) struct Act {
     pub(crate) tokens: BTreeSet<Token>,
     /// The command could open a connection.
     pub(crate) network: bool,
+    /// All that it opens is over when it returns, as far as its programs are known.
+    pub(crate) done_on_return: bool,
     /// Launchers that keep something running after the call: "nohup", "setsid", "cron", ...
     pub(crate) launchers: Vec<String>,
     /// A delay that the command itself states, in nanoseconds.
@@ -138,6 +141,7 @@ fn of_text(text: &str, rules: &RuleSet) -> Act {
     }
     Act {
         network: is_network_capable(&line),
+        done_on_return: is_done_on_return(&line),
         launchers: stays.map(|launcher| launcher.name().to_owned()).collect(),
         delay_ns,
         hits,
@@ -185,6 +189,7 @@ fn inherit(acts: &mut [Act], first: usize, rules: &RuleSet) {
             // An interpreted script is not shell: what stands in it is what it may act on.
             act.tokens.extend(tokens_of(&CommandLine::default(), &text));
             act.network |= script.network;
+            act.done_on_return &= script.done_on_return;
             act.delay_ns = act.delay_ns.max(script.delay_ns);
             for launcher in script.launchers {
                 if !act.launchers.contains(&launcher) {

@@ -19,7 +19,7 @@ use super::traced::{LEAST, LEAST_SHARE};
 use crate::evidence::Record;
 use crate::intake::Intake;
 use crate::stats;
-use crate::time::SECOND;
+use crate::time::{Instant, SECOND};
 use candidates::{Index, Possible};
 
 /// What the case itself says about commands and connections that nobody suspects: the yardstick of every weight.
@@ -85,6 +85,12 @@ pub(crate) struct Steps<'a> {
 }
 
 impl Steps<'_> {
+    /// When the next step of the same episode began.
+    fn next_start(&self, at: usize) -> Option<Instant> {
+        let (step, next) = (self.intake.steps.get(at)?, self.intake.steps.get(at + 1)?);
+        self.times.get(at + 1)?.start.filter(|_| next.episode == step.episode)
+    }
+
     /// Whether an event began in the time of a step, give or take the clocks.
     fn during(&self, at: usize, event: &Event) -> bool {
         let time = self.times[at];
@@ -287,12 +293,17 @@ impl Yardstick {
         let (time, act) = (steps.times[one.step], &steps.acts[one.step]);
         let (Some((lo, hi)), Some(end)) = (one.lag.filter(|_| self.timing), time.end) else { return Weight::NONE };
         let slack = event.slack_ns.saturating_add(time.slack_ns);
-        // So near to the end that the clocks cannot tell.
+        // So near to the end that the clocks cannot tell; or another call had begun, and this one had ended for sure.
         let unclear = event.at.since(end).saturating_abs() <= slack;
-        if act.leaves_running() || act.delay_ns > 0 || unclear {
+        let superseded = steps.next_start(one.step).is_some_and(|next| event.at > next);
+        if act.leaves_running() || act.delay_ns > 0 || unclear || superseded {
             return Weight::NONE;
         }
-        self.containment.weight(lo / 2 + hi / 2, event.at < end)
+        // What runs code of any kind may leave something running that its text does not show.
+        if event.at >= end && !act.done_on_return {
+            return Weight::NONE;
+        }
+        self.containment.weight(lo / 2 + hi / 2, event.at < end, &self.lag)
     }
 
     fn persistence(&self, steps: &Steps<'_>, at: usize, event: &Event) -> Term {

@@ -136,7 +136,7 @@ fn containment(steps: &Steps<'_>, events: &[Event]) -> Containment {
         }
     }
     let widest = events.iter().map(|event| event.slack_ns).max().unwrap_or(0);
-    let (mut lasted, mut inside, mut anchors) = (Vec::new(), 0, 0);
+    let (mut calls, mut inside, mut anchors) = (Vec::new(), 0, 0);
     for (at, act) in steps.acts.iter().enumerate() {
         let (step, time) = (&steps.intake.steps[at], steps.times[at]);
         let (Some(start), Some(end)) = (time.start, time.end) else { continue };
@@ -144,7 +144,8 @@ fn containment(steps: &Steps<'_>, events: &[Event]) -> Containment {
         if !plain || !time.stamped || step.not_executed {
             continue;
         }
-        lasted.push(end.since(start));
+        let next = steps.next_start(at).map_or(i64::MAX, |next| next.since(start));
+        calls.push((end.since(start), next));
         let latest = start.plus(Containment::SOON_NS);
         let first = act.tokens.iter().filter_map(|token| {
             let seen = by_token.get(token)?;
@@ -158,7 +159,7 @@ fn containment(steps: &Steps<'_>, events: &[Event]) -> Containment {
             inside += u64::from(event.at <= end.plus(event.slack_ns.saturating_add(time.slack_ns)));
         }
     }
-    Containment::new(lasted, inside, anchors)
+    Containment::new(&calls, inside, anchors)
 }
 
 /// From which addresses each token was reached.

@@ -33,7 +33,7 @@ use ipnet::Ipv4Net;
 
 pub use forward::{Forward, ForwardKind, SshCall};
 pub use literals::{Literal, LiteralKind, MOST_LITERALS, literals};
-pub use network::is_network_capable;
+pub use network::{is_done_on_return, is_network_capable};
 pub use resolutions::name_resolutions;
 pub use wallet::{Wallet, wallets};
 

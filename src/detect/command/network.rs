@@ -21,6 +21,16 @@ const GIT_LOCAL: &str = " add am apply bisect blame branch checkout cherry-pick 
     format-patch gc grep init log ls-files merge merge-base mv notes rebase reflog reset restore rev-list rev-parse rm \
     shortlog show show-ref stash status switch symbolic-ref tag worktree ";
 
+/// Programs that have closed their connections when they return, and run no code of others.
+const DONE_ON_RETURN: &str =
+    " aria2c curl dig drill ftp git host nmap nslookup ping rsync scp sftp traceroute wget whois ";
+
+/// Whether all that a line opens is over when it returns, as far as its programs are known.
+pub fn is_done_on_return(line: &CommandLine) -> bool {
+    let known = |command: &SimpleCommand| DONE_ON_RETURN.split_ascii_whitespace().any(|entry| entry == command.name());
+    line.limits.is_empty() && line.commands.iter().filter(|command| command_is_capable(command)).all(known)
+}
+
 /// Whether a line could open a connection: anything but shell words and programs that are known to work on files.
 ///
 /// Unknown programs count as capable. A line without any command is not capable.
