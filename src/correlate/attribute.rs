@@ -16,7 +16,7 @@ use super::identity::Identity;
 use super::steptime::StepTime;
 use super::tokens::{self, Token};
 use super::traced::{LEAST, LEAST_SHARE};
-use crate::evidence::Record;
+use crate::evidence::{EvidenceId, Record};
 use crate::intake::Intake;
 use crate::stats;
 use crate::time::{Instant, SECOND};
@@ -153,8 +153,10 @@ impl Yardstick {
         let best = |(at, event): (usize, &Event)| {
             let (found, weighed) = weigh(at, event);
             let unclocked = found.iter().all(|one| one.lag.is_none());
-            let shares =
-                if unclocked { without_clocks(&weighed, &self.lag) } else { rates.shares(&weighed, &self.lag) };
+            let shares = match unclocked {
+                true => without_clocks(&weighed, &self.lag, peers.explained(at)),
+                false => rates.shares(&weighed, &self.lag),
+            };
             let best =
                 found.iter().zip(&shares.p_step).max_by(|(a, p), (b, q)| p.total_cmp(q).then(b.step.cmp(&a.step))).map(
                     |(one, p_step)| Attributed {
@@ -336,6 +338,8 @@ struct Peers {
     /// By event.
     of: Vec<usize>,
     named: Vec<Vec<(usize, f64)>>,
+    /// Most of the onsets that honest steps can have opened, as a share of all: each step that names the peer one.
+    explained: Vec<f64>,
     /// The weight of not naming it.
     unnamed: f64,
 }
@@ -344,7 +348,7 @@ impl Peers {
     fn new(yardstick: &Yardstick, index: &Index<'_>, steps: &Steps<'_>, events: &[Event]) -> Self {
         let mut known: BTreeMap<&BTreeSet<Token>, usize> = BTreeMap::new();
         let mut first: Vec<&Event> = Vec::new();
-        let of = events
+        let of: Vec<usize> = events
             .iter()
             .map(|event| {
                 *known.entry(&event.tokens).or_insert_with(|| {
@@ -362,7 +366,19 @@ impl Peers {
             };
             index.writers(event).into_iter().filter_map(weight).collect()
         };
-        Peers { of, named: first.par_iter().map(named).collect(), unnamed: yardstick.no_indicator().log10 }
+        let named: Vec<Vec<(usize, f64)>> = first.par_iter().map(named).collect();
+        let onsets = onsets(&of, first.len(), events);
+        let explained = |(steps_of, seen): (&Vec<(usize, f64)>, &usize)| {
+            // What was left running may come again and again, and so may what nobody asked for.
+            let once = |(at, _): &(usize, f64)| !steps.acts[*at].leaves_running() && !steps.acts[*at].is_suspect();
+            if steps_of.iter().all(once) { (steps_of.len() as f64 / (*seen).max(1) as f64).min(1.0) } else { 1.0 }
+        };
+        let explained = named.iter().zip(&onsets).map(explained).collect();
+        Peers { of, named, explained, unnamed: yardstick.no_indicator().log10 }
+    }
+
+    fn explained(&self, event: usize) -> f64 {
+        self.explained[self.of[event]]
     }
 
     fn named(&self, event: usize) -> &[(usize, f64)] {
@@ -372,8 +388,9 @@ impl Peers {
 
 /// Shares where no candidate has a time. Rates per second mean nothing then: even odds for "some step of these" and
 /// "none", and the weights of what each wrote. Among steps that wrote the same, those whose order puts them nearer before
-/// the event have more of it.
-fn without_clocks(candidates: &[Candidate], lag: &LagModel) -> attribution::Attributed {
+/// the event have more of it. No more than the share that can be explained at all is: where a peer is met more often than
+/// it is named, some of that is nobody's.
+fn without_clocks(candidates: &[Candidate], lag: &LagModel, explained: f64) -> attribution::Attributed {
     let near = |one: &Candidate| {
         let lag = one.life_s.map_or(*lag, |life_s| lag.of_launcher(life_s));
         lag.mean_density(one.lag_ns.0, one.lag_ns.1)
@@ -384,9 +401,27 @@ fn without_clocks(candidates: &[Candidate], lag: &LagModel) -> attribution::Attr
     let alike: f64 = candidates.iter().map(|one| near(one) / nearest).sum::<f64>().max(1.0);
     let sum: f64 = candidates.iter().map(|one| weigh(one) / alike).sum();
     attribution::Attributed {
-        p_none: 1.0 / (1.0 + sum),
-        p_step: candidates.iter().map(|one| weigh(one) / alike / (1.0 + sum)).collect(),
+        p_none: 1.0 - explained * sum / (1.0 + sum),
+        p_step: candidates.iter().map(|one| explained * weigh(one) / alike / (1.0 + sum)).collect(),
     }
+}
+
+/// Connections to one peer with shorter pauses count once where steps have no times, in nanoseconds.
+const ONSET_NS: i64 = 60 * SECOND;
+
+/// Onsets per peer, as the source that saw most of them has it.
+fn onsets(of: &[usize], peers: usize, events: &[Event]) -> Vec<usize> {
+    let mut seen: BTreeMap<(usize, EvidenceId), (usize, Instant)> = BTreeMap::new();
+    for (peer, event) in of.iter().zip(events) {
+        let (count, last) = seen.entry((*peer, event.evidence)).or_insert((0, Instant(i64::MIN)));
+        *count += usize::from(*count == 0 || event.at.since(*last) > ONSET_NS);
+        *last = event.at;
+    }
+    let mut most = vec![0; peers];
+    for ((peer, _), (count, _)) in seen {
+        most[peer] = most[peer].max(count);
+    }
+    most
 }
 
 /// Whether no other candidate started closer before the event.

@@ -202,28 +202,33 @@ impl Counts {
 
 fn judge(evidence: EvidenceId, src: IpAddr, burst: &[Try], bounds: Bounds) -> Option<Signal> {
     let mut ports_of_host: BTreeMap<IpAddr, BTreeSet<Door>> = BTreeMap::new();
-    let mut hosts_of_port: BTreeMap<Door, BTreeSet<IpAddr>> = BTreeMap::new();
+    // A look around is at one's own network or at others', not at both: servers outside that are met meanwhile are no part
+    // of a sweep inside.
+    let mut hosts_of_port: BTreeMap<(Door, bool), BTreeSet<IpAddr>> = BTreeMap::new();
+    let side = |one: &Try| (one.door(), is_inside(one.dst));
     for one in burst {
         ports_of_host.entry(one.dst).or_default().insert(one.door());
-        hosts_of_port.entry(one.door()).or_default().insert(one.dst);
+        hosts_of_port.entry(side(one)).or_default().insert(one.dst);
     }
     let (host, doors) =
         ports_of_host.iter().max_by_key(|(_, doors)| doors.len()).map(|(host, doors)| (*host, doors))?;
-    let ((port, protocol), hosts) =
+    let (((port, protocol), _), hosts) =
         hosts_of_port.iter().map(|(door, hosts)| (*door, hosts.len())).max_by_key(|(_, n)| *n)?;
     let ports = doors.len();
     let by_protocol = doors.iter().filter(|(port, _)| port.is_none()).count() * 2 > ports;
-    let mut answered: BTreeMap<Door, BTreeSet<IpAddr>> = BTreeMap::new();
-    for one in burst.iter().filter(|one| one.told && !one.failed) {
-        answered.entry(one.door()).or_default().insert(one.dst);
+    let mut refused: BTreeMap<(Door, bool), BTreeSet<IpAddr>> = BTreeMap::new();
+    for one in burst.iter().filter(|one| one.failed) {
+        refused.entry(side(one)).or_default().insert(one.dst);
     }
-    let open = |door: &Door| answered.get(door).map_or(0, BTreeSet::len);
-    // Only what belongs to the sweep: targets on the swept hosts and the swept ports. Servers that were met meanwhile and
-    // answered do not make a port a swept one.
+    let silent = burst.iter().all(|one| !one.told);
+    let shut = |one: &Try| refused.get(&side(one)).map_or(0, BTreeSet::len);
+    // Only what belongs to the sweep: targets on the swept hosts and the swept ports. Where refusals are told, servers that
+    // were met meanwhile and let one in do not make a port a swept one.
     let belongs = |one: &&Try| {
         ports_of_host.get(&one.dst).is_some_and(|ports| ports.len() >= bounds.ports)
-            || hosts_of_port.get(&one.door()).is_some_and(|hosts| {
-                hosts.len() >= bounds.hosts && (hosts.len() >= MANY_HOSTS || open(&one.door()) * 2 <= hosts.len())
+            || hosts_of_port.get(&side(one)).is_some_and(|hosts| {
+                let swept = silent || hosts.len() >= MANY_HOSTS || shut(one) * 4 >= hosts.len();
+                hosts.len() >= bounds.hosts && swept
             })
     };
     let tries: Vec<&Try> = burst.iter().filter(belongs).collect();
@@ -325,6 +330,23 @@ mod tests {
         assert_eq!((found[0].kind.as_str(), found[0].confidence), ("port-sweep", Confidence::Strong));
         assert_eq!(found[0].targets.len(), 7);
         assert!(sweeps(&tries[..6]).is_empty());
+    }
+
+    #[test]
+    fn servers_outside_that_are_met_meanwhile_are_no_targets() {
+        let mut tries: Vec<_> = (0..9).map(|n| conversation([10, 0, 0, 2], 440 + n, i64::from(n), true)).collect();
+        tries.extend((0..9).map(|n| conversation([203, 0, 113, n], 443, i64::from(n), false)));
+        let mut untold = tries.clone();
+        for one in &mut untold {
+            let segments: Vec<Segment> =
+                one.segments.iter().cloned().map(|segment| Segment { answered: 0, ..segment }).collect();
+            one.segments = segments.into();
+        }
+        for tries in [tries, untold] {
+            let found = sweeps(&tries);
+            assert_eq!(found.len(), 1);
+            assert!(found[0].targets.iter().all(|target| target.dst == Some(IpAddr::from([10, 0, 0, 2]))), "{found:?}");
+        }
     }
 
     #[test]

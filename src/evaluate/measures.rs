@@ -137,17 +137,24 @@ fn innocent(cell: &Cell, worlds: &[Judged]) -> Vec<Measure> {
 }
 
 fn strengths(worlds: &[Judged], bar: Bar, add: &mut dyn FnMut(&'static str, u64, Option<f64>, Bar)) {
-    // The reported pair: a step and a connection that belong together, or do not.
-    let finite = |one: &&Attributed| one.log10_lr.is_finite();
-    let of = |same: bool| -> Vec<f64> {
-        connections(worlds).filter(finite).filter(|one| one.step_right == same).map(|one| one.log10_lr).collect()
+    let of = |holds: &dyn Fn(&Attributed) -> bool| -> Vec<f64> {
+        let finite = |one: &&Attributed| one.log10_lr.is_finite() && holds(one);
+        connections(worlds).filter(finite).map(|one| one.log10_lr).collect()
     };
-    let (same, different) = (of(true), of(false));
-    let pairs = (same.len() + different.len()) as u64;
-    let cost = cllr(&same, &different);
+    // The question of the ratio: did this step open it, or none? A connection of another step is neither.
+    let (caused, unrelated) = (of(&|one| one.step_right), of(&|one| !one.by_step));
+    let pairs = (caused.len() + unrelated.len()) as u64;
+    let cost = cllr(&caused, &unrelated);
     add("Cllr", pairs, cost, bar);
-    let loss = cost.zip(cllr_min(&same, &different)).map(|(all, least)| all - least);
+    let loss = cost.zip(cllr_min(&caused, &unrelated)).map(|(all, least)| all - least);
     add("Cllr, of it calibration", pairs, loss, if bar == Bar::None { Bar::None } else { Bar::AtMost(0.05) });
+    let mistaken = of(&|one| !one.step_right);
+    add(
+        "Cllr with connections of other steps",
+        (caused.len() + mistaken.len()) as u64,
+        cllr(&caused, &mistaken),
+        Bar::None,
+    );
 }
 
 fn episodes(worlds: &[Judged], bar: Bar, add: &mut dyn FnMut(&'static str, u64, Option<f64>, Bar)) {

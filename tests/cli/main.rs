@@ -5,6 +5,7 @@
 mod odd;
 mod reference;
 mod rules;
+mod worlds;
 
 use std::fs;
 use std::path::Path;
