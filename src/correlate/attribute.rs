@@ -2,6 +2,7 @@
 
 mod candidates;
 mod measure;
+mod served;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -21,6 +22,7 @@ use crate::intake::Intake;
 use crate::stats;
 use crate::time::{Instant, SECOND};
 use candidates::{Index, Possible};
+use served::Served;
 
 /// What the case itself says about commands and connections that nobody suspects: the yardstick of every weight.
 pub(crate) struct Yardstick {
@@ -48,6 +50,8 @@ pub(crate) struct Yardstick {
     lag: LagModel,
     /// Whether connections begin within their calls.
     containment: Containment,
+    /// Calls that have met what they name.
+    served: Served,
     /// Lags behind the model of them: 0 if it is assumed.
     anchors: u64,
     /// Lags of unrelated moments to the nearest call before, per episode's host, by circular shifts.
@@ -127,7 +131,10 @@ impl Yardstick {
                 let naming = named.binary_search_by_key(&one.step, |(step, _)| *step).ok();
                 Candidate {
                     step: one.step,
-                    log10_indicator: naming.map_or(peers.unnamed, |place| named[place].1),
+                    log10_indicator: naming.map_or_else(
+                        || peers.unnamed + self.served.weight(one.step, event).log10,
+                        |place| named[place].1,
+                    ),
                     // Only a launcher that names the peer may wait for long: else every launcher would draw every event.
                     life_s: naming.and_then(|_| self.life_s(steps, one.step)),
                     log10_identity: if index.fits(one.step, event) == Some(true) { same } else { Weight::NONE.log10 },
@@ -215,8 +222,16 @@ impl Yardstick {
                 )
             }
             None => {
-                let weight = self.no_indicator();
-                term("indicator", "the command does not name the peer".to_owned(), weight, controls, records)
+                let (plain, served) = (self.no_indicator(), self.served.weight(at, event));
+                let log10 = plain.log10 + served.log10;
+                let weight = Weight { log10, uncapped: log10, cap: None };
+                let (observed, counts) = if served.log10 < 0.0 {
+                    let met = "the command does not name the peer, and met the one that it names";
+                    (met, format!("{controls}; {}", self.served.counts()))
+                } else {
+                    ("the command does not name the peer", controls)
+                };
+                term("indicator", observed.to_owned(), weight, counts, records)
             }
         }
     }

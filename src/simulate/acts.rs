@@ -183,11 +183,11 @@ fn act(recipe: &Recipe, story: &mut Story, id: StepId, number: u32, random: &mut
         (Family::Agent, Wording::Opaque) | (Family::Steered | Family::ThirdParty, _) => Act::Mining,
         _ => [Act::Mining, Act::Mining, Act::Tunnel, Act::Probing][(number % 4) as usize],
     };
-    let launch = match recipe.launch {
-        Launch::Mixed => {
-            [Launch::Foreground, Launch::Background, Launch::Foreground, Launch::Delayed][(number % 4) as usize]
-        }
-        other => other,
+    let launch = match (recipe.launch, random.uniform()) {
+        (Launch::Mixed, x) if x < 0.5 => Launch::Foreground,
+        (Launch::Mixed, x) if x < 0.85 => Launch::Background,
+        (Launch::Mixed, _) => Launch::Delayed,
+        (other, _) => other,
     };
     let cause = Cause::Step(id, Some(kind));
     let pool = Peer::pool(u64::from(number), random);
@@ -195,7 +195,7 @@ fn act(recipe: &Recipe, story: &mut Story, id: StepId, number: u32, random: &mut
     let plain = plain_command(kind, &pool);
     // A sweep ends by itself, and a forward is left running by its own option.
     let launch = if kind == Act::Mining { launch } else { Launch::Foreground };
-    let wait = if launch == Launch::Delayed { 120.0 + 240.0 * random.uniform() } else { 0.0 };
+    let wait = if launch == Launch::Delayed { 5.0 + random.exponential(120.0) } else { 0.0 };
     let opened = at + seconds(wait.floor()) + lag(random);
     let lasts = match (kind, launch) {
         (Act::Mining, Launch::Foreground) => seconds(40.0 + 100.0 * random.uniform()),

@@ -96,14 +96,14 @@ pub enum Wording {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Launch {
-    /// In turn as below.
+    /// Half in the foreground, a third left running, 15 % delayed.
     #[default]
     Mixed,
     /// The call lasts as long as the traffic.
     Foreground,
     /// `nohup ... &`: the call returns at once.
     Background,
-    /// `sleep`, `at` or cron: traffic begins minutes after the call.
+    /// Traffic begins some minutes after the call: five seconds and an exponential time of two minutes.
     Delayed,
 }
 

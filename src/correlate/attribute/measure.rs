@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use super::served::Served;
 use super::{Steps, Yardstick};
 use crate::correlate::attribution::{Background, Containment, LagModel, Recurrence};
 use crate::correlate::events::Event;
@@ -119,6 +120,7 @@ impl Yardstick {
             anchors: if model.is_some() { lags.len() as u64 } else { 0 },
             lag: model.unwrap_or_else(LagModel::assumed),
             containment: containment(steps, events),
+            served: Served::new(steps, events),
             background,
             any_step,
             observed_s: observed_s(events),
