@@ -16,7 +16,7 @@ use super::events::Event;
 use super::identity::Identity;
 use super::steptime::StepTime;
 use super::tokens::{self, Token};
-use super::traced::{LEAST, LEAST_SHARE};
+use super::traced::{LEAST_SHARE, LEAST_WHERE_ALIGNED};
 use crate::evidence::{EvidenceId, Record};
 use crate::intake::Intake;
 use crate::stats;
@@ -194,7 +194,7 @@ impl Yardstick {
         ];
         let sum: f64 = terms.iter().map(|term| term.log10_lr).sum();
         let log10_lr = sum.clamp(-stats::scale::MOST_BANS, stats::scale::MOST_BANS);
-        if log10_lr < LEAST || p_step < LEAST_SHARE {
+        if log10_lr < LEAST_WHERE_ALIGNED || p_step < LEAST_SHARE {
             terms = Vec::new();
         }
         Strength { log10_lr, words: stats::words(log10_lr), terms, p_none, p_step }

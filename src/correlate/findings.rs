@@ -32,7 +32,7 @@ pub(crate) fn assemble(traced: &[Traced], steps: &Steps<'_>, clocks: &Clocks, wi
     let mut rest: Vec<usize> = Vec::new();
     let episode_of = episode_indices(steps);
     for (index, one) in traced.iter().enumerate() {
-        match one.lines_up() {
+        match one.lines_up(witnesses.aligned == Some(true)) {
             Some(best) => groups.entry((episode_of[best.step], one.signal.behaviour)).or_default().push(index),
             None => rest.push(index),
         }
@@ -109,7 +109,8 @@ fn finding(
     let named = steps.intake.episodes.get(episode);
     let signals: Vec<&Traced> = members.iter().map(|at| &traced[*at]).collect();
     // One signal speaks for the finding: several sights of one act are not several weights.
-    let lines_up: Vec<&Attributed> = signals.iter().filter_map(|one| one.lines_up()).collect();
+    let lines_up: Vec<&Attributed> =
+        signals.iter().filter_map(|one| one.lines_up(witnesses.aligned == Some(true))).collect();
     let strongest = lines_up
         .iter()
         .max_by(|a, b| a.strength.log10_lr.total_cmp(&b.strength.log10_lr).then(b.step.cmp(&a.step)))
@@ -143,6 +144,13 @@ fn finding(
         if !steps.times[*at].stamped {
             limits.insert("the transcript has no times: the step is held by what it wrote and by its order".to_owned());
         }
+    }
+    if strength.log10_lr < LEAST && strongest.is_some_and(|best| best.shared.is_empty()) {
+        limits.insert(
+            "held by time alone, and weak by itself: it counts because the onsets of the case together follow calls far more \
+             often than chance"
+                .to_owned(),
+        );
     }
     let level = level(&strength, &signals);
     Finding {

@@ -9,6 +9,11 @@ pub(crate) const LEAST: f64 = 1.0;
 pub(crate) const LEAST_BY_TIME: f64 = 2.0;
 /// ... and if the step takes at least this share of the event among all candidates.
 pub(crate) const LEAST_SHARE: f64 = 0.5;
+/// ... or, where the onsets of the case as a whole follow calls more often than chance, from this weight on ...
+pub(crate) const LEAST_WHERE_ALIGNED: f64 = 0.0;
+/// ... if the step takes nearly all of the event.
+pub(crate) const LEAST_SHARE_WHERE_ALIGNED: f64 = 0.9;
+
 /// A signal with the step that it is attributed to, if any.
 #[derive(Clone, Debug)]
 pub(crate) struct Traced {
@@ -20,15 +25,22 @@ pub(crate) struct Traced {
 }
 
 impl Traced {
-    /// The step that it lines up with, if one does well enough.
-    pub(crate) fn lines_up(&self) -> Option<&Attributed> {
+    /// The step that it lines up with, if one does well enough. `aligned`: a timing test over all onsets, whose controls hold,
+    /// says that they follow calls.
+    pub(crate) fn lines_up(&self, aligned: bool) -> Option<&Attributed> {
         if self.signal.confidence < Confidence::Strong {
             return None;
         }
         let best = self.attribution.best.as_ref()?;
         // "It coincided" is worth little at the rate at which agents make calls: without a shared name it takes more.
         let least = if best.shared.is_empty() { LEAST_BY_TIME } else { LEAST };
-        let enough = best.strength.log10_lr >= least && best.strength.p_step >= LEAST_SHARE;
+        let alone = best.strength.log10_lr >= least && best.strength.p_step >= LEAST_SHARE;
+        // One coincidence is weak, and says so in its strength; all of them together are what the test is for.
+        let together = aligned
+            && self.signal.source == SignalSource::Network
+            && best.strength.log10_lr >= LEAST_WHERE_ALIGNED
+            && best.strength.p_step >= LEAST_SHARE_WHERE_ALIGNED;
+        let enough = alone || together;
         // What the firewall refused says little by its time alone: the command must have named it.
         let named = self.signal.behaviour != Behaviour::EgressViolation || !best.shared.is_empty();
         // A poll of a GPU is too coarse to line up by time alone, and a machine runs programs of many.

@@ -217,6 +217,8 @@ fn act(recipe: &Recipe, story: &mut Story, id: StepId, number: u32, random: &mut
     }
     let command = match recipe.family {
         Family::ThirdParty => Command { text: format!("pip install -q fastbench{number}"), before: None },
+        // What led to it is the file that told it: no script was written before.
+        Family::Steered => word(Wording::Literal, &launched(&plain, launch, wait.floor() as u64), number, random),
         _ => word(recipe.wording, &launched(&plain, launch, wait.floor() as u64), number, random),
     };
     tell(story, id, at, ends, command, &plain, recipe.family, number);
