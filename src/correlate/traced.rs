@@ -9,10 +9,8 @@ pub(crate) const LEAST: f64 = 1.0;
 pub(crate) const LEAST_BY_TIME: f64 = 2.0;
 /// ... and if the step takes at least this share of the event among all candidates.
 pub(crate) const LEAST_SHARE: f64 = 0.5;
-/// ... or, where the onsets of the case as a whole follow calls more often than chance, from this weight on ...
+/// ... or from this weight on, with that share, where the onsets of the case as a whole follow calls more often than chance.
 pub(crate) const LEAST_WHERE_ALIGNED: f64 = 0.0;
-/// ... if the step takes nearly all of the event.
-pub(crate) const LEAST_SHARE_WHERE_ALIGNED: f64 = 0.9;
 
 /// A signal with the step that it is attributed to, if any.
 #[derive(Clone, Debug)]
@@ -39,7 +37,7 @@ impl Traced {
         let together = aligned
             && self.signal.source == SignalSource::Network
             && best.strength.log10_lr >= LEAST_WHERE_ALIGNED
-            && best.strength.p_step >= LEAST_SHARE_WHERE_ALIGNED;
+            && best.strength.p_step >= LEAST_SHARE;
         let enough = alone || together;
         // What the firewall refused says little by its time alone: the command must have named it.
         let named = self.signal.behaviour != Behaviour::EgressViolation || !best.shared.is_empty();
