@@ -26,6 +26,9 @@ pub(crate) struct Analyze {
     /// What is printed on standard output
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     format: Format,
+    /// Tell of each finding what it rests on: the analysis again without each network source, and with other settings
+    #[arg(long)]
+    stability: bool,
     /// Leave with exit code 1 if there is a finding of this level or a higher one
     #[arg(long, value_name = "LEVEL")]
     fail_on: Option<Level>,
@@ -77,9 +80,14 @@ impl Analyze {
             }
             intake => intake?,
         };
-        let (analysis, reading) = engine::analyze(intake, &evidence.options, rules, voice);
+        let analyze = if self.stability { engine::analyze_stability } else { engine::analyze };
+        let (analysis, reading) = analyze(intake, &evidence.options, rules, voice);
         if let Some(output) = output {
-            output.write(&files(&analysis, &reading, &evidence, rules, voice)?)?;
+            let mut arguments = evidence.arguments("analyze", rules);
+            if self.stability {
+                arguments.insert(1, "--stability".to_owned());
+            }
+            output.write(&files(&analysis, &reading, &evidence, rules, (voice, arguments))?)?;
         }
         match self.format {
             Format::Table => {
@@ -112,7 +120,7 @@ fn files(
     reading: &Reading,
     evidence: &Evidence,
     rules: &InForce,
-    voice: Voice,
+    (voice, arguments): (Voice, Vec<String>),
 ) -> Result<Vec<(String, Vec<u8>)>, Stop> {
     let mut files: Vec<(String, Vec<u8>)> =
         csv::all(analysis)?.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).collect();
@@ -122,7 +130,7 @@ fn files(
             *bytes = masked;
         }
     }
-    let mut manifest = Manifest::new(&analysis.sources, &rules.set, evidence.arguments("analyze", rules));
+    let mut manifest = Manifest::new(&analysis.sources, &rules.set, arguments);
     let case = &evidence.options.case;
     manifest.case_file = case.path.as_ref().map(|path| FileHash::of(&path.display().to_string(), &case.bytes));
     manifest.not_read = reading.problems(analysis);

@@ -52,8 +52,23 @@ pub(crate) fn take_in(paths: &[PathBuf], options: &Options) -> Intake {
 
 /// What lines up with what, and how reading went.
 pub(crate) fn analyze(intake: Intake, options: &Options, rules: &InForce, voice: Voice) -> (Analysis, Reading) {
+    let analysis = correlate::analyze(&intake, options, &rules.set);
+    finish(analysis, &intake, voice)
+}
+
+/// The same, and what each finding rests on.
+pub(crate) fn analyze_stability(
+    mut intake: Intake,
+    options: &Options,
+    rules: &InForce,
+    voice: Voice,
+) -> (Analysis, Reading) {
+    let analysis = correlate::stability::analyze(&mut intake, options, &rules.set);
+    finish(analysis, &intake, voice)
+}
+
+fn finish(mut analysis: Analysis, intake: &Intake, voice: Voice) -> (Analysis, Reading) {
     let reading = Reading { walk_errors: intake.walk_errors.clone() };
-    let mut analysis = correlate::analyze(&intake, options, &rules.set);
     if voice.show_secrets {
         Names::of(&intake.facts).reveal(&mut analysis);
     }

@@ -33,7 +33,7 @@ impl Explain {
         } else {
             let evidence = self.reading.resolve(std::slice::from_ref(&self.directory), voice)?;
             let intake = evidence.take_in(voice)?;
-            let (analysis, reading) = engine::analyze(intake, &evidence.options, rules, voice);
+            let (analysis, reading) = engine::analyze_stability(intake, &evidence.options, rules, voice);
             if !reading.problems(&analysis).is_empty() {
                 exit = Exit::Unread;
             }

@@ -15,7 +15,7 @@ use crate::model::{Behaviour, Confidence, Flow, SignalSource};
 use crate::time::{Instant, SECOND};
 
 /// Session gap: connections to one peer with shorter pauses are one onset, in nanoseconds.
-const GAP_NS: i64 = 900 * SECOND;
+pub(crate) const GAP_NS: i64 = 900 * SECOND;
 /// Controls collapse at a shorter gap: each call of a mirror is an event of its own, in nanoseconds.
 const CONTROL_GAP_NS: i64 = 5 * SECOND;
 /// A positive control must come out at this level, a negative one must not.
@@ -33,6 +33,19 @@ pub(crate) fn test(
     steps: &Steps<'_>,
     clocks: &Clocks,
 ) -> Option<Alignment> {
+    test_at(traced, events, everywhere, steps, clocks, GAP_NS, (1, 1))
+}
+
+/// The same with another session gap, and with the half-width of the jitter times a fraction.
+pub(crate) fn test_at(
+    traced: &[Traced],
+    events: &[Event],
+    everywhere: &[Event],
+    steps: &Steps<'_>,
+    clocks: &Clocks,
+    gap_ns: i64,
+    (times, over): (i64, i64),
+) -> Option<Alignment> {
     let strata = strata(steps);
     if strata.is_empty() {
         return None;
@@ -40,7 +53,7 @@ pub(crate) fn test(
     let slack = slack_ns(steps, events);
     let lags = control_lags(steps, events);
     let tail = percentile_95(&lags).unwrap_or(5 * SECOND).max(SECOND);
-    let jitter_ns = jitter::jitter_half_width(tail);
+    let jitter_ns = jitter::jitter_half_width(tail).saturating_mul(times) / over.max(1);
     let exposed = windows(steps, slack, tail, true);
     let tested = tested(traced, events, clocks);
     let run = |onsets: &[Instant], windows: &[Range]| -> AlignmentTest {
@@ -55,7 +68,7 @@ pub(crate) fn test(
             p: outcome.p.tail.p,
         }
     };
-    let main = run(&collapse(&tested, GAP_NS), &exposed);
+    let main = run(&collapse(&tested, gap_ns), &exposed);
     if main.onsets == 0 {
         return None;
     }
@@ -66,7 +79,7 @@ pub(crate) fn test(
     let positive_control =
         Some(run(&collapse(&benign(steps, events), CONTROL_GAP_NS), &exposed)).filter(|control| control.onsets > 0);
     let negative_exposure =
-        Some(run(&collapse(&tested, GAP_NS), &windows(steps, slack, tail, false))).filter(|control| control.onsets > 0);
+        Some(run(&collapse(&tested, gap_ns), &windows(steps, slack, tail, false))).filter(|control| control.onsets > 0);
     let negative_outcome = Some(run(&collapse(&not_theirs(steps, everywhere), CONTROL_GAP_NS), &exposed))
         .filter(|control| control.onsets > 0);
     let withheld = withheld(steps, clocks, &positive_control, &negative_outcome);

@@ -1,6 +1,7 @@
 use std::net::IpAddr;
 
 use super::drift::ClockSegment;
+use super::stability::Stability;
 
 use crate::evidence::{EvidenceId, Record};
 use crate::intake::{EvidenceAnomaly, Source};
@@ -273,6 +274,8 @@ pub struct Finding {
     pub would_decide: Vec<String>,
     /// What limits it: clock grades, gaps, missing sources.
     pub limits: Vec<String>,
+    /// What it rests on; `None` unless [`super::stability::analyze`] was asked.
+    pub stability: Option<Stability>,
     pub first: Option<Instant>,
     pub last: Option<Instant>,
 }

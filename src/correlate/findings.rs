@@ -167,6 +167,7 @@ fn finding(
         summary: summary(&signals, named_by.as_deref()),
         would_decide: rivals::would_decide(&observables, true),
         limits: limits.into_iter().collect(),
+        stability: None,
         strength,
         first,
         last,

@@ -20,6 +20,7 @@ mod rates;
 mod rivals;
 mod rows;
 mod signals;
+pub mod stability;
 mod steptime;
 mod tokens;
 mod traced;
@@ -41,11 +42,13 @@ use crate::detect::rules::RuleSet;
 use crate::formats::Kind;
 use crate::intake::{Intake, Options};
 use crate::model::{ConversationKey, Signal};
+use acts::Act;
 use attribute::{Steps, Yardstick};
 use clocks::Clocks;
 use events::Event;
 use identity::Identity;
 use names::Names;
+use stability::Varied;
 use witnesses::Witnesses;
 
 /// The clocks of all sources against one reference.
@@ -57,7 +60,17 @@ pub fn clocks(intake: &Intake, rules: &RuleSet) -> Vec<Clock> {
 
 /// The main job: what lines up with what, how strongly, against which rivals.
 pub fn analyze(intake: &Intake, options: &Options, rules: &RuleSet) -> Analysis {
-    let mut acts = acts::understand(intake, rules);
+    correlated(intake, options, rules, acts::understand(intake, rules), false).0
+}
+
+/// Everything behind the understanding of commands; with the test against chance at other settings if that is asked for.
+fn correlated(
+    intake: &Intake,
+    options: &Options,
+    rules: &RuleSet,
+    mut acts: Vec<Act>,
+    vary: bool,
+) -> (Analysis, Option<Varied>) {
     let names = Names::new(&intake.facts, acts::printed_resolutions(intake)).learn(intake, &acts);
     let clocks = clocks::find(intake, &acts, &names);
     acts::note_unresolved(&mut acts, &names);
@@ -88,6 +101,7 @@ pub fn analyze(intake: &Intake, options: &Options, rules: &RuleSet) -> Analysis 
     let aligned = alignment.as_ref().filter(|test| test.withheld.is_none()).and_then(alignment::verdict);
     let witnesses = Witnesses::new(&steps, &clocks, &names, &options.case, &everywhere, aligned);
     let mut assembled = findings::assemble(&traced, &steps, &clocks, &witnesses);
+    let varied = vary.then(|| stability::vary(&traced, &theirs, &everywhere, &steps, &clocks, &witnesses));
     let uncovered = findings::uncovered(&assembled.findings, &steps, &witnesses);
     let episodes = rows::episodes(&mut assembled.findings, &steps);
     let (rates, mut limits) = rates::rates(&episodes);
@@ -99,7 +113,7 @@ pub fn analyze(intake: &Intake, options: &Options, rules: &RuleSet) -> Analysis 
         rows::conversations(&traced, &theirs, &attributions, &steps, &clocks, &names)
     };
     let kept = if options.keep_attributions { rows::connections(&theirs, &attributions, &steps) } else { Vec::new() };
-    Analysis {
+    let analysis = Analysis {
         sources: intake.sources.clone(),
         signals: traced.into_iter().map(|one| one.signal).collect(),
         findings: assembled.findings,
@@ -113,7 +127,8 @@ pub fn analyze(intake: &Intake, options: &Options, rules: &RuleSet) -> Analysis 
         anomalies: intake.anomalies.clone(),
         limits,
         clocks: clocks.rows,
-    }
+    };
+    (analysis, varied)
 }
 
 /// What has to be known of names that nothing resolves.
@@ -121,7 +136,8 @@ fn names_limit(names: &Names) -> Option<String> {
     let tied = names.repeated();
     (tied > 0).then(|| {
         format!(
-            "Nothing resolves {tied} of the names in commands; each is held to be the address that connections went to              within its calls, again and again. Clocks compared by them are of grade B at best."
+            "Nothing resolves {tied} of the names in commands; each is held to be the address that connections went to \
+             within its calls, again and again. Clocks compared by them are of grade B at best."
         )
     })
 }

@@ -6,6 +6,7 @@ mod episodes;
 mod facts;
 mod fold;
 mod join;
+mod leave;
 mod merge;
 mod packed;
 mod segments;
@@ -36,6 +37,7 @@ pub use facts::{
     GpuSettingsFact, HttpFact, MiningFact, NameFact, NameSource, ProbeFact, QueryFact, SequenceFact, SshFact, Teller,
     TimeAnchor, TunnelFact, VerdictFact, WrittenFact,
 };
+pub use leave::LeftOut;
 pub use packed::Packed;
 pub use segments::BASE_GAP_NS;
 pub use source::{EvidenceAnomaly, Source, Unread};

@@ -35,6 +35,7 @@ pub fn render(lines: &[Line], id: &str, screen: Screen) -> Option<String> {
     report.terms(finding);
     report.statement(finding);
     report.rivals(finding);
+    report.stability(finding);
     report.clocks(lines, finding, &signals);
     report.limits(finding, lines);
     Some(report.out)
@@ -251,6 +252,34 @@ impl Report {
         self.out.push_str(&table.render(self.screen, "(none)"));
     }
 
+    fn stability(&mut self, finding: &FindingLine) {
+        self.section("STABILITY (the same analysis with less evidence or other settings)");
+        let Some(stability) = &finding.stability else {
+            self.line("Not tested: ask for it by `analyze --stability`, or explain the evidence itself.");
+            return;
+        };
+        let mut table = Table::new(&[
+            ("WITHOUT", Align::Left),
+            ("FOUND", Align::Left),
+            ("LOG10", Align::Right),
+            ("STARTED BY", Align::Left),
+        ])
+        .wrapping(&[0]);
+        for one in &stability.without {
+            let found = match (one.found, one.other_steps) {
+                (true, false) => "yes",
+                (true, true) => "other steps",
+                (false, _) => "no",
+            };
+            let weight = if one.found { bans(one.log10_lr) } else { "-".to_owned() };
+            table.row([&one.name, found, &weight, one.initiator.as_deref().unwrap_or("-")]);
+        }
+        self.out.push_str(&table.render(self.screen, "(nothing could be left out)"));
+        for sentence in &stability.sentences {
+            self.line(sentence);
+        }
+    }
+
     fn clocks(&mut self, lines: &[Line], finding: &FindingLine, signals: &[&SignalLine]) {
         let mut paths: Vec<&str> = finding.steps.iter().map(|step| step.path.as_str()).collect();
         paths.extend(signals.iter().flat_map(|signal| &signal.records).map(|record| record.path.as_str()));
@@ -391,6 +420,12 @@ mod tests {
          the peer's address stands in the agent's own words before the event  -0.02                -3.10    3.08
          onsets while no step ran                                             -0.10                -0.12    0.02
          against the best                                                      +0.0                 -3.1
+
+        STABILITY (the same analysis with less evidence or other settings)
+         WITHOUT       FOUND  LOG10  STARTED BY
+         capture.pcap  no         -  -
+         firewall.log  yes     +5.5  agent
+         Rests on capture.pcap alone.
 
         EVIDENCE AND ITS CLOCKS
          SOURCE                    FORMAT        OFFSET s  SUPPORT s        GRADE  FOUND BY                               SHA-256

