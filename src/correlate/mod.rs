@@ -7,6 +7,7 @@ mod analysis;
 mod attribute;
 pub mod attribution;
 mod clocks;
+mod coverage;
 pub mod drift;
 mod events;
 mod findings;
@@ -101,11 +102,13 @@ fn correlated(
     let aligned = alignment.as_ref().filter(|test| test.withheld.is_none()).and_then(alignment::verdict);
     let witnesses = Witnesses::new(&steps, &clocks, &names, &options.case, &everywhere, aligned);
     let mut assembled = findings::assemble(&traced, &steps, &clocks, &witnesses);
+    let uncertain = coverage::note(&mut assembled.findings, &traced, &witnesses);
     let varied = vary.then(|| stability::vary(&traced, &theirs, &everywhere, &steps, &clocks, &witnesses));
     let uncovered = findings::uncovered(&assembled.findings, &steps, &witnesses);
     let episodes = rows::episodes(&mut assembled.findings, &steps);
     let (rates, mut limits) = rates::rates(&episodes);
     limits.extend(names_limit(&names));
+    limits.extend(uncertain);
     limits.extend(of_allotments);
     let conversations = if options.omit_conversations {
         Vec::new()

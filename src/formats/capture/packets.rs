@@ -96,6 +96,8 @@ pub(super) struct Interface {
     last: Option<Instant>,
     /// First packet, number and largest of the steps back.
     steps_back: Option<(u64, u64, i64)>,
+    /// First packet, number and longest kept part of those that were not captured whole.
+    cut: Option<(u64, u64, usize)>,
 }
 
 /// A domain name in text (RFC 1035, section 2.3.4).
@@ -116,6 +118,7 @@ impl Interface {
             unsupported: None,
             last: None,
             steps_back: None,
+            cut: None,
         }
     }
 
@@ -153,6 +156,16 @@ impl Interface {
                     "{which} steps back {times} times by a second or more, first here, at most by {}.{:03} s",
                     most / SECOND,
                     most % SECOND / 1_000_000
+                ),
+            });
+        }
+        if let Some((first, packets, longest)) = self.cut {
+            sink.anomaly(Anomaly {
+                record: first,
+                kind: AnomalyKind::TruncatedRecord,
+                detail: format!(
+                    "{which}: packets that were cut when they were captured: {packets}, first here, to {longest} bytes at \
+                     most; names and protocols beyond are not seen"
                 ),
             });
         }
@@ -219,6 +232,10 @@ impl<'a> Packets<'a> {
         if let Some(span) = span {
             interface.saw(span.lo, record);
             self.clock = span.lo;
+        }
+        if u32::try_from(frame.len()).is_ok_and(|kept| kept < original) {
+            let (_, packets, longest) = interface.cut.get_or_insert((record, 0, 0));
+            (*packets, *longest) = (packets.saturating_add(1), frame.len().max(*longest));
         }
         let stamp = Stamp { record, span, clock: self.clock };
         let link = interface.link;

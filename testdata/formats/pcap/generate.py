@@ -52,7 +52,7 @@ pcap("fraction.pcap", c)
 # Packets cut to 54 bytes (Ethernet, IPv4 and TCP headers): lengths still come from the IP header.
 c = exchange(Capture())
 c.packets = [(at, frame[:54], wire, more) for at, frame, wire, more in c.packets]
-c.anomalies += ["gap"]
+c.anomalies += ["gap", "truncated-record"]
 pcap("snap-cut.pcap", c, snap=54)
 
 # Link types.

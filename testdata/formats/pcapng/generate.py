@@ -178,7 +178,7 @@ at, frame, wire, more = c.packets[-1]
 more["untimed"] = True
 w.simple((at, frame[:60], wire, more))
 t.first = t.last = None
-c.anomalies += ["gap"]
+c.anomalies += ["gap", "truncated-record"]
 w.save("simple.pcapng", c)
 
 # A packet block whose interface nobody described, and one whose packet is longer than its block.
