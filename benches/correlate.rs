@@ -14,7 +14,7 @@ use coincident::model::{
     Conversation, ConversationKey, ConversationStart, Endpoint, EndpointKind, Episode, Protocol, Segment, Step,
 };
 use coincident::time::{Basis, Instant, SECOND, Span, YearSource};
-use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, criterion_group};
 
 const DAY_S: i64 = 86_400;
 const HOSTS: u32 = 20;
@@ -218,5 +218,141 @@ fn growth(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// Hosts, episodes and steps of the large day. Every host has ten episodes, one after the other.
+const MANY_HOSTS: u32 = 1000;
+const EPISODES: u32 = 10_000;
+const STEPS: u32 = 200_000;
+
+/// The large day: `conversations` of one connection each beside those of the steps, of which one in fifty starts a miner.
+/// Nothing is made but what is kept, so that memory is that of the evidence.
+fn large_day(conversations: usize) -> (Intake, Options) {
+    let mut numbers = Numbers(7);
+    let mut intake = Intake::default();
+    let mut case = CaseFile::default();
+    let capture = EvidenceId(0);
+    intake.sources.push(source("capture.pcap", Kind::Capture, 1_000_000));
+    let agent = |host: u32| IpAddr::from([10, 20, (host / 250) as u8, (host % 250) as u8 + 1]);
+    let key = |host: u32, dst: IpAddr, port: u16| ConversationKey {
+        evidence: capture,
+        src: Some(agent(host)),
+        dst: Some(dst),
+        dst_port: Some(port),
+        protocol: Some(Protocol::TCP),
+    };
+    let mut record = 0;
+    let mut start = |at: Instant, port: u64| {
+        record += 1;
+        ConversationStart { at, src_port: port as u16, record, last: at.plus(SECOND) }
+    };
+    let mut of_steps: BTreeMap<ConversationKey, Vec<ConversationStart>> = BTreeMap::new();
+    let mut names: BTreeMap<String, IpAddr> = BTreeMap::new();
+    let (per_host, steps) = (EPISODES / MANY_HOSTS, STEPS / EPISODES);
+    for host in 0..MANY_HOSTS {
+        let name = format!("train-{host:04}");
+        case.hosts.push(Host { name: name.clone(), addresses: vec![agent(host).into()], agent: Some(true) });
+        for episode in 0..per_host {
+            let id = format!("transcripts/{name}/ep-{episode}.jsonl");
+            let evidence = EvidenceId(intake.sources.len() as u32);
+            intake.sources.push(source(&id, Kind::Transcript, u64::from(steps)));
+            let named = Episode { id: id.clone(), name: format!("{name}/{episode}"), ..Episode::default() };
+            intake.episodes.push(Episode { host: Some(name.clone()), run: Some(format!("run-{}", host % 8)), ..named });
+            for index in 0..steps {
+                let nth = i64::from(episode * steps + index);
+                let pause = DAY_S / i64::from(per_host * steps);
+                let begin = Instant((START_S + nth * pause) * SECOND + numbers.below(SECOND as u64) as i64);
+                let pool = numbers.below(9);
+                let (mirror_name, mirror_address) = mirror(numbers.below(1000));
+                let (command, peer, port) = if numbers.below(50) == 0 {
+                    let (name, dst) = (format!("pool-{pool}.example"), IpAddr::from([198, 51, 100, pool as u8 + 1]));
+                    names.insert(name.clone(), dst);
+                    (format!("nohup ./xmrig -o {name}:3333 -u wallet &"), dst, 3333)
+                } else if numbers.below(4) == 0 {
+                    ("ls -la && git status".to_owned(), mirror_address, 443)
+                } else {
+                    names.insert(mirror_name.clone(), mirror_address);
+                    (format!("curl -sSf https://{mirror_name}/simple/numpy/ -o page.html"), mirror_address, 443)
+                };
+                let began = begin.plus(SECOND + numbers.below(SECOND as u64) as i64);
+                of_steps.entry(key(host, peer, port)).or_default().push(start(began, numbers.below(60_000)));
+                let endpoint = |at: Instant, kind| Some(Endpoint { span: Span::at(at, Basis::ExplicitOffset), kind });
+                intake.steps.push(Step {
+                    index,
+                    start: endpoint(begin, EndpointKind::CallRecorded),
+                    end: endpoint(begin.plus(20 * SECOND), EndpointKind::ResultRecorded),
+                    arguments: "{}".to_owned(),
+                    command: Some(command),
+                    exit_code: Some(0),
+                    ..Step::new(&id, (u64::from(index), 0), Record { evidence, number: u64::from(index) + 1 }, "Bash")
+                });
+            }
+        }
+    }
+    intake.conversations.reserve_exact(conversations + of_steps.len());
+    let one = |start: ConversationStart| segment(start.at, vec![start], start.record, false);
+    for nth in 0..conversations {
+        let host = numbers.below(u64::from(MANY_HOSTS)) as u32;
+        // Each its own peer.
+        let dst = IpAddr::from((0x2000_0000 + nth as u32).to_be_bytes());
+        let at = Instant(START_S * SECOND + numbers.below((DAY_S * SECOND) as u64) as i64);
+        let segments = std::iter::once(one(start(at, numbers.below(60_000)))).collect();
+        intake.conversations.push(Conversation { key: key(host, dst, [80, 443, 8443, 22][nth % 4]), segments });
+    }
+    for (key, mut starts) in of_steps {
+        starts.sort();
+        let alone = starts.into_iter().map(one).collect::<Vec<_>>();
+        intake.conversations.push(Conversation { key, segments: alone.into() });
+    }
+    intake.conversations.sort_unstable_by_key(|conversation| conversation.key);
+    intake.facts.dns = names
+        .into_iter()
+        .map(|(name, address)| DnsFact {
+            name,
+            address,
+            client: None,
+            first: None,
+            record: Record { evidence: capture, number: 1 },
+            count: 1,
+        })
+        .collect();
+    (intake, Options { case, omit_conversations: true, ..Options::default() })
+}
+
+/// A line of `/proc/self/status` in MiB.
+fn memory(field: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':').map(str::to_owned));
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) / 1024
+}
+
+/// `--scale N`: the large day with N conversations, once, with what it took.
+#[expect(clippy::disallowed_methods, clippy::print_stdout, reason = "a measurement of time, printed")]
+fn scale(conversations: usize) {
+    let (intake, options) = large_day(conversations);
+    let evidence = memory("VmRSS");
+    let rules = RuleSet::embedded();
+    let began = std::time::Instant::now();
+    let analysis = black_box(correlate::analyze(&intake, &options, &rules));
+    println!(
+        "{} conversations, {} steps, {} episodes: {:.2} s, evidence {evidence} MiB, peak {} MiB, {} findings",
+        intake.conversations.len(),
+        intake.steps.len(),
+        intake.episodes.len(),
+        began.elapsed().as_secs_f64(),
+        memory("VmHWM"),
+        analysis.findings.len()
+    );
+}
+
 criterion_group!(benches, growth);
-criterion_main!(benches);
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    match arguments.iter().position(|argument| argument == "--scale").and_then(|at| arguments.get(at + 1)?.parse().ok())
+    {
+        Some(conversations) => scale(conversations),
+        None => {
+            benches();
+            Criterion::default().configure_from_args().final_summary();
+        }
+    }
+}
