@@ -45,7 +45,8 @@ impl Clocks {
         self.of.get(evidence.0 as usize).copied().unwrap_or(usize::MAX)
     }
 
-    fn of(&self, evidence: EvidenceId) -> Option<&Clock> {
+    /// The clock that a source goes by.
+    pub(crate) fn of(&self, evidence: EvidenceId) -> Option<&Clock> {
         self.rows.get(self.row(evidence))
     }
 
@@ -126,7 +127,11 @@ pub(crate) fn find(intake: &Intake, acts: &[Act], names: &Names) -> Clocks {
         clocks.rows.push(assumed(group, intake, row == reference));
         clocks.corrections.push(Correction::default());
     }
-    let (sightings, resolutions) = sightings(intake, &clocks.of, groups.len(), names);
+    let (sightings, resolutions) = sightings(intake, &clocks.of, groups.len(), names, acts);
+    let mut places: BTreeMap<EvidenceId, Vec<usize>> = BTreeMap::new();
+    for (at, step) in intake.steps.iter().enumerate() {
+        places.entry(step.record.evidence).or_default().push(at);
+    }
     clocks.resolutions = resolutions;
     // Packet logs against the capture first, then transcripts against whatever network source is tied, then network
     // sources against transcripts: each pass leans on what the passes before it have tied.
@@ -144,11 +149,11 @@ pub(crate) fn find(intake: &Intake, acts: &[Act], names: &Names) -> Clocks {
                         (same_connections(&sightings[row], &sightings[other]), "the same connection in both")
                     }
                     (Kind::Transcript, Kind::Firewall | Kind::Capture) => {
-                        let calls = Calls { intake, acts, group: &groups[row] };
+                        let calls = Calls { intake, acts, group: &groups[row], places: &places };
                         (calls.against(&sightings[other]), BY_COMMANDS)
                     }
                     (Kind::Firewall | Kind::Capture, Kind::Transcript) => {
-                        let calls = Calls { intake, acts, group: &groups[other] };
+                        let calls = Calls { intake, acts, group: &groups[other], places: &places };
                         let found = calls.against(&sightings[row]).into_iter().map(Meeting::turned).collect();
                         (found, BY_COMMANDS)
                     }

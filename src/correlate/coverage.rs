@@ -341,7 +341,7 @@ fn clocks(finding: &Finding, subject: &Subject<'_>, world: &Witnesses<'_>) -> BT
     let sources: BTreeSet<EvidenceId> = shown.chain(called.map(|step| step.record.evidence)).collect();
     let mut said = BTreeSet::new();
     for evidence in sources {
-        let Some(clock) = world.clocks.rows.iter().find(|clock| clock.sources.contains(&evidence)) else { continue };
+        let Some(clock) = world.clocks.of(evidence) else { continue };
         if clock.grade <= Grade::B {
             continue;
         }
@@ -365,7 +365,8 @@ fn of_case(world: &Witnesses<'_>) -> Vec<String> {
         return Vec::new();
     }
     let openers: BTreeSet<IpAddr> = world.events.iter().filter_map(|event| event.src).collect();
-    let shown = |nets: &[ipnet::IpNet]| openers.iter().any(|src| nets.iter().any(|net| net.contains(src)));
+    let within = |net: &ipnet::IpNet| openers.range(net.network()..=net.broadcast()).next().is_some();
+    let shown = |nets: &[ipnet::IpNet]| nets.iter().any(within);
     let places: Vec<&super::identity::Place> =
         intake.episodes.iter().filter_map(|episode| identity.place(&episode.id)).collect();
     let agents: Vec<&crate::intake::Host> = world.case.hosts.iter().filter(|host| host.agent == Some(true)).collect();

@@ -251,7 +251,8 @@ fn duration(signal: &Signal) -> i64 {
 /// A step for reports.
 pub(crate) fn step_ref(at: usize, steps: &Steps<'_>) -> StepRef {
     let step = &steps.intake.steps[at];
-    let episode = steps.intake.episodes.iter().find(|episode| episode.id == step.episode);
+    let episodes = &steps.intake.episodes;
+    let episode = episodes.binary_search_by(|episode| episode.id.cmp(&step.episode)).ok().map(|at| &episodes[at]);
     StepRef {
         episode: episode.map_or_else(|| step.episode.clone(), |episode| episode.name.clone()),
         index: step.index,

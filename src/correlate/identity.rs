@@ -33,8 +33,8 @@ impl Place {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Identity {
     places: BTreeMap<String, Place>,
-    /// Addresses on which agents are known to run.
-    agents: BTreeSet<IpNet>,
+    /// Addresses on which agents are known to run: disjoint networks, ascending.
+    agents: Vec<IpNet>,
 }
 
 impl Identity {
@@ -70,9 +70,11 @@ impl Identity {
                 place.basis = format!("inferred: {best} commands borne out by {src}, {second} by the next address");
             }
         }
-        identity.agents = identity.places.values().flat_map(|place| place.addresses.iter().copied()).collect();
+        let placed = identity.places.values().flat_map(|place| place.addresses.iter().copied());
         let declared = case.hosts.iter().filter(|host| host.agent == Some(true));
-        identity.agents.extend(declared.flat_map(|host| host.addresses.iter().copied()));
+        let agents: Vec<IpNet> = placed.chain(declared.flat_map(|host| host.addresses.iter().copied())).collect();
+        identity.agents = IpNet::aggregate(&agents);
+        identity.agents.sort_unstable_by_key(IpNet::network);
         identity
     }
 
@@ -86,9 +88,10 @@ impl Identity {
         !self.agents.is_empty()
     }
 
-    /// Whether an agent is known to run on that address.
+    /// Whether an agent is known to run on that address. O(log networks): it is asked of every connection.
     pub(crate) fn is_agent(&self, address: IpAddr) -> bool {
-        self.agents.iter().any(|network| network.contains(&address))
+        let behind = self.agents.partition_point(|network| network.network() <= address);
+        behind.checked_sub(1).and_then(|at| self.agents.get(at)).is_some_and(|network| network.contains(&address))
     }
 
     /// Whether a connection from `src` may come from the episode: `Some(true)` if its host has that address,

@@ -85,14 +85,13 @@ fn correlated(
     steptime::bound_by_order(&mut times, intake, &acts, &everywhere, &identity, &clocks);
     let steps = Steps { intake, acts: &acts, times: &times, identity: &identity };
     // Where the agents' hosts are known, nothing that other hosts opened can be a step's doing.
-    let theirs: Cow<'_, [Event]> = if identity.knows_agents() {
-        let by_agent = |event: &&Event| event.src.is_some_and(|src| identity.is_agent(src));
-        everywhere.iter().filter(by_agent).cloned().collect()
-    } else {
-        Cow::Borrowed(&everywhere)
+    let by_agent = |event: &&Event| event.src.is_some_and(|src| identity.is_agent(src));
+    let mut theirs: Cow<'_, [Event]> = match identity.knows_agents() {
+        true => everywhere.iter().filter(by_agent).cloned().collect(),
+        false => Cow::Borrowed(&everywhere),
     };
     let yardstick = Yardstick::new(&steps, &theirs, timing_holds(intake, &clocks));
-    let (mut traced, attributions) = signals::trace(seen, &theirs, &steps, &yardstick, &clocks, &names);
+    let (mut traced, attributions) = signals::trace(seen, &mut theirs, &steps, &yardstick, &clocks, &names);
     let named = signals::named_by_command(&theirs, &attributions, &traced, &steps, &names);
     traced.extend(named);
     traced.extend(signals::from_commands(&steps));

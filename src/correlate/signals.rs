@@ -1,5 +1,6 @@
 //! Signals on the reference clock, traced to the steps that line up with them.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -18,10 +19,11 @@ use crate::time::{Basis, Span};
 type Peer = (Option<EvidenceId>, Option<IpAddr>, Option<u16>);
 
 /// Traces signals. Those of a connection take the attribution of that connection; sweeps and GPU signals are events
-/// of their own. Gives the attribution of every event in `events` as well.
+/// of their own, for which room is made behind the others for as long as it takes. Gives the attribution of every event in
+/// `events` as well.
 pub(crate) fn trace(
     signals: Vec<Signal>,
-    events: &[Event],
+    events: &mut Cow<'_, [Event]>,
     steps: &Steps<'_>,
     yardstick: &Yardstick,
     clocks: &Clocks,
@@ -35,7 +37,8 @@ pub(crate) fn trace(
         };
         return (signals.into_iter().map(untraced).collect(), vec![Attribution { best: None }; events.len()]);
     }
-    let mut all: Vec<Event> = events.to_vec();
+    let events = events.to_mut();
+    let own = events.len();
     let mut index = Vec::with_capacity(signals.len());
     let mut by_peers: BTreeMap<(EvidenceId, Flow), Vec<usize>> = BTreeMap::new();
     for (at, event) in events.iter().enumerate() {
@@ -44,21 +47,23 @@ pub(crate) fn trace(
     for signal in &signals {
         let known = connection_of(signal, events, &by_peers).filter(|_| signal.targets.is_empty());
         index.push(known.unwrap_or_else(|| {
-            all.push(as_event(signal, clocks, names));
-            all.len() - 1
+            events.push(as_event(signal, clocks, names));
+            events.len() - 1
         }));
     }
-    let mut attributions = yardstick.attribute(steps, &all);
+    drop(by_peers);
+    let mut attributions = yardstick.attribute(steps, events);
     let traced = signals
         .into_iter()
         .zip(&index)
         .map(|(mut signal, at)| {
             let attribution = attributions[*at].clone();
             raise_named_sweep(&mut signal, &attribution, steps);
-            Traced { timed: all[*at].timed, attribution, signal }
+            Traced { timed: events[*at].timed, attribution, signal }
         })
         .collect();
-    attributions.truncate(events.len());
+    attributions.truncate(own);
+    events.truncate(own);
     (traced, attributions)
 }
 

@@ -115,27 +115,20 @@ impl Witnesses<'_> {
             let lower = text.to_ascii_lowercase();
             needles.iter().any(|needle| lower.contains(needle.as_str()))
         };
-        let in_text = intake
-            .texts
-            .iter()
-            .filter(|(text, _)| text.episode == step.episode && text.order < step.order)
+        let in_text = places(&self.lookup.texts_of, &step.episode)
+            .filter_map(|at| intake.texts.get(at))
+            .filter(|(text, _)| text.order < step.order)
             .filter(|(text, said)| text.origin != TextOrigin::Agent && names(&said.text()))
             .map(|(text, _)| text.order);
-        let in_output = intake
-            .steps
-            .iter()
-            .enumerate()
-            .filter(|(_, other)| other.episode == step.episode && other.order < step.order)
+        let before = || {
+            let own = places(&self.lookup.steps_of, &step.episode);
+            own.filter_map(|at| Some((at, intake.steps.get(at)?))).filter(|(_, other)| other.order < step.order)
+        };
+        let in_output = before()
             .filter(|(at, _)| intake.output(*at).is_some_and(|output| names(&output)))
             .map(|(_, other)| other.order);
         let from_outside = in_text.chain(in_output).min();
-        let by_agent = intake
-            .steps
-            .iter()
-            .filter(|other| other.episode == step.episode && other.order < step.order)
-            .filter(|other| names(&other.arguments))
-            .map(|other| other.order)
-            .min();
+        let by_agent = before().filter(|(_, other)| names(&other.arguments)).map(|(_, other)| other.order).min();
         match (from_outside, by_agent) {
             (Some(outside), Some(agent)) => outside < agent,
             (Some(_), None) => true,
@@ -226,7 +219,8 @@ impl Witnesses<'_> {
 
     fn installed_before(&self, at: usize) -> bool {
         let step = &self.steps.intake.steps[at];
-        self.steps.intake.steps.iter().any(|other| {
+        let own = places(&self.lookup.steps_of, &step.episode).filter_map(|at| self.steps.intake.steps.get(at));
+        own.filter(|other| other.order < step.order).any(|other| {
             let installs = |command: &str| {
                 [
                     "pip install",
@@ -240,7 +234,7 @@ impl Witnesses<'_> {
                 .iter()
                 .any(|needle| command.contains(needle))
             };
-            other.episode == step.episode && other.order < step.order && other.command.as_deref().is_some_and(installs)
+            other.command.as_deref().is_some_and(installs)
         })
     }
 
@@ -269,6 +263,11 @@ impl Witnesses<'_> {
             None => "no network source covers this time".to_owned(),
         }
     }
+}
+
+/// The places that belong to an episode.
+fn places<'a>(of: &'a BTreeMap<&str, Vec<usize>>, episode: &str) -> impl Iterator<Item = usize> + use<'a> {
+    of.get(episode).into_iter().flatten().copied()
 }
 
 fn peers_of(one: &Traced) -> Vec<Flow> {

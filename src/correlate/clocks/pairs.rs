@@ -8,6 +8,7 @@ use crate::correlate::acts::Act;
 use crate::correlate::names::Names;
 use crate::correlate::tokens::{self, Token};
 use crate::correlate::vote::{self, Pair};
+use crate::evidence::EvidenceId;
 use crate::intake::Intake;
 use crate::model::Protocol;
 use crate::time::{Basis, SECOND};
@@ -70,10 +71,13 @@ pub(super) struct Sightings {
     pub(super) beyond: Vec<Sighting>,
     /// Connections by their peer and the opener's first sequence number.
     sequences: BTreeMap<Sequence, Vec<(i64, i64)>>,
-    /// By token, as places in `all`: of more than [`PAIRS_PER_TOKEN`] one more is kept, so that it shows.
+    /// By token that some call wrote, as places in `all`: of more than [`PAIRS_PER_TOKEN`] one more is kept, so that it
+    /// shows.
     by_token: BTreeMap<Token, Vec<usize>>,
     /// The keys of `by_token`.
     shown: BTreeSet<Token>,
+    /// By token, in how many calls it stands that the connections bear out.
+    written: BTreeMap<Token, usize>,
 }
 
 /// The connections of every group, and the resolution of their stamps in nanoseconds (1 if there are none).
@@ -82,6 +86,7 @@ pub(super) fn sightings(
     group_of: &[usize],
     groups: usize,
     names: &Names,
+    acts: &[Act],
 ) -> (Vec<Sightings>, Vec<i64>) {
     let mut found: Vec<Sightings> = (0..groups).map(|_| Sightings::default()).collect();
     if groups == 1 {
@@ -90,6 +95,10 @@ pub(super) fn sightings(
         let starts = segments.flat_map(|segment| &segment.starts).map(|start| start.at.0);
         return (found, vec![resolution_of(starts)]);
     }
+    // A log may show any number of peers that no call names.
+    let wanted: BTreeSet<&Token> = acts.iter().flat_map(|act| &act.tokens).collect();
+    let networks = wanted.iter().any(|token| matches!(token, Token::Network(_)));
+    let counts = |token: &Token| wanted.contains(token) || networks && matches!(token, Token::Address(_));
     for conversation in &intake.conversations {
         let key = conversation.key;
         let group = group_of.get(key.evidence.0 as usize).and_then(|group| found.get_mut(*group));
@@ -107,7 +116,7 @@ pub(super) fn sightings(
             });
         }
         if from < all.len() {
-            for token in names.tokens(key.dst, key.dst_port) {
+            for token in names.tokens(key.dst, key.dst_port).into_iter().filter(counts) {
                 let hits = by_token.entry(token).or_default();
                 hits.extend((from..all.len()).take((PAIRS_PER_TOKEN + 1).saturating_sub(hits.len())));
             }
@@ -133,8 +142,11 @@ pub(super) fn sightings(
         let key = (fact.flow.dst, fact.flow.dst_port, fact.sequence);
         sequences.entry(key).or_default().push((fact.at.0, fact.at.0));
     }
-    let resolutions = found.iter_mut().map(|Sightings { all, beyond, sequences, by_token, shown }| {
+    let resolutions = found.iter_mut().map(|Sightings { all, beyond, sequences, by_token, shown, written }| {
         *shown = by_token.keys().cloned().collect();
+        for token in acts.iter().filter(|_| !shown.is_empty()).flat_map(|act| tokens::shared(&act.tokens, shown)) {
+            *written.entry(token).or_insert(0) += 1;
+        }
         let resolution = resolution_of(all.iter().map(|one| one.lo));
         for one in all.iter_mut().chain(beyond) {
             one.hi = one.lo.saturating_add(resolution - 1);
@@ -214,6 +226,8 @@ pub(super) struct Calls<'a> {
     pub(super) intake: &'a Intake,
     pub(super) acts: &'a [Act],
     pub(super) group: &'a Group,
+    /// Places of steps by the evidence that they stand in, ascending.
+    pub(super) places: &'a BTreeMap<EvidenceId, Vec<usize>>,
 }
 
 impl Calls<'_> {
@@ -227,19 +241,15 @@ impl Calls<'_> {
     }
 
     fn meetings(&self, sightings: &Sightings, benign_only: bool) -> Vec<Meeting> {
-        let Sightings { all, by_token, shown, .. } = sightings;
-        let mut written: BTreeMap<Token, usize> = BTreeMap::new();
-        let mut steps = 0;
-        for act in self.acts {
-            steps += 1;
-            for token in tokens::shared(&act.tokens, shown) {
-                *written.entry(token).or_insert(0) += 1;
-            }
-        }
+        let Sightings { all, by_token, shown, written, .. } = sightings;
+        let steps = self.acts.len() as u64;
+        let own = self.group.members.iter().filter_map(|member| self.places.get(member));
+        let mut own: Vec<usize> = own.flatten().copied().collect();
+        own.sort_unstable();
         let mut meetings = Vec::new();
-        for (index, (step, act)) in self.intake.steps.iter().zip(self.acts).enumerate() {
-            let ours = self.group.members.contains(&step.record.evidence);
-            if !ours || !act.network || step.not_executed || (benign_only && act.is_suspect()) {
+        for index in own {
+            let (Some(step), Some(act)) = (self.intake.steps.get(index), self.acts.get(index)) else { continue };
+            if !act.network || step.not_executed || (benign_only && act.is_suspect()) {
                 continue;
             }
             let Some(start) = step.start.filter(|start| start.span.basis <= Basis::AssumedZone) else { continue };

@@ -9,6 +9,7 @@ use super::Names;
 use crate::correlate::acts::Act;
 use crate::correlate::tokens::Token;
 use crate::correlate::vote::{self, Pair};
+use crate::evidence::EvidenceId;
 use crate::intake::Intake;
 use crate::stats;
 use crate::time::{Basis, SECOND};
@@ -48,7 +49,9 @@ pub(crate) fn by_repetition(intake: &Intake, acts: &[Act], names: &Names) -> Vec
         return Vec::new();
     }
     let mut tied: BTreeSet<(String, IpAddr)> = BTreeSet::new();
-    for evidence in 0..intake.sources.len() {
+    // Most sources are transcripts, and none of the connections is theirs.
+    let sources: BTreeSet<EvidenceId> = intake.conversations.iter().map(|one| one.key.evidence).collect();
+    for evidence in sources {
         let met = met(intake, evidence, names);
         if met.is_empty() {
             continue;
@@ -86,9 +89,9 @@ fn calls<'a>(intake: &Intake, acts: &'a [Act], names: &Names) -> Vec<Call<'a>> {
     calls
 }
 
-fn met(intake: &Intake, evidence: usize, names: &Names) -> Vec<Met> {
+fn met(intake: &Intake, evidence: EvidenceId, names: &Names) -> Vec<Met> {
     let mut met = Vec::new();
-    for conversation in intake.conversations.iter().filter(|one| one.key.evidence.0 as usize == evidence) {
+    for conversation in intake.conversations.iter().filter(|one| one.key.evidence == evidence) {
         let Some(address) = conversation.key.dst.filter(|address| names.of(*address).is_empty()) else { continue };
         for segment in conversation.segments.iter().filter(|segment| segment.basis.is_dated()) {
             let starts = segment.starts.iter().map(|start| start.at.0);

@@ -28,6 +28,9 @@ pub(super) struct Lookup<'a> {
     /// ... and what they reach.
     pub(super) others_reach: BTreeSet<(Option<IpAddr>, Option<u16>)>,
     pub(super) calls: Calls,
+    /// Places of steps and of texts by episode.
+    pub(super) steps_of: BTreeMap<&'a str, Vec<usize>>,
+    pub(super) texts_of: BTreeMap<&'a str, Vec<usize>>,
     /// Earliest start of a command that writes a token; [`Instant`] of the beginning where one has no time.
     written: BTreeMap<&'a Token, Instant>,
     networks: BTreeMap<IpNet, Instant>,
@@ -43,9 +46,17 @@ impl<'a> Lookup<'a> {
             any_others: false,
             others_reach: BTreeSet::new(),
             calls: Calls::new(steps),
+            steps_of: BTreeMap::new(),
+            texts_of: BTreeMap::new(),
             written: BTreeMap::new(),
             networks: BTreeMap::new(),
         };
+        for (at, step) in steps.intake.steps.iter().enumerate() {
+            lookup.steps_of.entry(&step.episode).or_default().push(at);
+        }
+        for (at, (text, _)) in steps.intake.texts.iter().enumerate() {
+            lookup.texts_of.entry(&text.episode).or_default().push(at);
+        }
         let identity = steps.identity;
         // Addresses recur; what they are is asked once.
         let mut kinds: BTreeMap<IpAddr, (bool, bool)> = BTreeMap::new();
