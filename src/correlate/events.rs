@@ -1,12 +1,13 @@
 //! Connections as events on the reference clock.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::acts::Act;
 use super::clocks::Clocks;
 use super::names::Names;
-use super::tokens::Token;
+use super::tokens::{Token, Written};
 use crate::evidence::{EvidenceId, Record};
 use crate::intake::Intake;
 use crate::model::{ConversationKey, Flow, Protocol};
@@ -27,7 +28,8 @@ pub(crate) struct Event {
     pub(crate) dst_port: Option<u16>,
     pub(crate) protocol: Option<Protocol>,
     pub(crate) record: Record,
-    /// By what a command could have named it; shared by the connections of a conversation.
+    /// By what commands have named it, and the port of a peer without a name; shared by all connections of which these
+    /// are the same.
     pub(crate) tokens: Arc<BTreeSet<Token>>,
     /// Index into [`Intake::conversations`] and its segment; `None` for what is not a connection.
     pub(crate) segment: Option<(usize, usize)>,
@@ -49,15 +51,23 @@ pub(crate) fn events(
     intake: &Intake,
     clocks: &Clocks,
     names: &Names,
+    acts: &[Act],
     wanted: &dyn Fn(&ConversationKey) -> bool,
 ) -> Vec<Event> {
     let mut events = Vec::new();
+    let written = Written::of(acts.iter().map(|act| &act.tokens));
+    let counts = |token: &Token| matches!(token, Token::UnresolvedPort(_)) || written.asks_for(token);
+    let mut known: BTreeMap<BTreeSet<Token>, Arc<BTreeSet<Token>>> = BTreeMap::new();
     for (index, conversation) in intake.conversations.iter().enumerate() {
         let key = conversation.key;
         if !wanted(&key) {
             continue;
         }
-        let tokens = Arc::new(names.shown(key.dst, key.dst_port));
+        let shown: BTreeSet<Token> = names.shown(key.dst, key.dst_port).into_iter().filter(counts).collect();
+        let tokens = match known.get(&shown) {
+            Some(tokens) => Arc::clone(tokens),
+            None => Arc::clone(known.entry(shown.clone()).or_insert(Arc::new(shown))),
+        };
         for (part, segment) in conversation.segments.iter().enumerate() {
             let event = |at, src_port, number, last| {
                 let (at, slack_ns) = clocks.align_stamp(key.evidence, at);

@@ -173,7 +173,7 @@ impl World {
         let clocks = clocks::find(&self.intake, &acts, &names);
         acts::note_unresolved(&mut acts, &names);
         let identity = Identity::new(&self.intake, &self.case, &acts, &names);
-        let events = events::events(&self.intake, &clocks, &names, &|_| true);
+        let events = events::events(&self.intake, &clocks, &names, &acts, &|_| true);
         let mut times = steptime::step_times(&self.intake, &clocks);
         steptime::bound_by_order(&mut times, &self.intake, &acts, &events, &identity, &clocks);
         Laid { world: self, acts, names, clocks, identity, events, times }

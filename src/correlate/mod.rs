@@ -80,7 +80,7 @@ fn correlated(
     let (unallotted, of_allotments) = allotted::held_against(intake, options, &clocks);
     seen.extend(unallotted);
     let seen: Vec<Signal> = seen.into_iter().map(|signal| signals::align(signal, &clocks)).collect();
-    let everywhere = events::events(intake, &clocks, &names, &asked_for(intake, &seen));
+    let everywhere = events::events(intake, &clocks, &names, &acts, &asked_for(intake, &seen));
     let mut times = steptime::step_times(intake, &clocks);
     steptime::bound_by_order(&mut times, intake, &acts, &everywhere, &identity, &clocks);
     let steps = Steps { intake, acts: &acts, times: &times, identity: &identity };
@@ -99,7 +99,7 @@ fn correlated(
     signals::number(&mut traced);
     let alignment = alignment::test(&traced, &theirs, &everywhere, &steps, &clocks);
     let aligned = alignment.as_ref().filter(|test| test.withheld.is_none()).and_then(alignment::verdict);
-    let witnesses = Witnesses::new(&steps, &clocks, &names, &options.case, &everywhere, aligned);
+    let witnesses = Witnesses::new(&steps, &clocks, &names, &options.case, &everywhere, aligned, &traced);
     let mut assembled = findings::assemble(&traced, &steps, &clocks, &witnesses);
     let uncertain = coverage::note(&mut assembled.findings, &traced, &witnesses);
     let varied = vary.then(|| stability::vary(&traced, &theirs, &everywhere, &steps, &clocks, &witnesses));

@@ -41,8 +41,13 @@ pub(crate) fn trace(
     let own = events.len();
     let mut index = Vec::with_capacity(signals.len());
     let mut by_peers: BTreeMap<(EvidenceId, Flow), Vec<usize>> = BTreeMap::new();
+    let cited = |signal: &Signal| Some((signal.records.first()?.evidence, Flow { src_port: None, ..signal.flow? }));
+    let cited: BTreeSet<(EvidenceId, Flow)> = signals.iter().filter_map(cited).collect();
     for (at, event) in events.iter().enumerate() {
-        by_peers.entry((event.evidence, event.peers())).or_default().push(at);
+        let peers = (event.evidence, event.peers());
+        if cited.contains(&peers) {
+            by_peers.entry(peers).or_default().push(at);
+        }
     }
     for signal in &signals {
         let known = connection_of(signal, events, &by_peers).filter(|_| signal.targets.is_empty());

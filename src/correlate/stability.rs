@@ -153,7 +153,7 @@ pub(crate) fn vary(
         let initiators = if aligned == base.aligned {
             BTreeMap::new()
         } else {
-            let witnesses = Witnesses::new(steps, clocks, base.names, base.case, base.events, aligned);
+            let witnesses = Witnesses::new(steps, clocks, base.names, base.case, base.events, aligned, traced);
             let assembled = findings::assemble(traced, steps, clocks, &witnesses);
             assembled.findings.iter().map(|finding| (key(finding), finding.initiator)).collect()
         };

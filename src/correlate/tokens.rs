@@ -87,5 +87,38 @@ pub(crate) fn any_shared(written: &BTreeSet<Token>, shown: &BTreeSet<Token>) -> 
         || networks(written).any(|(_, network)| shown.range(addresses_of(network)).next().is_some())
 }
 
+/// What any step wrote: a log may show any number of peers that no step names.
+pub(crate) struct Written<'a> {
+    tokens: BTreeSet<&'a Token>,
+    /// Disjoint, ascending.
+    networks: Vec<IpNet>,
+}
+
+impl<'a> Written<'a> {
+    pub(crate) fn of(all: impl Iterator<Item = &'a BTreeSet<Token>>) -> Self {
+        let tokens: BTreeSet<&Token> = all.flatten().collect();
+        let written: Vec<IpNet> = tokens
+            .range::<Token, _>(FIRST_NETWORK..AFTER_NETWORKS)
+            .filter_map(|token| if let Token::Network(network) = token { Some(*network) } else { None })
+            .collect();
+        let mut networks = IpNet::aggregate(&written);
+        networks.sort_unstable_by_key(IpNet::network);
+        Written { tokens, networks }
+    }
+
+    /// Whether a token that is shown could be shared with some step. O(log of what was written).
+    pub(crate) fn asks_for(&self, shown: &Token) -> bool {
+        self.tokens.contains(shown)
+            || match shown {
+                Token::Address(address) => {
+                    let behind = self.networks.partition_point(|network| network.network() <= *address);
+                    let network = behind.checked_sub(1).and_then(|at| self.networks.get(at));
+                    network.is_some_and(|network| network.contains(address))
+                }
+                _ => false,
+            }
+    }
+}
+
 #[cfg(test)]
 mod tests;

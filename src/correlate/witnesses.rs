@@ -39,7 +39,8 @@ pub(crate) struct Witnesses<'a> {
 }
 
 impl<'a> Witnesses<'a> {
-    /// Everything that is looked up more than once is laid out here. `events` must be sorted by time.
+    /// Everything that is looked up more than once is laid out here. `events` must be sorted by time. Groups of signals may
+    /// be observed that are among `traced`.
     pub(crate) fn new(
         steps: &'a Steps<'a>,
         clocks: &'a Clocks,
@@ -47,8 +48,10 @@ impl<'a> Witnesses<'a> {
         case: &'a CaseFile,
         events: &'a [Event],
         aligned: Option<bool>,
+        traced: &[Traced],
     ) -> Self {
-        let lookup = Lookup::new(steps, clocks, case, events);
+        let peers: BTreeSet<Flow> = traced.iter().flat_map(peers_of).collect();
+        let lookup = Lookup::new(steps, clocks, case, events, &peers);
         Witnesses { steps, clocks, names, case, events, aligned, lookup }
     }
 }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::groups::Group;
 use crate::correlate::acts::Act;
 use crate::correlate::names::Names;
-use crate::correlate::tokens::{self, Token};
+use crate::correlate::tokens::{self, Token, Written};
 use crate::correlate::vote::{self, Pair};
 use crate::evidence::EvidenceId;
 use crate::intake::Intake;
@@ -96,9 +96,7 @@ pub(super) fn sightings(
         return (found, vec![resolution_of(starts)]);
     }
     // A log may show any number of peers that no call names.
-    let wanted: BTreeSet<&Token> = acts.iter().flat_map(|act| &act.tokens).collect();
-    let networks = wanted.iter().any(|token| matches!(token, Token::Network(_)));
-    let counts = |token: &Token| wanted.contains(token) || networks && matches!(token, Token::Address(_));
+    let wanted = Written::of(acts.iter().map(|act| &act.tokens));
     for conversation in &intake.conversations {
         let key = conversation.key;
         let group = group_of.get(key.evidence.0 as usize).and_then(|group| found.get_mut(*group));
@@ -116,7 +114,7 @@ pub(super) fn sightings(
             });
         }
         if from < all.len() {
-            for token in names.tokens(key.dst, key.dst_port).into_iter().filter(counts) {
+            for token in names.tokens(key.dst, key.dst_port).into_iter().filter(|token| wanted.asks_for(token)) {
                 let hits = by_token.entry(token).or_default();
                 hits.extend((from..all.len()).take((PAIRS_PER_TOKEN + 1).saturating_sub(hits.len())));
             }

@@ -15,7 +15,7 @@ use crate::model::{Flow, is_private};
 use crate::time::{Instant, SECOND};
 
 pub(super) struct Lookup<'a> {
-    /// Connections of a peer, by place in the events.
+    /// Of the peers of signals alone: connections, by place in the events.
     pub(super) by_peers: BTreeMap<Flow, Vec<usize>>,
     /// First moments of rows of failed logins from strangers; `None` where they have no time.
     pub(super) rows_of_failures: Vec<Option<Instant>>,
@@ -37,7 +37,14 @@ pub(super) struct Lookup<'a> {
 }
 
 impl<'a> Lookup<'a> {
-    pub(super) fn new(steps: &Steps<'a>, clocks: &Clocks, case: &CaseFile, events: &'a [Event]) -> Self {
+    pub(super) fn new(
+        steps: &Steps<'a>,
+        clocks: &Clocks,
+        case: &CaseFile,
+        events: &'a [Event],
+        peers: &BTreeSet<Flow>,
+    ) -> Self {
+        let reached: BTreeSet<_> = peers.iter().map(|flow| (flow.dst, flow.dst_port)).collect();
         let mut lookup = Lookup {
             by_peers: BTreeMap::new(),
             rows_of_failures: rows_of_failures(steps, clocks, case),
@@ -61,7 +68,9 @@ impl<'a> Lookup<'a> {
         // Addresses recur; what they are is asked once.
         let mut kinds: BTreeMap<IpAddr, (bool, bool)> = BTreeMap::new();
         for (at, event) in events.iter().enumerate() {
-            lookup.by_peers.entry(event.peers()).or_default().push(at);
+            if peers.contains(&event.peers()) {
+                lookup.by_peers.entry(event.peers()).or_default().push(at);
+            }
             let Some(src) = event.src else { continue };
             let (other, outsider) = *kinds.entry(src).or_insert_with(|| {
                 let private = is_private(src);
@@ -69,7 +78,9 @@ impl<'a> Lookup<'a> {
             });
             if other {
                 lookup.any_others = true;
-                lookup.others_reach.insert((event.dst, event.dst_port));
+                if reached.contains(&(event.dst, event.dst_port)) {
+                    lookup.others_reach.insert((event.dst, event.dst_port));
+                }
             }
             if let (Some(dst), Some(22), true) = (event.dst, event.dst_port, outsider) {
                 lookup.ssh_from_outside.entry(dst).or_default().push(event);
@@ -78,6 +89,9 @@ impl<'a> Lookup<'a> {
         for conversation in &steps.intake.conversations {
             if conversation.segments.iter().all(|segment| segment.denied == 0 && segment.allowed == 0) {
                 // A capture gives no verdicts.
+                continue;
+            }
+            if !peers.contains(&conversation.key.flow()) {
                 continue;
             }
             let (denied, allowed) = lookup.verdicts.entry(conversation.key.flow()).or_default();
