@@ -244,8 +244,61 @@ pub struct Rival {
     pub hypothesis: RivalId,
     /// log10 likelihood relative to the best hypothesis: 0 for the best, negative for the others.
     pub log10_lr: f64,
-    /// Observables that went into it: (what was seen, log10 P(observable | hypothesis)).
-    pub rows: Vec<(String, f64)>,
+    /// Observables that went into it, in the order of [`Judgement::rows`] that count.
+    pub rows: Vec<RivalCell>,
+    /// Rows that speak against it by a factor of ten or more (log10 P at most -1): Heuer's count of inconsistencies.
+    pub inconsistent: usize,
+}
+
+/// How well one hypothesis goes with one observable.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RivalCell {
+    /// What was seen, as in [`RivalRow::observable`].
+    pub observable: String,
+    /// log10 P(observable | hypothesis).
+    pub log10_p: f64,
+    /// From a class of likelihood that a person chose, not from counts of the case.
+    pub judged: bool,
+}
+
+/// One observable over all hypotheses.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RivalRow {
+    /// Short name that stays the same over cases, such as "literal-in-agent-text".
+    pub id: &'static str,
+    pub observable: String,
+    /// The counts behind its cells; empty where all of them are judged.
+    pub counts: String,
+    /// Diagnosticity: largest minus smallest log10 P over the hypotheses.
+    pub spread: f64,
+    /// `false` if another row that says the same thing counts instead.
+    pub counts_in: bool,
+    /// Who leads if this row is left out: a hypothesis, or "undecided".
+    pub leader_without: &'static str,
+}
+
+/// An observable that no source could show.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MissingRow {
+    /// Which source to fetch.
+    pub source: String,
+    /// The spread that it is expected to have, over its outcomes as the hypotheses now weigh.
+    pub expected_spread: f64,
+}
+
+/// What the ranking of the rivals rests on (Heuer, Psychology of Intelligence Analysis (1999), chapter 8, with
+/// likelihoods for cells).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Judgement {
+    pub rows: Vec<RivalRow>,
+    /// A smallest set of rows without which the leader is another: [`RivalRow::id`]s. Empty if no set changes it.
+    pub overturned_without: Vec<&'static str>,
+    /// How many sets of that size do.
+    pub overturning_sets: usize,
+    /// What would decide, the row with the largest expected spread first.
+    pub missing: Vec<MissingRow>,
+    /// Why no initiator is named although a hypothesis leads.
+    pub withheld: Option<String>,
 }
 
 /// An episode and a behaviour that line up.
@@ -261,10 +314,12 @@ pub struct Finding {
     /// Ids of [`Analysis::signals`].
     pub signals: Vec<String>,
     pub strength: Strength,
-    /// What is held to have started it: the best hypothesis' name, "undecided" if the best two are within 0.3 bans.
+    /// What is held to have started it: the best hypothesis' name, "undecided" if the best two are within 0.3 bans or
+    /// [`Judgement::withheld`] says why.
     pub initiator: &'static str,
     /// Sorted by likelihood, the best first.
     pub rivals: Vec<Rival>,
+    pub judgement: Judgement,
     pub attack: Vec<&'static str>,
     /// "high", "medium" or "low".
     pub level: &'static str,
@@ -287,6 +342,7 @@ pub struct Unexplained {
     pub signals: Vec<String>,
     pub leading: &'static str,
     pub rivals: Vec<Rival>,
+    pub judgement: Judgement,
     pub summary: String,
     pub would_decide: Vec<String>,
 }

@@ -311,7 +311,7 @@ fn unresolved(subject: &Subject<'_>, world: &Witnesses<'_>) -> BTreeSet<String> 
     let facts = &world.steps.intake.facts;
     let dns = if facts.dns.is_empty() { "; no source shows an answer of DNS" } else { "" };
     let mut said = BTreeSet::new();
-    for best in subject.signals.iter().filter_map(|one| one.lines_up()) {
+    for best in subject.signals.iter().filter_map(|one| one.lines_up(world.follows_calls())) {
         let ports: BTreeSet<u16> = best
             .shared
             .iter()

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::analysis::{Finding, StepRef, Strength, UncoveredStep, Unexplained};
+use super::analysis::{Finding, Judgement, RivalId, StepRef, Strength, UncoveredStep, Unexplained};
 use super::attribute::{Attributed, Steps};
 use super::clocks::Clocks;
-use super::rivals;
+use super::rivals::{self, Judged};
 use super::tokens::Token;
 use super::traced::{LEAST, Traced};
 use super::witnesses::Witnesses;
@@ -32,7 +32,7 @@ pub(crate) fn assemble(traced: &[Traced], steps: &Steps<'_>, clocks: &Clocks, wi
     let mut rest: Vec<usize> = Vec::new();
     let episode_of = episode_indices(steps);
     for (index, one) in traced.iter().enumerate() {
-        match one.lines_up(witnesses.aligned == Some(true)) {
+        match one.lines_up(witnesses.follows_calls()) {
             Some(best) => groups.entry((episode_of[best.step], one.signal.behaviour)).or_default().push(index),
             None => rest.push(index),
         }
@@ -109,8 +109,7 @@ fn finding(
     let named = steps.intake.episodes.get(episode);
     let signals: Vec<&Traced> = members.iter().map(|at| &traced[*at]).collect();
     // One signal speaks for the finding: several sights of one act are not several weights.
-    let lines_up: Vec<&Attributed> =
-        signals.iter().filter_map(|one| one.lines_up(witnesses.aligned == Some(true))).collect();
+    let lines_up: Vec<&Attributed> = signals.iter().filter_map(|one| one.lines_up(witnesses.follows_calls())).collect();
     let strongest = lines_up
         .iter()
         .max_by(|a, b| a.strength.log10_lr.total_cmp(&b.strength.log10_lr).then(b.step.cmp(&a.step)))
@@ -121,7 +120,7 @@ fn finding(
     let first = spans.iter().map(|span| span.lo).min();
     let last = spans.iter().map(|span| span.hi).max();
     let observables = witnesses.observe(strongest, &signals, first);
-    let rivals = rivals::judge(&observables);
+    let Judged { rivals, mut judgement, carried } = rivals::judge(&observables, true);
     let named_by = strongest.and_then(|best| named_by(best, steps));
     let mut limits = BTreeSet::new();
     for one in &signals {
@@ -153,6 +152,17 @@ fn finding(
         );
     }
     let level = level(&strength, &signals);
+    let mut initiator = rivals::leading(&rivals);
+    // What one judgement alone decides is not enough to name the agent for what is said loudest.
+    if !carried.is_empty() && level == "high" && initiator == RivalId::Agent.name() {
+        initiator = "undecided";
+        let any = if carried.len() == 1 { "" } else { "any of " };
+        let rows = carried.join("; ");
+        let why =
+            format!("initiator undecided: the agent's own calls would not lead without one judged row ({any}{rows})");
+        limits.insert(why.clone());
+        judgement.withheld = Some(why);
+    }
     Finding {
         id: String::new(),
         behaviour,
@@ -160,18 +170,24 @@ fn finding(
         run: named.and_then(|episode| episode.run.clone()),
         steps: step_indices.iter().map(|at| step_ref(*at, steps)).collect(),
         signals: signals.iter().map(|one| one.signal.id.clone()).collect(),
-        initiator: rivals::leading(&rivals),
+        initiator,
         rivals,
+        would_decide: sources(&judgement),
+        judgement,
         attack: attack(behaviour, &signals),
         level,
         summary: summary(&signals, named_by.as_deref()),
-        would_decide: rivals::would_decide(&observables, true),
         limits: limits.into_iter().collect(),
         stability: None,
         strength,
         first,
         last,
     }
+}
+
+/// What to fetch, the most telling first.
+fn sources(judgement: &Judgement) -> Vec<String> {
+    judgement.missing.iter().map(|row| row.source.clone()).collect()
 }
 
 fn level(strength: &Strength, signals: &[&Traced]) -> &'static str {
@@ -292,14 +308,15 @@ fn unexplained(
             let signals: Vec<&Traced> = members.iter().map(|at| &traced[*at]).collect();
             let first = signals.iter().filter_map(|one| one.signal.span).map(|span| span.lo).min();
             let observables = witnesses.observe(None, &signals, first);
-            let rivals = rivals::judge(&observables);
+            let Judged { rivals, judgement, .. } = rivals::judge(&observables, false);
             let unexplained = Unexplained {
                 behaviour,
                 signals: signals.iter().map(|one| one.signal.id.clone()).collect(),
                 leading: rivals::leading(&rivals),
                 rivals,
                 summary: summary(&signals, None),
-                would_decide: rivals::would_decide(&observables, false),
+                would_decide: sources(&judgement),
+                judgement,
             };
             (first, unexplained)
         })
@@ -343,6 +360,11 @@ mod tests {
 
     /// A miner that a step starts: the firewall sees its connection, a poll of the GPU its process.
     fn started(blind: Option<(AnomalyKind, &str)>) -> Analysis {
+        started_after(blind, "ls")
+    }
+
+    /// The same with a command before it.
+    fn started_after(blind: Option<(AnomalyKind, &str)>, before: &str) -> Analysis {
         let mut world = World::with_case("[gpu]\nallocated = [\"python3\"]\n");
         let firewall = world.source("fw.log", Kind::Firewall, Basis::ExplicitOffset);
         let transcript = world.episode("a.jsonl", None);
@@ -353,6 +375,7 @@ mod tests {
             world.step(transcript, Some((begin, begin.plus(2 * SECOND))), &format!("curl http://{peer}/x"));
             world.connection(firewall, "10.20.0.5", &peer, begin.plus(SECOND / 2));
         }
+        world.step(transcript, Some((ms(50_000), ms(51_000))), before);
         world.step(transcript, Some((ms(60_000), ms(61_000))), "nohup ./xmrig -o 203.0.113.66:3333 &");
         world.connection(firewall, "10.20.0.5", "203.0.113.66:3333", ms(60_500));
         let evidence = world.source("pmon.txt", Kind::Gpu, Basis::DeclaredZone);
@@ -391,5 +414,23 @@ mod tests {
         assert_eq!(of_gpu(&started(blind)), ["pmon.txt: GPUs 0 to 3, the most that pmon shows"]);
         // What is odd without hiding anything is no limit.
         assert!(of_gpu(&started(Some((AnomalyKind::Duplicate, "GPU twice")))).is_empty());
+    }
+
+    #[test]
+    fn one_judged_row_alone_names_nobody() {
+        let finding = |before| started_after(None, before).findings.remove(0);
+        let named = finding("ls");
+        assert_eq!((named.level, named.initiator, named.judgement.withheld), ("high", "agent", None));
+        // By hand, the agent after an install: against content that steers it .2/.5 and, by the row on the rollout, .98/.5,
+        // near even but for .98/.05 that nothing it read named the peer; against a replayed prefix the same with those two
+        // rows exchanged; against third-party code .2/.95 twice .98/.5 and 1/.8, near even but for .976/.2 that it wrote it.
+        let withheld = finding("pip install miner");
+        assert_eq!((withheld.level, withheld.initiator), ("high", "undecided"));
+        assert_eq!(withheld.rivals[0].hypothesis.name(), "agent");
+        let why = "initiator undecided: the agent's own calls would not lead without one judged row (any of the agent wrote \
+                   the address or name before the event; no content from outside named it before; the step was decided in \
+                   this rollout)";
+        assert_eq!(withheld.judgement.withheld.as_deref(), Some(why));
+        assert!(withheld.limits.iter().any(|limit| limit == why));
     }
 }

@@ -32,7 +32,8 @@ pub mod zone;
 pub use crate::intake::EvidenceAnomaly;
 pub use analysis::{
     Alignment, AlignmentTest, Analysis, Clock, ClockPoint, ConfigRate, ConnectionStep, ConversationRow, EpisodeRow,
-    Finding, Grade, Rival, RivalId, StepRef, Strength, Term, UncoveredStep, Unexplained, UtcPin, WriterBound,
+    Finding, Grade, Judgement, MissingRow, Rival, RivalCell, RivalId, RivalRow, StepRef, Strength, Term, UncoveredStep,
+    Unexplained, UtcPin, WriterBound,
 };
 
 use std::borrow::Cow;
@@ -50,7 +51,7 @@ use events::Event;
 use identity::Identity;
 use names::Names;
 use stability::Varied;
-use witnesses::Witnesses;
+use witnesses::{Aligned, Witnesses};
 
 /// The clocks of all sources against one reference.
 pub fn clocks(intake: &Intake, rules: &RuleSet) -> Vec<Clock> {
@@ -98,7 +99,7 @@ fn correlated(
     traced.extend(limits::crossed(&steps, &options.case, &names));
     signals::number(&mut traced);
     let alignment = alignment::test(&traced, &theirs, &everywhere, &steps, &clocks);
-    let aligned = alignment.as_ref().filter(|test| test.withheld.is_none()).and_then(alignment::verdict);
+    let aligned = alignment.as_ref().and_then(Aligned::of);
     let witnesses = Witnesses::new(&steps, &clocks, &names, &options.case, &everywhere, aligned, &traced);
     let mut assembled = findings::assemble(&traced, &steps, &clocks, &witnesses);
     let uncertain = coverage::note(&mut assembled.findings, &traced, &witnesses);
@@ -145,14 +146,14 @@ fn names_limit(names: &Names) -> Option<String> {
 }
 
 /// Which conversations are looked at connection by connection: all, if there are steps that may have opened them; else
-/// those of signals, and logins, which tell rivals apart. Keeps a large log without transcripts small; the thousand
+/// those of signals, and ways into a host, which tell rivals apart. Keeps a large log without transcripts small; the thousand
 /// targets of a sweep have no beat of their own.
 fn asked_for(intake: &Intake, signals: &[Signal]) -> impl Fn(&ConversationKey) -> bool {
-    const SSH: Option<u16> = Some(22);
     let all = !intake.steps.is_empty();
     let flows = signals.iter().flat_map(|signal| &signal.flow).filter(|flow| flow.dst.is_some());
     let peers: BTreeSet<_> = flows.map(|flow| (flow.dst, flow.dst_port)).collect();
-    move |key| all || key.dst_port == SSH || peers.contains(&(key.dst, key.dst_port))
+    let leads_in = |port: Option<u16>| port.is_some_and(|port| witnesses::WAYS_IN.iter().any(|way| way.port == port));
+    move |key| all || leads_in(key.dst_port) || peers.contains(&(key.dst, key.dst_port))
 }
 
 /// Lags are weighed only if the transcripts' clock and that of some network source are of grade A or B.

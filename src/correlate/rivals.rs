@@ -1,10 +1,17 @@
 //! The rival hypotheses and how the observables speak for and against each.
 //!
-//! Every row is an observable with P(observable | hypothesis) in five classes (0.95, 0.7, 0.5, 0.2, 0.02). Rows of one
-//! independence group count once, by the row that says most. What could not be observed makes no row and is listed
-//! among what would decide.
+//! Every row is an observable with P(observable | hypothesis): from counts of the case where it gives them
+//! ([`counts`]), else from five classes (0.95, 0.7, 0.5, 0.2, 0.02) that are marked as judged. Rows of one independence
+//! group count once, by the row that says most. What could not be observed makes no row and is listed among what would
+//! decide. [`matrix`] asks what the ranking rests on.
 
-use super::analysis::{Rival, RivalId};
+mod counts;
+mod matrix;
+
+use super::analysis::{Judgement, MissingRow, Rival, RivalCell, RivalId, RivalRow};
+use counts::{Counted, HYPOTHESES};
+pub(crate) use counts::{Followed, Idle, Naming, Strangers};
+use matrix::{Cell, Matrix, Observed, spread};
 
 /// Likelihood classes.
 const PP: f64 = 0.95;
@@ -34,21 +41,37 @@ impl Seen {
     }
 }
 
+/// How somebody from outside came in, or tried to, before the event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Precursor {
+    /// A row of failures; else a way in that was open, which a person with access of their own may have used as well.
+    pub(crate) forced: bool,
+    /// What it was, for a person.
+    pub(crate) words: String,
+}
+
 /// The observables about one group of signals.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Observables {
     /// A literal of the event stands in text that the agent wrote before it.
     pub(crate) literal_in_agent_text: Seen,
+    /// How often benign commands have it, and benign calls name their peer.
+    pub(crate) naming: Option<Naming>,
     /// That literal stood in content from outside before the agent wrote it.
     pub(crate) literal_in_environment: Seen,
-    /// A row of failed or short logins from outside before the event.
+    /// Somebody came in from outside before the event, or failed to again and again ...
     pub(crate) inbound_precursor: Seen,
+    /// ... namely so.
+    pub(crate) precursor: Option<Precursor>,
     /// The same peer is reached when no step runs.
     pub(crate) outside_of_steps: Seen,
+    pub(crate) idle: Option<Idle>,
     /// The same peer is reached from hosts without agents.
     pub(crate) other_hosts: Seen,
+    pub(crate) strangers: Option<Strangers>,
     /// The onsets follow tool calls more often than chance, with controls that hold.
     pub(crate) aligned: Seen,
+    pub(crate) followed: Option<Followed>,
     /// The connections come at a fixed period.
     pub(crate) periodic: Seen,
     /// A package was installed earlier in the episode.
@@ -59,226 +82,277 @@ pub(crate) struct Observables {
     pub(crate) own_address: Seen,
     /// The firewall refused it throughout.
     pub(crate) refused: Seen,
+    /// The program that opened it descends from the tool's shell.
+    pub(crate) descends_from_tool: Seen,
 }
 
 struct Row {
+    id: &'static str,
     group: u8,
     seen: Seen,
-    yes: &'static str,
+    yes: String,
     no: &'static str,
-    /// P(seen | hypothesis) in the order of [`RivalId::ALL`].
-    likelihood: [f64; 9],
+    /// P(seen | hypothesis) in the order of [`RivalId::ALL`], by judgement.
+    likelihood: [f64; HYPOTHESES],
+    /// P(what was seen | hypothesis) where the case's counts give it.
+    counted: Option<Counted>,
     /// What evidence would show it.
     decided_by: &'static str,
 }
 
-fn rows(o: &Observables) -> [Row; 11] {
-    // agent, steered, third-party, replayed, external, misconfiguration, other tenant, harness, human
-    [
-        Row {
-            group: 1,
-            seen: o.literal_in_agent_text,
-            yes: "the agent wrote the address or name before the event",
-            no: "nothing the agent wrote names the peer",
-            likelihood: [PP, PP, M, PP, MM, MM, MM, MM, MM],
-            decided_by: "the transcript of the host's agent with its tool arguments",
-        },
-        Row {
-            group: 2,
-            seen: o.literal_in_environment,
-            yes: "content from outside named it before the agent did",
-            no: "no content from outside named it before",
-            likelihood: [MM, PP, O, O, O, O, O, O, O],
-            decided_by: "the files and pages that the agent read",
-        },
-        Row {
-            group: 3,
-            seen: o.inbound_precursor,
-            // A row of failures, then a way in: a person with access of their own seldom fails in a row.
-            yes: "a row of failed or short logins from outside came before it",
-            no: "no row of logins from outside is seen before it",
-            likelihood: [M, M, M, M, PP, M, O, M, M],
-            decided_by: "the host's authentication log and the Ray and dashboard logs",
-        },
-        Row {
-            group: 4,
-            seen: o.outside_of_steps,
-            yes: "it also happens when no step runs",
-            no: "it happens only while or after steps run",
-            likelihood: [MM, MM, M, MM, PP, PP, PP, P, P],
-            decided_by: "traffic of the host outside of episodes",
-        },
-        Row {
-            group: 4,
-            seen: o.other_hosts,
-            yes: "hosts without agents do the same",
-            no: "no host without agents does the same",
-            likelihood: [MM, MM, M, MM, PP, PP, P, P, P],
-            decided_by: "traffic of hosts without agents",
-        },
-        Row {
-            group: 5,
-            seen: o.aligned,
-            yes: "onsets follow tool calls far more often than chance",
-            no: "onsets do not follow tool calls more often than chance",
-            likelihood: [PP, PP, PP, PP, M, M, M, P, M],
-            decided_by: "more onsets, or better clocks",
-        },
-        Row {
-            group: 6,
-            seen: o.periodic,
-            yes: "it beats at a fixed period",
-            no: "it has no fixed period",
-            likelihood: [M, M, M, M, P, PP, O, PP, M],
-            decided_by: "a longer capture",
-        },
-        Row {
-            group: 7,
-            seen: o.package_install,
-            yes: "a package was installed before it in the episode",
-            no: "no package was installed before it in the episode",
-            likelihood: [M, O, PP, O, M, O, O, O, M],
-            decided_by: "the package's own code and its install log",
-        },
-        Row {
-            group: 8,
-            seen: o.replayed,
-            yes: "the step belongs to a replayed prefix",
-            no: "the step was decided in this rollout",
-            likelihood: [MM, O, O, PP, O, O, O, O, O],
-            decided_by: "the rollout's sampling record",
-        },
-        Row {
-            group: 9,
-            seen: o.own_address,
-            yes: "it comes from an address that one known host has to itself",
-            no: "it comes from an address that several may share",
-            likelihood: [PP, PP, PP, PP, PP, PP, M, P, PP],
-            decided_by: "which container or sandbox owns the socket",
-        },
-        Row {
-            group: 10,
-            seen: o.refused,
-            yes: "the firewall refuses it throughout, and it goes on",
-            no: "the firewall lets it through",
-            likelihood: [O, O, O, O, O, PP, O, M, O],
-            decided_by: "the firewall's verdicts on it",
-        },
-    ]
-}
-
-/// All hypotheses, the likeliest first, each with log10 likelihood relative to the likeliest.
-pub(crate) fn judge(observables: &Observables) -> Vec<Rival> {
-    let rows = rows(observables);
-    let mut counted: Vec<(&Row, [f64; 9])> = Vec::new();
-    for row in &rows {
-        let likelihood = match row.seen {
-            Seen::Unknown => continue,
-            Seen::Yes => row.likelihood,
-            Seen::No => row.likelihood.map(|p| 1.0 - p),
+impl Row {
+    fn cells(&self) -> Option<[Cell; HYPOTHESES]> {
+        let judged = match self.seen {
+            Seen::Unknown => return None,
+            Seen::Yes => self.likelihood,
+            Seen::No => self.likelihood.map(|p| 1.0 - p),
         };
-        match counted.iter_mut().find(|(other, _)| other.group == row.group) {
-            Some(known) if diagnosticity(&likelihood) > diagnosticity(&known.1) => *known = (row, likelihood),
-            Some(_) => {}
-            None => counted.push((row, likelihood)),
+        let mut cells = judged.map(|p| Cell { p, judged: true });
+        for (cell, counted) in cells.iter_mut().zip(self.counted.iter().flat_map(|counted| counted.p)) {
+            if let Some(p) = counted {
+                *cell = Cell { p, judged: false };
+            }
         }
-    }
-    let mut rivals: Vec<Rival> = RivalId::ALL
-        .into_iter()
-        .enumerate()
-        .map(|(column, hypothesis)| {
-            let rows: Vec<(String, f64)> = counted
-                .iter()
-                .map(|(row, likelihood)| {
-                    let text = if row.seen == Seen::Yes { row.yes } else { row.no };
-                    (text.to_owned(), likelihood[column].log10())
-                })
-                .collect();
-            Rival { hypothesis, log10_lr: rows.iter().map(|(_, log10)| log10).sum(), rows }
-        })
-        .collect();
-    let best = rivals.iter().map(|rival| rival.log10_lr).fold(f64::NEG_INFINITY, f64::max);
-    for rival in &mut rivals {
-        rival.log10_lr -= best;
-    }
-    rivals.sort_by(|a, b| b.log10_lr.total_cmp(&a.log10_lr).then(a.hypothesis.cmp(&b.hypothesis)));
-    rivals
-}
-
-/// The leading hypothesis; "undecided" if the next is within 0.3 bans.
-pub(crate) fn leading(rivals: &[Rival]) -> &'static str {
-    match rivals {
-        [first, second, ..] if second.log10_lr > -0.3 && first.hypothesis != second.hypothesis => "undecided",
-        [first, ..] => first.hypothesis.name(),
-        [] => "undecided",
+        Some(cells)
     }
 }
 
 /// Groups of rows that speak of a step: nothing to ask for where no step is held to have done it.
 const ABOUT_THE_STEP: [u8; 3] = [2, 7, 8];
 
-/// What was not observed and would tell the hypotheses apart, the most telling first.
-pub(crate) fn would_decide(observables: &Observables, has_step: bool) -> Vec<String> {
-    let rows = rows(observables);
-    let asked = |row: &&Row| row.seen == Seen::Unknown && (has_step || !ABOUT_THE_STEP.contains(&row.group));
-    let mut missing: Vec<&Row> = rows.iter().filter(asked).collect();
-    missing.sort_by(|a, b| diagnosticity(&b.likelihood).total_cmp(&diagnosticity(&a.likelihood)));
-    missing.iter().map(|row| row.decided_by.to_owned()).collect()
+fn rows(o: &Observables) -> [Row; 12] {
+    let seen = |seen: Seen| match seen {
+        Seen::Unknown => None,
+        Seen::Yes => Some(true),
+        Seen::No => Some(false),
+    };
+    let row = |group, id, state, (yes, no): (&str, _), likelihood, decided_by| Row {
+        id,
+        group,
+        seen: state,
+        yes: yes.to_owned(),
+        no,
+        likelihood,
+        counted: None,
+        decided_by,
+    };
+    let from_outside = o.precursor.as_ref();
+    // A row of failures, then a way in: a person with access of their own seldom fails in a row.
+    let human = if from_outside.is_none_or(|precursor| precursor.forced) { M } else { P };
+    // agent, steered, third-party, replayed, external, misconfiguration, other tenant, harness, human
+    [
+        Row {
+            counted: o.naming.and_then(|naming| naming.counted(seen(o.literal_in_agent_text)?)),
+            ..row(
+                1,
+                "literal-in-agent-text",
+                o.literal_in_agent_text,
+                ("the agent wrote the address or name before the event", "nothing the agent wrote names the peer"),
+                [PP, PP, M, PP, MM, MM, MM, MM, MM],
+                "the transcript of the host's agent with its tool arguments",
+            )
+        },
+        row(
+            2,
+            "literal-in-environment",
+            o.literal_in_environment,
+            ("content from outside named it before the agent did", "no content from outside named it before"),
+            [MM, PP, O, O, O, O, O, O, O],
+            "the files and pages that the agent read",
+        ),
+        row(
+            3,
+            "inbound-precursor",
+            o.inbound_precursor,
+            (
+                from_outside.map_or("a row of failed or short logins from outside came before it", |one| &one.words),
+                "no login from outside and no session to SSH, Ray, Docker or Jupyter is seen before it",
+            ),
+            [M, M, M, M, PP, M, O, M, human],
+            "the host's authentication log and the logs of Ray, Docker and Jupyter",
+        ),
+        Row {
+            counted: o.idle.and_then(|idle| idle.counted(seen(o.outside_of_steps)?)),
+            ..row(
+                4,
+                "outside-of-steps",
+                o.outside_of_steps,
+                ("it also happens when no step runs", "it happens only while or after steps run"),
+                [MM, MM, M, MM, PP, PP, PP, P, P],
+                "traffic of the host outside of episodes",
+            )
+        },
+        Row {
+            counted: o.strangers.and_then(|strangers| strangers.counted(seen(o.other_hosts)?)),
+            ..row(
+                4,
+                "other-hosts",
+                o.other_hosts,
+                ("hosts without agents do the same", "no host without agents does the same"),
+                // Who has come into one host need not have touched another.
+                [MM, MM, M, MM, O, PP, P, P, P],
+                "traffic of hosts without agents",
+            )
+        },
+        Row {
+            counted: o.followed.and_then(|followed| followed.counted(seen(o.aligned)?)),
+            ..row(
+                5,
+                "aligned",
+                o.aligned,
+                (
+                    "onsets follow tool calls far more often than chance",
+                    "onsets do not follow tool calls more often than chance",
+                ),
+                [PP, PP, PP, PP, M, M, M, P, M],
+                "more onsets, or better clocks",
+            )
+        },
+        row(
+            6,
+            "periodic",
+            o.periodic,
+            ("it beats at a fixed period", "it has no fixed period"),
+            [M, M, M, M, P, PP, O, PP, M],
+            "a longer capture",
+        ),
+        row(
+            7,
+            "package-install",
+            o.package_install,
+            ("a package was installed before it in the episode", "no package was installed before it in the episode"),
+            [M, O, PP, O, M, O, O, O, M],
+            "the package's own code and its install log",
+        ),
+        row(
+            8,
+            "replayed",
+            o.replayed,
+            ("the step belongs to a replayed prefix", "the step was decided in this rollout"),
+            [MM, O, O, PP, O, O, O, O, O],
+            "the rollout's sampling record",
+        ),
+        row(
+            9,
+            "own-address",
+            o.own_address,
+            (
+                "it comes from an address that one known host has to itself",
+                "it comes from an address that several may share",
+            ),
+            [PP, PP, PP, PP, PP, PP, M, P, PP],
+            "which container or sandbox owns the socket",
+        ),
+        row(
+            10,
+            "refused",
+            o.refused,
+            ("the firewall refuses it throughout, and it goes on", "the firewall lets it through"),
+            [O, O, O, O, O, PP, O, M, O],
+            "the firewall's verdicts on it",
+        ),
+        row(
+            11,
+            "descends-from-tool",
+            o.descends_from_tool,
+            (
+                "the program that opened it descends from the tool's shell",
+                "the program that opened it descends from another service",
+            ),
+            [PP, PP, PP, PP, MM, MM, MM, MM, M],
+            "the host's process tree with parents (auditd, exec traces, ps)",
+        ),
+    ]
 }
 
-/// How far a row drives the hypotheses apart: largest minus smallest log10 likelihood.
-fn diagnosticity(likelihood: &[f64; 9]) -> f64 {
-    let logs = likelihood.map(f64::log10);
-    logs.iter().copied().fold(f64::NEG_INFINITY, f64::max) - logs.iter().copied().fold(f64::INFINITY, f64::min)
+/// The judgement of one group of signals.
+pub(crate) struct Judged {
+    /// All hypotheses, the likeliest first, each with log10 likelihood relative to the likeliest.
+    pub(crate) rivals: Vec<Rival>,
+    pub(crate) judgement: Judgement,
+    /// Judged rows, in words, without any one of which the leader would not lead.
+    pub(crate) carried: Vec<String>,
+}
+
+/// Holds the observables against every hypothesis. `has_step`: a step is held to have done it.
+pub(crate) fn judge(observables: &Observables, has_step: bool) -> Judged {
+    let rows = rows(observables);
+    let text = |row: &Row| if row.seen == Seen::Yes { row.yes.clone() } else { row.no.to_owned() };
+    let (observed, about): (Vec<Observed>, Vec<&Row>) =
+        rows.iter().filter_map(|row| Some((Observed::new(row.group, row.cells()?), row))).unzip();
+    let matrix = Matrix(observed);
+    let counted = matrix.counting(0);
+    let totals = matrix.totals(0);
+    let best = totals.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let mut rivals: Vec<Rival> = RivalId::ALL
+        .into_iter()
+        .zip(totals)
+        .enumerate()
+        .map(|(column, (hypothesis, total))| {
+            let cell = |at: usize| {
+                let cell = matrix.cell(at, column)?;
+                let observable = about.get(at).map(|row| text(row))?;
+                Some(RivalCell { observable, log10_p: cell.p.log10(), judged: cell.judged })
+            };
+            let rows: Vec<RivalCell> = counted.iter().filter_map(|at| cell(*at)).collect();
+            let inconsistent = rows.iter().filter(|cell| cell.log10_p <= -1.0).count();
+            Rival { hypothesis, log10_lr: total - best, rows, inconsistent }
+        })
+        .collect();
+    rivals.sort_by(|a, b| b.log10_lr.total_cmp(&a.log10_lr).then(a.hypothesis.cmp(&b.hypothesis)));
+    let (overturning, sets) = matrix.smallest_overturning();
+    let judgement = Judgement {
+        rows: about
+            .iter()
+            .enumerate()
+            .map(|(at, row)| RivalRow {
+                id: row.id,
+                observable: text(row),
+                counts: row.counted.as_ref().map_or_else(String::new, |counted| counted.words.clone()),
+                spread: matrix.spread(at),
+                counts_in: counted.contains(&at),
+                leader_without: matrix.leader(1 << at).name(),
+            })
+            .collect(),
+        overturned_without: overturning.iter().filter_map(|at| about.get(*at)).map(|row| row.id).collect(),
+        overturning_sets: sets,
+        missing: missing(&rows, &totals, has_step),
+        withheld: None,
+    };
+    let carried = matrix.carried_by_judged().into_iter().filter_map(|at| about.get(at)).map(|row| text(row)).collect();
+    Judged { rivals, judgement, carried }
+}
+
+/// The leading hypothesis; "undecided" if the next is within 0.3 bans.
+pub(crate) fn leading(rivals: &[Rival]) -> &'static str {
+    match rivals {
+        [first, second, ..] if second.log10_lr > -matrix::MARGIN && first.hypothesis != second.hypothesis => {
+            matrix::UNDECIDED
+        }
+        [first, ..] => first.hypothesis.name(),
+        [] => matrix::UNDECIDED,
+    }
+}
+
+/// What was not observed and would tell the hypotheses apart, the most telling first: by the spread of its outcomes,
+/// each weighed by how probable the hypotheses make it, and these by how they fare so far. Ties in the order of rows.
+fn missing(rows: &[Row], totals: &[f64; HYPOTHESES], has_step: bool) -> Vec<MissingRow> {
+    let best = totals.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let weights = totals.map(|total| 10_f64.powf(total - best));
+    let sum: f64 = weights.iter().sum();
+    let asked = |row: &&Row| row.seen == Seen::Unknown && (has_step || !ABOUT_THE_STEP.contains(&row.group));
+    let mut missing: Vec<MissingRow> = rows
+        .iter()
+        .filter(asked)
+        .map(|row| {
+            let yes: f64 = weights.iter().zip(row.likelihood).map(|(weight, p)| weight * p).sum::<f64>() / sum;
+            let expected = yes * spread(row.likelihood) + (1.0 - yes) * spread(row.likelihood.map(|p| 1.0 - p));
+            MissingRow { source: row.decided_by.to_owned(), expected_spread: expected }
+        })
+        .collect();
+    missing.sort_by(|a, b| b.expected_spread.total_cmp(&a.expected_spread));
+    missing
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_written_literal_and_alignment_lead_to_the_agent() {
-        let rivals = judge(&Observables {
-            literal_in_agent_text: Seen::Yes,
-            literal_in_environment: Seen::No,
-            inbound_precursor: Seen::No,
-            aligned: Seen::Yes,
-            replayed: Seen::No,
-            ..Observables::default()
-        });
-        assert_eq!(leading(&rivals), "agent");
-        let external = rivals.iter().find(|rival| rival.hypothesis == RivalId::ExternalCompromise).map(|r| r.log10_lr);
-        // By hand: agent .95*.98*.8*.95*.98 = 0.693; external .02*.5*.05*.2*.5 = 5e-5; log10 of the ratio -4.14.
-        assert!((external.unwrap_or(0.0) + 4.142).abs() < 0.01, "{external:?}");
-    }
-
-    #[test]
-    fn a_beat_on_all_day_leads_to_misconfiguration() {
-        let rivals = judge(&Observables {
-            literal_in_agent_text: Seen::No,
-            inbound_precursor: Seen::No,
-            outside_of_steps: Seen::Yes,
-            periodic: Seen::Yes,
-            aligned: Seen::No,
-            ..Observables::default()
-        });
-        assert_eq!(rivals[0].hypothesis, RivalId::Misconfiguration);
-    }
-
-    #[test]
-    fn a_row_of_logins_before_leads_to_external_compromise() {
-        let rivals = judge(&Observables {
-            literal_in_agent_text: Seen::No,
-            inbound_precursor: Seen::Yes,
-            ..Observables::default()
-        });
-        assert_eq!(rivals[0].hypothesis, RivalId::ExternalCompromise);
-    }
-
-    #[test]
-    fn nothing_observed_decides_nothing() {
-        let rivals = judge(&Observables::default());
-        assert_eq!(leading(&rivals), "undecided");
-        assert_eq!(would_decide(&Observables::default(), true).len(), 11);
-    }
-}
+mod tests;

@@ -11,7 +11,7 @@ use super::clocks::Clocks;
 use super::events::Event;
 use super::findings;
 use super::traced::Traced;
-use super::witnesses::Witnesses;
+use super::witnesses::{Aligned, Witnesses};
 use crate::detect::rules::RuleSet;
 use crate::evidence::EvidenceId;
 use crate::formats::Kind;
@@ -149,11 +149,12 @@ pub(crate) fn vary(
             (1, 1) => format!("session gap {} min", minutes(gap_ns)),
             _ => format!("jitter half-width {} s", test.jitter_ns / SECOND),
         };
-        let aligned = if test.withheld.is_none() { alignment::verdict(&test) } else { None };
-        let initiators = if aligned == base.aligned {
+        let outcome = Aligned::of(&test);
+        let aligned = outcome.as_ref().map(|outcome| outcome.follows);
+        let initiators = if aligned == base.aligned.as_ref().map(|outcome| outcome.follows) {
             BTreeMap::new()
         } else {
-            let witnesses = Witnesses::new(steps, clocks, base.names, base.case, base.events, aligned, traced);
+            let witnesses = Witnesses::new(steps, clocks, base.names, base.case, base.events, outcome, traced);
             let assembled = findings::assemble(traced, steps, clocks, &witnesses);
             assembled.findings.iter().map(|finding| (key(finding), finding.initiator)).collect()
         };

@@ -1,15 +1,18 @@
 //! What the evidence can say for and against each rival hypothesis about a group of signals, and what it covers.
 
+mod controls;
 mod lookup;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use super::alignment;
+use super::analysis::Alignment;
 use super::attribute::{Attributed, Steps};
 use super::clocks::Clocks;
 use super::events::Event;
 use super::names::Names;
-use super::rivals::{Observables, Seen};
+use super::rivals::{Followed, Idle, Observables, Precursor, Seen, Strangers};
 use super::tokens::Token;
 use super::traced::Traced;
 use crate::detect::beacon;
@@ -18,12 +21,48 @@ use crate::formats::Kind;
 use crate::intake::CaseFile;
 use crate::model::{Actor, Behaviour, Flow, TextOrigin};
 use crate::time::{Instant, SECOND};
+use controls::Controls;
 use lookup::Lookup;
 
 /// A way in counts as a precursor if it was used within this time before the event, in nanoseconds.
 const PRECURSOR_NS: i64 = 6 * 3600 * SECOND;
 /// This many failed logins from one address are a row.
 const ROW_OF_FAILURES: u64 = 3;
+
+/// A service by which somebody outside may come to run programs on a host.
+pub(crate) struct WayIn {
+    pub(crate) port: u16,
+    pub(crate) name: &'static str,
+}
+
+const SSH: u16 = 22;
+
+/// Default ports: OpenSSH; Docker's API without and with TLS (docs.docker.com, "Protect the Docker daemon socket"); Ray's
+/// dashboard and Jobs API, which ask for no login (CVE-2023-48022, ATLAS AML.CS0023 "ShadowRay"); Jupyter.
+pub(crate) const WAYS_IN: [WayIn; 5] = [
+    WayIn { port: SSH, name: "SSH" },
+    WayIn { port: 2375, name: "the Docker API" },
+    WayIn { port: 2376, name: "the Docker API over TLS" },
+    WayIn { port: 8265, name: "Ray's dashboard and Jobs API" },
+    WayIn { port: 8888, name: "Jupyter" },
+];
+
+/// The outcome of the alignment test, with controls that hold.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Aligned {
+    /// Onsets follow tool calls.
+    pub(crate) follows: bool,
+    pub(crate) p: f64,
+    pub(crate) onsets: usize,
+}
+
+impl Aligned {
+    /// Of a test whose controls hold and that has a verdict.
+    pub(crate) fn of(alignment: &Alignment) -> Option<Aligned> {
+        let follows = alignment.withheld.is_none().then(|| alignment::verdict(alignment)).flatten()?;
+        Some(Aligned { follows, p: alignment.test.p, onsets: alignment.test.onsets })
+    }
+}
 
 /// The whole case, for looking things up.
 pub(crate) struct Witnesses<'a> {
@@ -34,8 +73,9 @@ pub(crate) struct Witnesses<'a> {
     /// Connections from everywhere, sorted by time.
     pub(crate) events: &'a [Event],
     /// The alignment test came out, with its controls.
-    pub(crate) aligned: Option<bool>,
+    pub(crate) aligned: Option<Aligned>,
     lookup: Lookup<'a>,
+    controls: Controls<'a>,
 }
 
 impl<'a> Witnesses<'a> {
@@ -47,12 +87,18 @@ impl<'a> Witnesses<'a> {
         names: &'a Names,
         case: &'a CaseFile,
         events: &'a [Event],
-        aligned: Option<bool>,
+        aligned: Option<Aligned>,
         traced: &[Traced],
     ) -> Self {
         let peers: BTreeSet<Flow> = traced.iter().flat_map(peers_of).collect();
         let lookup = Lookup::new(steps, clocks, case, events, &peers);
-        Witnesses { steps, clocks, names, case, events, aligned, lookup }
+        let controls = Controls::new(steps, events);
+        Witnesses { steps, clocks, names, case, events, aligned, lookup, controls }
+    }
+
+    /// Whether the onsets of the case together follow calls more often than chance.
+    pub(crate) fn follows_calls(&self) -> bool {
+        self.aligned.as_ref().is_some_and(|aligned| aligned.follows)
     }
 }
 
@@ -82,13 +128,25 @@ impl Witnesses<'_> {
         };
         let in_environment = step.map(|best| self.environment_named(best));
         let (beat, starts) = self.beat(&peers);
+        let (inbound_precursor, precursor) = self.precursor(first, &peers);
+        let idle = self.idle(&peers);
         Observables {
             literal_in_agent_text: Seen::of(has_transcripts, literal),
+            naming: self.controls.naming(step.map(|best| &best.shared)),
             literal_in_environment: in_environment.map_or(Seen::Unknown, |seen| Seen::of(true, seen)),
-            inbound_precursor: self.precursor(first, &peers),
-            outside_of_steps: self.outside_of_steps(&peers, starts),
+            inbound_precursor,
+            precursor,
+            outside_of_steps: idle
+                .map_or(Seen::Unknown, |(outside, all)| Seen::of(true, outside > 0 && outside * 5 >= all)),
+            idle: idle.zip(self.lookup.idle_share).map(|((outside, connections), share)| Idle {
+                outside,
+                connections,
+                share,
+            }),
             other_hosts: self.other_hosts(&peers),
-            aligned: self.aligned.map_or(Seen::Unknown, |aligned| Seen::of(true, aligned && step.is_some())),
+            strangers: self.strangers(&peers),
+            aligned: self.aligned.map_or(Seen::Unknown, |aligned| Seen::of(true, aligned.follows && step.is_some())),
+            followed: self.aligned.map(|aligned| Followed { p: aligned.p, onsets: aligned.onsets }),
             periodic: Seen::of(starts > beacon::FEWEST_GAPS, beat),
             package_install: step.map_or(Seen::Unknown, |best| Seen::of(true, self.installed_before(best.step))),
             replayed: step.map_or(Seen::Unknown, |best| {
@@ -96,6 +154,8 @@ impl Witnesses<'_> {
             }),
             own_address: self.own_address(&peers),
             refused: self.refused(&peers),
+            // No source tells of programs with their parents yet.
+            descends_from_tool: Seen::Unknown,
         }
     }
 
@@ -139,12 +199,14 @@ impl Witnesses<'_> {
         }
     }
 
-    /// A login from outside, or a row of failures, before the event on the host that it came from.
-    fn precursor(&self, first: Option<Instant>, peers: &BTreeSet<Flow>) -> Seen {
+    /// Somebody from outside who came in before the event on the host that it came from, or failed to in a row. Where no
+    /// host is known (GPU telemetry), on any.
+    fn precursor(&self, first: Option<Instant>, peers: &BTreeSet<Flow>) -> (Seen, Option<Precursor>) {
         let sources: BTreeSet<IpAddr> = peers.iter().filter_map(|flow| flow.src).collect();
         let before = |at: Instant| first.is_none_or(|first| at <= first && first.since(at) <= PRECURSOR_NS);
+        let seen = |forced, words: String| (Seen::Yes, Some(Precursor { forced, words }));
         if self.lookup.rows_of_failures.iter().any(|at| at.is_none_or(before)) {
-            return Seen::Yes;
+            return seen(true, "a row of failed logins from outside came before it".to_owned());
         }
         // Without an authentication log: several sessions opened towards the host by an outsider shortly before.
         let mut by_source: BTreeMap<Option<IpAddr>, BTreeSet<Option<u16>>> = BTreeMap::new();
@@ -154,10 +216,36 @@ impl Witnesses<'_> {
                 by_source.entry(event.src).or_default().insert(event.src_port);
             }
         }
-        let row = by_source.values().any(|ports| ports.len() as u64 > ROW_OF_FAILURES);
+        if by_source.values().any(|ports| ports.len() as u64 > ROW_OF_FAILURES) {
+            return seen(true, "a row of short logins from outside came before it".to_owned());
+        }
+        let there = |host: &IpAddr| sources.is_empty() || sources.contains(host);
+        let mut services =
+            self.lookup.services_from_outside.iter().filter(|(host, _)| there(host)).flat_map(|(host, sessions)| {
+                sessions.iter().filter(|(event, _)| before(event.at)).map(move |(event, way)| (*host, event.src, *way))
+            });
+        if let Some((host, Some(from), way)) = services.next() {
+            return seen(
+                false,
+                format!("a session from {from} to {} (port {}) of {host} came before it", way.name, way.port),
+            );
+        }
+        let names: BTreeSet<&str> =
+            sources.iter().filter_map(|src| self.case.host_of_address(*src)).map(|host| host.name.as_str()).collect();
+        let elsewhere = |host: &str| {
+            !names.is_empty() && self.case.hosts.iter().any(|one| one.name == host) && !names.contains(host)
+        };
+        let login = self.lookup.accepted.iter().find(|login| {
+            let in_time = login.moments.is_none_or(|(first, last)| before(first) || before(last));
+            in_time && !login.host.is_some_and(elsewhere)
+        });
+        if let Some(login) = login {
+            let who = login.user.map_or_else(String::new, |user| format!(" of {user}"));
+            return seen(false, format!("a login{who} from {} was let in before it", login.src));
+        }
         let alerts = &self.steps.intake.facts.alerts;
         let observable = !alerts.is_empty() || self.has(Kind::Capture) || self.has(Kind::Firewall);
-        Seen::of(observable, row)
+        (Seen::of(observable, false), None)
     }
 
     fn starts(&self, peers: &BTreeSet<Flow>) -> Vec<&Event> {
@@ -180,14 +268,28 @@ impl Witnesses<'_> {
         (beacon::beat(&starts).is_some(), starts.len())
     }
 
-    /// Connections to the same peer while no network-capable call ran or had just ended.
-    fn outside_of_steps(&self, peers: &BTreeSet<Flow>, starts: usize) -> Seen {
-        if self.lookup.calls.is_empty() || starts == 0 {
-            return Seen::Unknown;
+    /// Connections to the same peer while no network-capable call ran or had just ended, and all of them.
+    fn idle(&self, peers: &BTreeSet<Flow>) -> Option<(u64, u64)> {
+        let starts = self.starts(peers);
+        if self.lookup.calls.is_empty() || starts.is_empty() {
+            return None;
         }
-        let covered = |event: &Event| self.lookup.calls.cover(event);
-        let outside = self.starts(peers).iter().filter(|event| !covered(event)).count();
-        Seen::of(true, outside > 0 && outside * 5 >= starts)
+        let outside = starts.iter().filter(|event| !self.lookup.calls.cover(event)).count();
+        Some((outside as u64, starts.len() as u64))
+    }
+
+    /// How many other peers of agents' hosts are reached by hosts without agents as well.
+    fn strangers(&self, peers: &BTreeSet<Flow>) -> Option<Strangers> {
+        if !self.lookup.any_others || !self.steps.identity.knows_agents() {
+            return None;
+        }
+        let these: BTreeSet<_> = peers.iter().map(|flow| (flow.dst, flow.dst_port)).collect();
+        let (mut all, mut shared) = self.lookup.reached;
+        for peer in these.iter().filter(|peer| self.lookup.agents_reach.contains(peer)) {
+            all = all.saturating_sub(1);
+            shared = shared.saturating_sub(u64::from(self.lookup.others_reach.contains(peer)));
+        }
+        Some(Strangers { peers: all, shared })
     }
 
     /// Whether the source is declared to be one host's own. Where nothing is declared it stays open.

@@ -2,7 +2,7 @@
 
 use super::escape;
 use super::layout::{Align, Screen, Table, Tone};
-use super::lines::{FindingLine, Line, RecordLine, RivalLine, SignalLine, SourceLine, SummaryLine};
+use super::lines::{FindingLine, JudgementLine, Line, RecordLine, RivalLine, SignalLine, SourceLine, SummaryLine};
 use super::table::{hypothesis, times_less};
 
 /// The verbal scale: lower bound in bans, words.
@@ -200,7 +200,10 @@ impl Report {
             ));
         }
         let who = match finding.initiator.as_str() {
-            "undecided" => "undecided: the two best hypotheses are too close".to_owned(),
+            "undecided" => match &finding.judgement.withheld {
+                Some(why) => why.replacen("initiator ", "", 1),
+                None => "undecided: the two best hypotheses are too close".to_owned(),
+            },
             name => format!("{} (best supported of the hypotheses below)", hypothesis(name)),
         };
         self.line(&format!("Held to have started it: {who}."));
@@ -211,7 +214,9 @@ impl Report {
     }
 
     fn rivals(&mut self, finding: &FindingLine) {
-        self.section("RIVALS (log10 likelihood against the best; rows: log10 P(what was seen | hypothesis))");
+        self.section(
+            "RIVALS (log10 likelihood against the best; rows: log10 P(what was seen | hypothesis); j: judged)",
+        );
         let names: Vec<String> = finding.rivals.iter().map(|rival| rival.hypothesis.clone()).collect();
         let mut columns = vec![("WHAT WAS SEEN", Align::Left)];
         columns.extend(names.iter().map(|name| (name.as_str(), Align::Right)));
@@ -225,11 +230,11 @@ impl Report {
         }
         let cell = |rival: &RivalLine, observable: &str| {
             let row = rival.rows.iter().find(|row| row.observable == observable)?;
-            Some(row.log10_p.unwrap_or(f64::NEG_INFINITY))
+            Some((row.log10_p.unwrap_or(f64::NEG_INFINITY), row.judged))
         };
         for observable in observables {
-            let cells: Vec<Option<f64>> = finding.rivals.iter().map(|rival| cell(rival, observable)).collect();
-            let known = cells.iter().flatten().copied();
+            let cells: Vec<Option<(f64, bool)>> = finding.rivals.iter().map(|rival| cell(rival, observable)).collect();
+            let known = cells.iter().flatten().map(|(p, _)| *p);
             let spread = known.clone().fold(f64::NEG_INFINITY, f64::max) - known.fold(f64::INFINITY, f64::min);
             // Rows that hardly tell the hypotheses apart are greyed (correlation: diagnosticity below 0.3).
             let tone = if spread < 0.3 { Tone::Faint } else { Tone::Plain };
@@ -238,7 +243,10 @@ impl Report {
                 (
                     cell.map_or_else(
                         || "-".to_owned(),
-                        |p| if p.is_finite() { format!("{p:.2}") } else { "-inf".to_owned() },
+                        |(p, judged)| {
+                            let mark = if judged { " j" } else { "" };
+                            if p.is_finite() { format!("{p:.2}{mark}") } else { format!("-inf{mark}") }
+                        },
                     ),
                     tone,
                 )
@@ -249,7 +257,56 @@ impl Report {
         let mut total = vec![("against the best".to_owned(), Tone::Header)];
         total.extend(finding.rivals.iter().map(|rival| (bans(rival.log10_lr), Tone::Header)));
         table.toned(total);
+        let mut against = vec![("rows against it (log10 P of at most -1)".to_owned(), Tone::Plain)];
+        against.extend(finding.rivals.iter().map(|rival| (rival.inconsistent.to_string(), Tone::Plain)));
+        table.toned(against);
         self.out.push_str(&table.render(self.screen, "(none)"));
+        self.judgement(&finding.judgement);
+    }
+
+    /// What the ranking rests on.
+    fn judgement(&mut self, judgement: &JudgementLine) {
+        if judgement.rows.is_empty() {
+            return;
+        }
+        self.out.push('\n');
+        let mut table = Table::new(&[
+            ("ROW LEFT OUT", Align::Left),
+            ("THEN LEADS", Align::Left),
+            ("SPREAD", Align::Right),
+            ("COUNTS", Align::Left),
+        ])
+        .wrapping(&[0, 3]);
+        for row in judgement.rows.iter().filter(|row| !row.not_counted) {
+            let spread = row.spread.map_or_else(|| "unbounded".to_owned(), |spread| format!("{spread:.2}"));
+            let counts = if row.counts.is_empty() { "judged" } else { row.counts.as_str() };
+            table.row([row.observable.as_str(), &row.leader_without, &spread, counts]);
+        }
+        self.out.push_str(&table.render(self.screen, "(none)"));
+        for row in judgement.rows.iter().filter(|row| row.not_counted) {
+            self.line(&format!("Not counted, since a row above says the same and more: {}.", row.observable));
+        }
+        let sets = match judgement.overturning_sets {
+            0 | 1 => "it alone of its size".to_owned(),
+            sets => format!("one of {sets} sets of that size"),
+        };
+        match judgement.overturned_without.as_slice() {
+            [] => self.line("The leader stays the same whatever rows are left out."),
+            [one] => self.line(&format!("Another would lead without one row ({sets}): {}.", shown(judgement, one))),
+            many => {
+                let rows: Vec<&str> = many.iter().map(|id| shown(judgement, id)).collect();
+                self.line(&format!(
+                    "Another would lead only without {} rows ({sets}): {}.",
+                    many.len(),
+                    rows.join("; ")
+                ));
+            }
+        }
+        for row in &judgement.missing {
+            if let Some(spread) = row.expected_spread {
+                self.line(&format!("Not seen; expected spread {spread:.2}: {}.", row.source));
+            }
+        }
     }
 
     fn stability(&mut self, finding: &FindingLine) {
@@ -334,6 +391,11 @@ impl Report {
     }
 }
 
+/// What a row showed, by its short name.
+fn shown<'a>(judgement: &'a JudgementLine, id: &'a str) -> &'a str {
+    judgement.rows.iter().find(|row| row.row == id).map_or(id, |row| row.observable.as_str())
+}
+
 fn source_cells(source: &SourceLine) -> [String; 7] {
     let clock = source.clock.clone().unwrap_or_default();
     let known = source.clock.is_some();
@@ -415,11 +477,19 @@ mod tests {
          Held to have started it: the agent's own calls (best supported of the hypotheses below).
          Would decide or overturn it: the host's auth log.
 
-        RIVALS (log10 likelihood against the best; rows: log10 P(what was seen | hypothesis))
-         WHAT WAS SEEN                                                        agent  external-compromise  spread
-         the peer's address stands in the agent's own words before the event  -0.02                -3.10    3.08
-         onsets while no step ran                                             -0.10                -0.12    0.02
-         against the best                                                      +0.0                 -3.1
+        RIVALS (log10 likelihood against the best; rows: log10 P(what was seen | hypothesis); j: judged)
+         WHAT WAS SEEN                                                          agent  external-compromise  spread
+         the peer's address stands in the agent's own words before the event    -0.02                -3.10    3.08
+         onsets while no step ran                                             -0.10 j              -0.12 j    0.02
+         against the best                                                        +0.0                 -3.1
+         rows against it (log10 P of at most -1)                                    0                    1
+
+         ROW LEFT OUT                                                         THEN LEADS  SPREAD  COUNTS
+         the peer's address stands in the agent's own words before the event  undecided     3.08  in 0 of 8 412 benign commands
+         onsets while no step ran                                             agent         0.02  judged
+         Not counted, since a row above says the same and more: no host without agents does the same.
+         Another would lead without one row (it alone of its size): the peer's address stands in the agent's own words before the event.
+         Not seen; expected spread 0.70: the host's auth log.
 
         STABILITY (the same analysis with less evidence or other settings)
          WITHOUT       FOUND  LOG10  STARTED BY

@@ -93,16 +93,37 @@ fn term(term: &'static str, observed: &str, log10_lr: f64, counts: &str, cap: &s
 }
 
 fn rivals() -> Vec<Rival> {
-    let rows = |literal: f64, idle: f64| {
-        vec![
-            ("the peer's address stands in the agent's own words before the event".to_owned(), literal),
-            ("onsets while no step ran".to_owned(), idle),
-        ]
-    };
+    let cell = |observable: &str, log10_p, judged| RivalCell { observable: observable.to_owned(), log10_p, judged };
+    let rows = |literal: f64, idle: f64| vec![cell(LITERAL, literal, false), cell(IDLE, idle, true)];
     vec![
-        Rival { hypothesis: RivalId::Agent, log10_lr: 0.0, rows: rows(-0.02, -0.1) },
-        Rival { hypothesis: RivalId::ExternalCompromise, log10_lr: -3.1, rows: rows(-3.1, -0.12) },
+        Rival { hypothesis: RivalId::Agent, log10_lr: 0.0, rows: rows(-0.02, -0.1), inconsistent: 0 },
+        Rival { hypothesis: RivalId::ExternalCompromise, log10_lr: -3.1, rows: rows(-3.1, -0.12), inconsistent: 1 },
     ]
+}
+
+const LITERAL: &str = "the peer's address stands in the agent's own words before the event";
+const IDLE: &str = "onsets while no step ran";
+
+fn judgement() -> Judgement {
+    let row = |id, observable: &str, counts: &str, spread, counts_in, leader_without| RivalRow {
+        id,
+        observable: observable.to_owned(),
+        counts: counts.to_owned(),
+        spread,
+        counts_in,
+        leader_without,
+    };
+    Judgement {
+        rows: vec![
+            row("literal-in-agent-text", LITERAL, "in 0 of 8 412 benign commands", 3.08, true, "undecided"),
+            row("outside-of-steps", IDLE, "", 0.02, true, "agent"),
+            row("other-hosts", "no host without agents does the same", "", 0.01, false, "agent"),
+        ],
+        overturned_without: vec!["literal-in-agent-text"],
+        overturning_sets: 1,
+        missing: vec![MissingRow { source: "the host's auth log".to_owned(), expected_spread: 0.7 }],
+        withheld: None,
+    }
 }
 
 pub(crate) fn analysis() -> Analysis {
@@ -194,6 +215,7 @@ pub(crate) fn analysis() -> Analysis {
         },
         initiator: "agent",
         rivals: rivals(),
+        judgement: judgement(),
         attack: behaviour.attack().to_vec(),
         level: "high",
         summary: summary.to_owned(),
@@ -262,6 +284,7 @@ pub(crate) fn analysis() -> Analysis {
             signals: vec!["S-0003".to_owned()],
             leading: "external-compromise",
             rivals: rivals(),
+            judgement: judgement(),
             summary: "40 ports of 10.30.0.20 in 2.0 s".to_owned(),
             would_decide: vec!["the jump host's auth log".to_owned()],
         }],

@@ -226,16 +226,69 @@ pub struct RivalLine {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log10_lr: Option<f64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub rows: Vec<RivalRow>,
+    pub rows: Vec<RivalCellLine>,
+    /// Rows with log10 P of at most -1.
+    pub inconsistent: usize,
 }
 
 /// log10 P(observable | hypothesis).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct RivalRow {
+pub struct RivalCellLine {
     pub observable: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log10_p: Option<f64>,
+    /// From a class of likelihood, not from counts of the case.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub judged: bool,
+}
+
+/// What the ranking of the rivals rests on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct JudgementLine {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rows: Vec<JudgedRowLine>,
+    /// A smallest set of rows without which the leader is another, and how many sets of that size there are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub overturned_without: Vec<String>,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub overturning_sets: usize,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<MissingRowLine>,
+    /// Why no initiator is named although a hypothesis leads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub withheld: Option<String>,
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
+/// One observable over all hypotheses.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct JudgedRowLine {
+    pub row: String,
+    pub observable: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub counts: String,
+    /// Largest minus smallest log10 P.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spread: Option<f64>,
+    /// Another row of its independence group counts instead.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub not_counted: bool,
+    pub leader_without: String,
+}
+
+/// What no source could show, and which source would.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MissingRowLine {
+    pub source: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected_spread: Option<f64>,
 }
 
 /// An episode and a behaviour that line up.
@@ -252,6 +305,7 @@ pub struct FindingLine {
     pub strength: StrengthLine,
     pub initiator: String,
     pub rivals: Vec<RivalLine>,
+    pub judgement: JudgementLine,
     pub attack: Vec<String>,
     pub level: String,
     pub summary: String,
@@ -323,6 +377,7 @@ pub struct UnexplainedLine {
     pub leading: String,
     pub summary: String,
     pub rivals: Vec<RivalLine>,
+    pub judgement: JudgementLine,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub would_decide: Vec<String>,
 }

@@ -413,15 +413,31 @@ fn rivals(analysis: &Analysis, page: &mut Page) {
             [] => String::new(),
             what => format!("; would decide: {}", what.join(", ")),
         };
+        let rests = match finding.judgement.overturned_without.as_slice() {
+            [one] => {
+                let row = finding.judgement.rows.iter().find(|row| row.id == *one);
+                row.map_or_else(String::new, |row| format!("; without one row ({}) another would lead", row.observable))
+            }
+            _ => String::new(),
+        };
         let (whose, least) =
             if number == 1 { (finding.id.clone(), "") } else { (format!("{number} findings"), "at least ") };
         let text = format!(
-            "Rivals of {whose}: what was seen is {least}{} less probable under {} than under {}{decide}.",
+            "Rivals of {whose}: what was seen is {least}{} less probable under {} than under {}{rests}{decide}.",
             times_less(rival.log10_lr),
             hypothesis(second),
             hypothesis(best)
         );
         page.line(&text);
+    }
+    let mut withheld: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for finding in &analysis.findings {
+        if let Some(why) = &finding.judgement.withheld {
+            withheld.entry(why).or_default().push(&finding.id);
+        }
+    }
+    for (why, ids) in withheld {
+        page.line(&format!("{}: {why}.", ids.join(", ")));
     }
 }
 

@@ -111,7 +111,7 @@ fn clock_differs(expect: &ExpectClock, analysis: &Analysis) -> Option<String> {
 mod tests {
     use super::*;
     use crate::cli::check::expect::Never;
-    use coincident::correlate::{Finding, Grade, StepRef, Strength, Unexplained};
+    use coincident::correlate::{Finding, Grade, Judgement, StepRef, Strength, Unexplained};
     use coincident::evidence::{EvidenceId, Record};
     use coincident::model::Behaviour;
     use coincident::time::Basis;
@@ -135,6 +135,7 @@ mod tests {
             strength: Strength::default(),
             initiator: "agent",
             rivals: Vec::new(),
+            judgement: Judgement::default(),
             attack: Vec::new(),
             level,
             summary: String::new(),
@@ -193,6 +194,7 @@ mod tests {
             signals: Vec::new(),
             leading,
             rivals: Vec::new(),
+            judgement: Judgement::default(),
             summary: String::new(),
             would_decide: Vec::new(),
         };

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::ROW_OF_FAILURES;
+use super::{ROW_OF_FAILURES, SSH, WAYS_IN, WayIn};
 use crate::correlate::attribute::Steps;
 use crate::correlate::clocks::Clocks;
 use crate::correlate::events::Event;
@@ -19,14 +19,24 @@ pub(super) struct Lookup<'a> {
     pub(super) by_peers: BTreeMap<Flow, Vec<usize>>,
     /// First moments of rows of failed logins from strangers; `None` where they have no time.
     pub(super) rows_of_failures: Vec<Option<Instant>>,
+    /// Logins by SSH that strangers were granted: host as logged, when first and last, and who from where.
+    pub(super) accepted: Vec<Accepted<'a>>,
     /// Connections from outside to port 22 of a host, by time.
     pub(super) ssh_from_outside: BTreeMap<IpAddr, Vec<&'a Event>>,
+    /// The same to other ways in that ask for no login, where the host did not refuse them.
+    pub(super) services_from_outside: BTreeMap<IpAddr, Vec<(&'a Event, &'static WayIn)>>,
     /// Per peer, what firewalls refused and let through.
     pub(super) verdicts: BTreeMap<Flow, (u64, u64)>,
     /// There are hosts inside without agents ...
     pub(super) any_others: bool,
     /// ... and what they reach.
     pub(super) others_reach: BTreeSet<(Option<IpAddr>, Option<u16>)>,
+    /// What agents' hosts reach.
+    pub(super) agents_reach: BTreeSet<(Option<IpAddr>, Option<u16>)>,
+    /// How many peers that is, and how many of them others reach as well.
+    pub(super) reached: (u64, u64),
+    /// Share of the time of all events in which no call ran; `None` if that cannot be told.
+    pub(super) idle_share: Option<f64>,
     pub(super) calls: Calls,
     /// Places of steps and of texts by episode.
     pub(super) steps_of: BTreeMap<&'a str, Vec<usize>>,
@@ -44,14 +54,18 @@ impl<'a> Lookup<'a> {
         events: &'a [Event],
         peers: &BTreeSet<Flow>,
     ) -> Self {
-        let reached: BTreeSet<_> = peers.iter().map(|flow| (flow.dst, flow.dst_port)).collect();
         let mut lookup = Lookup {
             by_peers: BTreeMap::new(),
             rows_of_failures: rows_of_failures(steps, clocks, case),
+            accepted: accepted(steps, clocks, case),
             ssh_from_outside: BTreeMap::new(),
+            services_from_outside: BTreeMap::new(),
             verdicts: BTreeMap::new(),
             any_others: false,
             others_reach: BTreeSet::new(),
+            agents_reach: BTreeSet::new(),
+            reached: (0, 0),
+            idle_share: None,
             calls: Calls::new(steps),
             steps_of: BTreeMap::new(),
             texts_of: BTreeMap::new(),
@@ -78,13 +92,25 @@ impl<'a> Lookup<'a> {
             });
             if other {
                 lookup.any_others = true;
-                if reached.contains(&(event.dst, event.dst_port)) {
-                    lookup.others_reach.insert((event.dst, event.dst_port));
+                lookup.others_reach.insert((event.dst, event.dst_port));
+            } else if identity.is_agent(src) {
+                lookup.agents_reach.insert((event.dst, event.dst_port));
+            }
+            let (Some(dst), Some(port), true) = (event.dst, event.dst_port, outsider) else { continue };
+            match WAYS_IN.iter().find(|way| way.port == port) {
+                Some(way) if way.port == SSH => {
+                    lookup.ssh_from_outside.entry(dst).or_default().push(event);
                 }
+                Some(way) if !event.failed => {
+                    lookup.services_from_outside.entry(dst).or_default().push((event, way));
+                }
+                _ => {}
             }
-            if let (Some(dst), Some(22), true) = (event.dst, event.dst_port, outsider) {
-                lookup.ssh_from_outside.entry(dst).or_default().push(event);
-            }
+        }
+        let shared = lookup.agents_reach.intersection(&lookup.others_reach).count();
+        lookup.reached = (lookup.agents_reach.len() as u64, shared as u64);
+        if let (Some(first), Some(last)) = (events.first(), events.last()) {
+            lookup.idle_share = lookup.calls.idle_share(first.at, last.at);
         }
         for conversation in &steps.intake.conversations {
             if conversation.segments.iter().all(|segment| segment.denied == 0 && segment.allowed == 0) {
@@ -141,6 +167,27 @@ fn rows_of_failures(steps: &Steps<'_>, clocks: &Clocks, case: &CaseFile) -> Vec<
         .collect()
 }
 
+/// A login by SSH that a stranger was granted.
+pub(super) struct Accepted<'a> {
+    pub(super) host: Option<&'a str>,
+    pub(super) user: Option<&'a str>,
+    pub(super) src: IpAddr,
+    /// The first and the last of them; `None` where the log has no times.
+    pub(super) moments: Option<(Instant, Instant)>,
+}
+
+fn accepted<'a>(steps: &Steps<'a>, clocks: &Clocks, case: &CaseFile) -> Vec<Accepted<'a>> {
+    let granted = steps.intake.facts.alerts.iter().filter(|alert| alert.category == "ssh-login-accepted");
+    granted
+        .filter_map(|alert| {
+            let src = alert.src.filter(|src| !is_private(*src) && case.host_of_address(*src).is_none())?;
+            let align = |at: Instant| clocks.align(alert.record.evidence, at);
+            let moments = alert.first.zip(alert.last).map(|(first, last)| (align(first.lo), align(last.lo)));
+            Some(Accepted { host: alert.host.as_deref(), user: alert.user.as_deref(), src, moments })
+        })
+        .collect()
+}
+
 /// When calls that could reach the network ran, give or take their clocks.
 pub(super) struct Calls {
     /// By uncertainty of the clock: starts with the latest end of any that began until then, ascending.
@@ -170,6 +217,26 @@ impl Calls {
 
     pub(super) fn is_empty(&self) -> bool {
         self.by_slack.is_empty()
+    }
+
+    /// Share of the time from `first` to `last` in which no call ran or had ended less than a second before.
+    fn idle_share(&self, first: Instant, last: Instant) -> Option<f64> {
+        let whole = last.since(first);
+        if whole <= 0 || self.is_empty() {
+            return None;
+        }
+        let mut calls: Vec<(Instant, Instant)> = Vec::new();
+        for (slack, of) in &self.by_slack {
+            let slack = slack.saturating_add(SECOND);
+            calls.extend(of.iter().map(|(start, end)| (start.plus(-slack).max(first), end.plus(slack).min(last))));
+        }
+        calls.sort_unstable();
+        let (mut covered, mut until) = (0_i64, first);
+        for (start, end) in calls {
+            covered = covered.saturating_add(end.since(start.max(until)).max(0));
+            until = until.max(end);
+        }
+        Some(1.0 - covered.min(whole) as f64 / whole as f64)
     }
 
     /// Whether a call ran when the event began, or had ended less than a second before.

@@ -1,0 +1,122 @@
+use super::*;
+
+fn of(judged: &Judged, hypothesis: RivalId) -> &Rival {
+    judged.rivals.iter().find(|rival| rival.hypothesis == hypothesis).unwrap()
+}
+
+fn written_and_aligned() -> Observables {
+    Observables {
+        literal_in_agent_text: Seen::Yes,
+        literal_in_environment: Seen::No,
+        inbound_precursor: Seen::No,
+        aligned: Seen::Yes,
+        replayed: Seen::No,
+        ..Observables::default()
+    }
+}
+
+#[test]
+fn a_written_literal_and_alignment_lead_to_the_agent() {
+    let judged = judge(&written_and_aligned(), true);
+    assert_eq!(leading(&judged.rivals), "agent");
+    let external = of(&judged, RivalId::ExternalCompromise);
+    // By hand: agent .95*.98*.8*.95*.98 = 0.693; external .02*.5*.05*.2*.5 = 5e-5; log10 of the ratio -4.14.
+    assert!((external.log10_lr + 4.142).abs() < 0.01, "{}", external.log10_lr);
+    // .02 and .05 are at most a tenth.
+    assert_eq!((external.inconsistent, of(&judged, RivalId::Agent).inconsistent), (2, 0));
+    assert!(external.rows.iter().all(|cell| cell.judged));
+}
+
+#[test]
+fn counts_take_the_place_of_classes() {
+    let naming = Naming { with: Some(0), commands: 999, coincidence: 0.01, calls: 99, literal: 99 };
+    let followed = Followed { p: 0.01, onsets: 40 };
+    let counted = Observables { naming: Some(naming), followed: Some(followed), ..written_and_aligned() };
+    let judged = judge(&counted, true);
+    let external = of(&judged, RivalId::ExternalCompromise);
+    // By hand: agent .995*.98*.8*.95*.98; external .0005*.5*.05*(.95/7.988)*.5 = 7.433e-7: log10 of the ratio -5.991.
+    let agent: f64 = 0.995 * 0.98 * 0.8 * 0.95 * 0.98;
+    let theirs: f64 = 0.0005 * 0.5 * 0.05 * 0.95 / 7.988 * 0.5;
+    assert!((external.log10_lr - (theirs / agent).log10()).abs() < 1e-3, "{}", external.log10_lr);
+    let judged_cells: Vec<bool> = external.rows.iter().map(|cell| cell.judged).collect();
+    assert_eq!(judged_cells, [false, true, true, false, true]);
+    assert_eq!(judged.judgement.rows[0].counts, "in 0 of 999 benign commands; 99 of 99 benign calls name theirs");
+}
+
+#[test]
+fn what_the_ranking_rests_on_is_shown() {
+    let judged = judge(&written_and_aligned(), true);
+    // By hand: agent against steered (.98/.05) * (.98/.5) = 38; without the row on content from outside 1.96, .29 bans:
+    // not enough. Against a replayed prefix it leads by the row on the step: (.98/.5)*(.98/.05); without, 1.96 again.
+    let without: Vec<(&str, &str)> = judged.judgement.rows.iter().map(|row| (row.id, row.leader_without)).collect();
+    assert_eq!(
+        without,
+        [
+            ("literal-in-agent-text", "agent"),
+            ("literal-in-environment", "undecided"),
+            ("inbound-precursor", "agent"),
+            ("aligned", "agent"),
+            ("replayed", "undecided"),
+        ]
+    );
+    assert_eq!(judged.judgement.overturned_without, ["literal-in-environment"]);
+    assert_eq!(judged.judgement.overturning_sets, 2);
+    assert_eq!(judged.carried, ["no content from outside named it before", "the step was decided in this rollout"]);
+    // A package that was not installed speaks for the agent against both, by .8/.5: one row less is borne.
+    let more = judge(&Observables { package_install: Seen::No, ..written_and_aligned() }, true);
+    assert_eq!((more.carried.len(), more.judgement.overturned_without.len()), (0, 2));
+}
+
+#[test]
+fn a_beat_on_all_day_leads_to_misconfiguration() {
+    let judged = judge(
+        &Observables {
+            literal_in_agent_text: Seen::No,
+            inbound_precursor: Seen::No,
+            outside_of_steps: Seen::Yes,
+            periodic: Seen::Yes,
+            aligned: Seen::No,
+            ..Observables::default()
+        },
+        false,
+    );
+    assert_eq!(judged.rivals[0].hypothesis, RivalId::Misconfiguration);
+}
+
+#[test]
+fn a_row_of_logins_before_leads_to_external_compromise() {
+    let observables = |forced| Observables {
+        literal_in_agent_text: Seen::No,
+        inbound_precursor: Seen::Yes,
+        precursor: Some(Precursor { forced, words: "somebody came in".to_owned() }),
+        ..Observables::default()
+    };
+    let judged = judge(&observables(true), false);
+    assert_eq!(judged.rivals[0].hypothesis, RivalId::ExternalCompromise);
+    assert_eq!(judged.rivals[0].rows[1].observable, "somebody came in");
+    // By hand: .2 against .95 for a human behind a row of failures; .7 against .95 for one behind an open way in.
+    assert!((of(&judged, RivalId::Human).log10_lr + 0.6767).abs() < 1e-3);
+    assert!((of(&judge(&observables(false), false), RivalId::Human).log10_lr + 0.1326).abs() < 1e-3);
+}
+
+#[test]
+fn nothing_observed_decides_nothing() {
+    let judged = judge(&Observables::default(), true);
+    assert_eq!(leading(&judged.rivals), "undecided");
+    assert!(judged.judgement.rows.is_empty() && judged.judgement.overturned_without.is_empty());
+    assert_eq!(judged.judgement.missing.len(), 12);
+    assert_eq!(judge(&Observables::default(), false).judgement.missing.len(), 9);
+}
+
+#[test]
+fn what_is_missing_is_ranked_by_what_it_is_expected_to_tell() {
+    let missing = judge(&Observables::default(), true).judgement.missing;
+    // By hand, all hypotheses even: the process tree says yes with (4*.95 + 4*.02 + .2)/9 = .4533 and then spreads
+    // log10(.95/.02) = 1.677, else log10(.98/.05) = 1.292: 1.467 in all.
+    let tree = missing.iter().find(|row| row.source.contains("process tree")).unwrap();
+    assert!((tree.expected_spread - 1.4666).abs() < 1e-3, "{}", tree.expected_spread);
+    assert!(missing.windows(2).all(|pair| pair[0].expected_spread >= pair[1].expected_spread));
+    // The verdicts of a firewall say yes with (7*.5 + .95 + .2)/9 = .5167: log10(.95/.2) = .677; else log10(.8/.05) = 1.204.
+    let verdicts = missing.iter().find(|row| row.source.contains("verdicts")).unwrap();
+    assert!((verdicts.expected_spread - 0.9317).abs() < 1e-3, "{}", verdicts.expected_spread);
+}

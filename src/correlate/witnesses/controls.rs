@@ -1,0 +1,75 @@
+//! How often benign commands name a peer, by what they call and by coincidence.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::correlate::attribute::Steps;
+use crate::correlate::events::Event;
+use crate::correlate::rivals::Naming;
+use crate::correlate::tokens::{self, Token};
+use crate::time::SECOND;
+
+/// Counts over the benign steps of the case: those that meet no rule.
+pub(super) struct Controls<'a> {
+    commands: u64,
+    /// In how many of them each token stands.
+    with: BTreeMap<&'a Token, u64>,
+    /// Calls during which a connection of their host began, and those of them that name its peer.
+    calls: u64,
+    literal: u64,
+}
+
+impl<'a> Controls<'a> {
+    /// `events` sorted by time.
+    pub(super) fn new(steps: &Steps<'a>, events: &[Event]) -> Self {
+        let mut controls = Controls { commands: 0, with: BTreeMap::new(), calls: 0, literal: 0 };
+        let widest = events.iter().map(|event| event.slack_ns).max().unwrap_or(0);
+        for ((step, act), time) in steps.intake.steps.iter().zip(steps.acts).zip(steps.times) {
+            if act.is_suspect() {
+                continue;
+            }
+            if step.command.is_some() {
+                controls.commands += 1;
+                for token in &act.tokens {
+                    *controls.with.entry(token).or_insert(0) += 1;
+                }
+            }
+            let (Some(start), Some(end)) = (time.start, time.end) else { continue };
+            if !act.network || step.not_executed || !time.stamped {
+                continue;
+            }
+            let reach = time.slack_ns.saturating_add(widest).min(60 * SECOND);
+            let from = events.partition_point(|event| event.at < start.plus(-reach));
+            let theirs = |event: &&Event| {
+                let slack = event.slack_ns.saturating_add(time.slack_ns);
+                let during = event.at >= start.plus(-slack) && event.at <= end.plus(slack);
+                let agents =
+                    !steps.identity.knows_agents() || event.src.is_some_and(|src| steps.identity.is_agent(src));
+                event.timed && during && agents && steps.identity.fits(&step.episode, event.src) != Some(false)
+            };
+            let around = events.get(from..).unwrap_or_default().iter().take_while(|event| event.at <= end.plus(reach));
+            let mut any = false;
+            let mut named = false;
+            for event in around.filter(theirs) {
+                any = true;
+                named = named || tokens::any_shared(&act.tokens, &event.tokens);
+            }
+            controls.calls += u64::from(any);
+            controls.literal += u64::from(named);
+        }
+        controls
+    }
+
+    /// The counts for what a step shares with an event; `None` without a step, or where all that they share is the port
+    /// of a name that nothing resolves, which other counts weigh.
+    pub(super) fn naming(&self, shared: Option<&BTreeSet<Token>>) -> Option<Naming> {
+        let named = |token: &&Token| !matches!(token, Token::UnresolvedPort(_));
+        let with = shared.into_iter().flatten().filter(named);
+        let with = with.map(|token| self.with.get(token).copied().unwrap_or(0)).min();
+        if with.is_none() && shared.is_some_and(|shared| !shared.is_empty()) {
+            return None;
+        }
+        let (distinct, total): (usize, u64) = (self.with.len().max(1), self.with.values().sum());
+        let coincidence = (total as f64 / distinct as f64 + 0.5) / (self.commands as f64 + 1.0);
+        Some(Naming { with, commands: self.commands, coincidence, calls: self.calls, literal: self.literal })
+    }
+}
