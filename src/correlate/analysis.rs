@@ -456,15 +456,26 @@ pub struct Alignment {
     pub sentences: Vec<String>,
 }
 
-/// Flagged episodes of one reward configuration (or run).
+/// How often a behaviour (or any) was found in a run, a reward configuration or under a model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConfigRate {
-    /// "run" or "reward-config".
+    /// "run", "reward-config" or "model".
     pub group: &'static str,
     pub name: String,
+    /// `None` for any.
     pub behaviour: Option<Behaviour>,
     pub flagged: u32,
     pub episodes: u32,
     /// Exact 95 % Clopper-Pearson interval of the share.
     pub interval: (f64, f64),
+    /// Distinct steps that findings name.
+    pub onsets: u32,
+    /// From first to last call, summed over the episodes; `None` if one of them has no times.
+    pub hours: Option<f64>,
+    /// Exact 95 % Garwood interval of onsets per hour of sandbox time; `None` without hours.
+    pub per_hour: Option<(f64, f64)>,
+    /// Median, over the flagged episodes, of the index of the first step that a finding names ...
+    pub first_step: Option<f64>,
+    /// ... and of how far into the episode its first event was, in seconds.
+    pub first_after_s: Option<f64>,
 }

@@ -106,7 +106,7 @@ fn correlated(
     let varied = vary.then(|| stability::vary(&traced, &theirs, &everywhere, &steps, &clocks, &witnesses));
     let uncovered = findings::uncovered(&assembled.findings, &steps, &witnesses);
     let episodes = rows::episodes(&mut assembled.findings, &steps);
-    let (rates, mut limits) = rates::rates(&episodes);
+    let (rates, mut limits) = rates::rates(&episodes, &assembled.findings);
     limits.extend(names_limit(&names));
     limits.extend(uncertain);
     limits.extend(of_allotments);

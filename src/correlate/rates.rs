@@ -1,84 +1,111 @@
-//! How often episodes are flagged, per run and per reward configuration, and what cannot be concluded.
+//! How often behaviours are found, per run, per reward configuration and per model, and what cannot be concluded.
+
+mod compare;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::analysis::{ConfigRate, EpisodeRow};
+use super::analysis::{ConfigRate, EpisodeRow, Finding};
+use crate::model::Behaviour;
 use crate::stats;
+use crate::time::SECOND;
 
-/// Shares of flagged episodes with exact intervals, runs first, and the sentences that bound their reading.
-pub(crate) fn rates(episodes: &[EpisodeRow]) -> (Vec<ConfigRate>, Vec<String>) {
-    let mut rates = group(episodes, "run", |episode| episode.run.as_deref());
-    let configs = group(episodes, "reward-config", |episode| episode.reward_config.as_deref());
-    let sentence = (configs.len() > 1).then(|| compare(episodes, &configs)).flatten();
-    rates.extend(configs);
-    (rates, sentence.into_iter().collect())
+const LEVEL: f64 = 0.05;
+
+/// An episode with what was found in it.
+pub(super) struct Told<'a> {
+    row: &'a EpisodeRow,
+    findings: Vec<&'a Finding>,
+}
+
+impl<'a> Told<'a> {
+    /// The findings of a behaviour, or all.
+    fn of(&self, behaviour: Option<Behaviour>) -> impl Iterator<Item = &'a Finding> + '_ {
+        self.findings.iter().copied().filter(move |finding| behaviour.is_none_or(|wanted| finding.behaviour == wanted))
+    }
+
+    fn flagged(&self, behaviour: Option<Behaviour>) -> bool {
+        // Findings are all there is to know of a behaviour; that there is any, the row itself tells.
+        if behaviour.is_none() { !self.row.findings.is_empty() } else { self.of(behaviour).next().is_some() }
+    }
+
+    /// From its first to its last call, in hours.
+    fn hours(&self) -> Option<f64> {
+        let (first, last) = self.row.first.zip(self.row.last)?;
+        Some(last.since(first).max(0) as f64 / SECOND as f64 / 3600.0)
+    }
+}
+
+/// Rates with exact intervals: runs first, then reward configurations, then models; of each any behaviour, then those that
+/// were found at all. And the sentences that bound their reading.
+pub(crate) fn rates(episodes: &[EpisodeRow], findings: &[Finding]) -> (Vec<ConfigRate>, Vec<String>) {
+    let by_id: BTreeMap<&str, &Finding> = findings.iter().map(|finding| (finding.id.as_str(), finding)).collect();
+    let told: Vec<Told<'_>> = episodes
+        .iter()
+        .map(|row| Told {
+            row,
+            findings: row.findings.iter().filter_map(|id| by_id.get(id.as_str()).copied()).collect(),
+        })
+        .collect();
+    let found: BTreeSet<Behaviour> = findings.iter().map(|finding| finding.behaviour).collect();
+    let behaviours: Vec<Option<Behaviour>> = std::iter::once(None).chain(found.into_iter().map(Some)).collect();
+    let mut rates = group(&told, &behaviours, "run", |row| row.run.as_deref());
+    rates.extend(group(&told, &behaviours, "reward-config", |row| row.reward_config.as_deref()));
+    rates.extend(group(&told, &behaviours, "model", |row| row.model.as_deref()));
+    let sentences = compare::sentences(&told, &behaviours);
+    (rates, sentences)
 }
 
 fn group<'a>(
-    episodes: &'a [EpisodeRow],
+    told: &[Told<'a>],
+    behaviours: &[Option<Behaviour>],
     group: &'static str,
     name: impl Fn(&'a EpisodeRow) -> Option<&'a str>,
 ) -> Vec<ConfigRate> {
-    let mut counts: BTreeMap<&str, (u32, u32)> = BTreeMap::new();
-    for episode in episodes {
-        if let Some(name) = name(episode) {
-            let (flagged, all) = counts.entry(name).or_default();
-            *flagged += u32::from(!episode.findings.is_empty());
-            *all += 1;
+    let mut members: BTreeMap<&str, Vec<&Told<'a>>> = BTreeMap::new();
+    for one in told {
+        if let Some(name) = name(one.row) {
+            members.entry(name).or_default().push(one);
         }
     }
-    counts
-        .into_iter()
-        .map(|(name, (flagged, episodes))| ConfigRate {
-            group,
-            name: name.to_owned(),
-            behaviour: None,
-            flagged,
-            episodes,
-            interval: stats::clopper_pearson(u64::from(flagged), u64::from(episodes), 0.05).unwrap_or((0.0, 1.0)),
-        })
-        .collect()
+    let rates = members.iter().flat_map(|(name, members)| behaviours.iter().map(|of| rate(group, name, members, *of)));
+    rates.collect()
 }
 
-/// Runs are the unit of inference: episodes of a run share a policy. Labels are permuted over runs.
-fn compare(episodes: &[EpisodeRow], configs: &[ConfigRate]) -> Option<String> {
-    let mut runs: BTreeMap<&str, (BTreeSet<&str>, f64, f64)> = BTreeMap::new();
-    for episode in episodes {
-        if let (Some(run), Some(config)) = (episode.run.as_deref(), episode.reward_config.as_deref()) {
-            let (of, flagged, all) = runs.entry(run).or_default();
-            of.insert(config);
-            *flagged += f64::from(u8::from(!episode.findings.is_empty()));
-            *all += 1.0;
-        }
-    }
-    let [a, b] = configs else {
-        return Some("More than two reward configurations: compared in the table only.".to_owned());
+fn rate(group: &'static str, name: &str, members: &[&Told<'_>], behaviour: Option<Behaviour>) -> ConfigRate {
+    let flagged: Vec<&&Told<'_>> = members.iter().filter(|one| one.flagged(behaviour)).collect();
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    let steps = |one: &Told<'_>| -> BTreeSet<u32> {
+        one.of(behaviour).flat_map(|finding| finding.steps.iter().map(|step| step.index)).collect()
     };
-    let pure: Vec<(bool, f64)> = runs
-        .values()
-        .filter(|(of, ..)| of.len() == 1)
-        .map(|(of, flagged, all)| (of.contains(a.name.as_str()), flagged / all))
-        .collect();
-    let of_a = pure.iter().filter(|(is_a, _)| *is_a).count();
-    let of_b = pure.len() - of_a;
-    if of_a < 4 || of_b < 4 {
-        return Some(format!(
-            "Runs per reward configuration: {of_a} of {} and {of_b} of {}; too few for an inference over configurations \
-             (4 and 4 are the least that can reach P = 0.03).",
-            a.name, b.name
-        ));
+    let onsets: usize = flagged.iter().map(|one| steps(one).len()).sum();
+    let hours = members.iter().map(|one| one.hours()).sum::<Option<f64>>().filter(|hours| *hours > 0.0);
+    let per_hour =
+        hours.zip(stats::garwood(onsets as u64, LEVEL)).map(|(hours, (low, high))| (low / hours, high / hours));
+    let first_steps = flagged.iter().filter_map(|one| steps(one).first().map(|index| f64::from(*index)));
+    let first_after = flagged.iter().filter_map(|one| {
+        let first = one.of(behaviour).filter_map(|finding| finding.first).min()?;
+        Some(first.since(one.row.first?) as f64 / SECOND as f64)
+    });
+    ConfigRate {
+        group,
+        name: name.to_owned(),
+        behaviour,
+        flagged: count(flagged.len()),
+        episodes: count(members.len()),
+        interval: stats::clopper_pearson(flagged.len() as u64, members.len() as u64, LEVEL).unwrap_or((0.0, 1.0)),
+        onsets: count(onsets),
+        hours,
+        per_hour,
+        first_step: median(first_steps.collect()),
+        first_after_s: median(first_after.collect()),
     }
-    let labels: Vec<bool> = pure.iter().map(|(is_a, _)| *is_a).collect();
-    let values: Vec<f64> = pure.iter().map(|(_, rate)| *rate).collect();
-    let test = stats::permute_labels(&values, &labels, 20_000, 1)?;
-    Some(format!(
-        "Runs of {} against runs of {}: difference of rates {:+.2}, P = {:.3} (labels permuted over {} runs, two-sided).",
-        a.name,
-        b.name,
-        test.difference,
-        test.two_sided,
-        pure.len()
-    ))
+}
+
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let upper = values.get(values.len() / 2).copied()?;
+    let lower = values.get((values.len() - 1) / 2).copied()?;
+    Some(lower / 2.0 + upper / 2.0)
 }
 
 #[cfg(test)]

@@ -253,7 +253,7 @@ fn segments(clock: &Clock) -> String {
     clock.segments.iter().map(of).collect::<Vec<_>>().join("; ")
 }
 
-/// Flagged episodes per run and per reward configuration, with exact 95 % intervals.
+/// Flagged episodes and onsets per run, reward configuration and model, with exact 95 % intervals.
 ///
 /// # Errors
 /// As [`findings`].
@@ -269,6 +269,13 @@ pub fn rates(analysis: &Analysis) -> PolarsResult<Vec<u8>> {
         numbers("share", all().map(|rate| share(rate.flagged, rate.episodes))),
         numbers("low", all().map(|rate| Some(rate.interval.0))),
         numbers("high", all().map(|rate| Some(rate.interval.1))),
+        integers("onsets", all().map(|rate| Some(rate.onsets))),
+        numbers("hours", all().map(|rate| rate.hours)),
+        numbers("onsets_per_hour", all().map(|rate| rate.hours.map(|hours| f64::from(rate.onsets) / hours))),
+        numbers("per_hour_low", all().map(|rate| rate.per_hour.map(|(low, _)| low))),
+        numbers("per_hour_high", all().map(|rate| rate.per_hour.map(|(_, high)| high))),
+        numbers("first_step", all().map(|rate| rate.first_step)),
+        numbers("first_after_s", all().map(|rate| rate.first_after_s)),
     ])
 }
 

@@ -247,6 +247,11 @@ pub(crate) fn analysis() -> Analysis {
         flagged,
         episodes,
         interval,
+        onsets: 2 * flagged,
+        hours: Some(0.25 * f64::from(episodes)),
+        per_hour: (flagged > 0).then_some((0.97, 28.9)),
+        first_step: (flagged > 0).then_some(4.0),
+        first_after_s: (flagged > 0).then_some(30.0),
     };
     let test = |onsets, in_window, expected, p| AlignmentTest { onsets, in_window, expected, p };
     Analysis {

@@ -449,7 +449,7 @@ pub struct GapLine {
     pub test: TestLine,
 }
 
-/// Flagged episodes of one run or reward configuration, with the exact 95 % interval of their share.
+/// Flagged episodes of one run, reward configuration or model, with the exact 95 % interval of their share.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RateLine {
@@ -461,6 +461,18 @@ pub struct RateLine {
     pub episodes: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interval: Option<[f64; 2]>,
+    /// Distinct steps that findings name.
+    pub onsets: u32,
+    /// Of sandbox time, and the exact 95 % interval of onsets in an hour of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hours: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_hour: Option<[f64; 2]>,
+    /// Medians over flagged episodes: index of the first step, and seconds into the episode.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_step: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_after_s: Option<f64>,
 }
 
 /// The last line. Output without it was cut off.

@@ -19,7 +19,7 @@ pub mod table;
 
 pub use adjust::{benjamini_hochberg, benjamini_yekutieli, holm};
 pub use interval::{clopper_pearson, fay_feuer, garwood, no_event_rate_upper, no_success_upper, wilson_95};
-pub use permutation::{Permutation, permute_labels, phipson_smyth};
+pub use permutation::{Permutation, Undirected, permute_groups, permute_labels, permute_order, phipson_smyth};
 pub use poisson_binomial::upper_tail as poisson_binomial_tail;
 pub use scale::{sellke_bound, words};
 pub use special::{LogNormal, binomial_upper_tail};

@@ -87,6 +87,157 @@ pub fn permute_labels(values: &[f64], labelled: &[bool], draws: u64, seed: u64) 
     })
 }
 
+/// The outcome of a permutation test without a direction.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Undirected {
+    /// P(at least as extreme).
+    pub p: f64,
+    /// Whether all arrangements were looked at; if not, `looked_at` were drawn.
+    pub exact: bool,
+    pub looked_at: u64,
+    /// The smallest P that any outcome could have reached with so many groups.
+    pub smallest: f64,
+}
+
+/// Whether values (one per run) differ between more than one group of runs: the sum of squares between groups, tested by
+/// permuting the group labels over the values. Exact while there are at most 2e5 arrangements, else drawn.
+///
+/// `labels[i]` is the group of `values[i]`, from 0. `None` if lengths differ, a value is not finite, fewer than two groups
+/// have a value, or draws are needed and `draws` is 0.
+pub fn permute_groups(values: &[f64], labels: &[usize], draws: u64, seed: u64) -> Option<Undirected> {
+    let groups = labels.iter().max()? + 1;
+    if labels.len() != values.len() || values.iter().any(|value| !value.is_finite()) || groups > values.len() {
+        return None;
+    }
+    let mut runs: Vec<(f64, usize)> = values.iter().copied().zip(labels.iter().copied()).collect();
+    runs.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    let mut sizes = vec![0_u64; groups];
+    for (_, label) in &runs {
+        *sizes.get_mut(*label)? += 1;
+    }
+    if sizes.iter().filter(|size| **size > 0).count() < 2 {
+        return None;
+    }
+    let sorted: Vec<f64> = runs.iter().map(|run| run.0).collect();
+    let between = |order: &[usize]| -> f64 {
+        let mut sums = vec![0.0; groups];
+        for (value, label) in sorted.iter().zip(order) {
+            if let Some(sum) = sums.get_mut(*label) {
+                *sum += value;
+            }
+        }
+        sums.iter().zip(&sizes).filter(|(_, size)| **size > 0).map(|(sum, size)| sum * sum / *size as f64).sum()
+    };
+    let mut order: Vec<usize> = runs.iter().map(|run| run.1).collect();
+    let seen = between(&order);
+    let least = seen - 1e-12 * seen.abs().max(f64::MIN_POSITIVE);
+    let mut left = runs.len() as u64;
+    let arrangements = sizes.iter().try_fold(1_u64, |ways, size| {
+        let more = choose(left, *size)?;
+        left -= size;
+        ways.checked_mul(more)
+    });
+    let (mut extreme, mut looked_at) = (0_u64, 0_u64);
+    if let Some(all) = arrangements.filter(|all| *all <= MOST_ARRANGEMENTS) {
+        order.sort_unstable();
+        loop {
+            looked_at += 1;
+            extreme += u64::from(between(&order) >= least);
+            if !next_arrangement(&mut order) {
+                break;
+            }
+        }
+        // Groups of one size may change places.
+        let mut equal: std::collections::BTreeMap<u64, u64> = Default::default();
+        let mut mirrored = 1_u64;
+        for size in sizes.iter().filter(|size| **size > 0) {
+            let same = equal.entry(*size).or_insert(0);
+            *same += 1;
+            mirrored = mirrored.saturating_mul(*same);
+        }
+        let smallest = mirrored as f64 / all as f64;
+        return Some(Undirected { p: extreme as f64 / looked_at as f64, exact: true, looked_at, smallest });
+    }
+    if draws == 0 {
+        return None;
+    }
+    let mut random = Random::new(seed);
+    for _ in 0..draws {
+        random.shuffle(&mut order);
+        extreme += u64::from(between(&order) >= least);
+    }
+    let smallest = phipson_smyth(0, draws);
+    Some(Undirected { p: phipson_smyth(extreme, draws), exact: false, looked_at: draws, smallest })
+}
+
+/// Whether values (one per run, in order of time or of checkpoints) rise or fall: the sum of place times value, tested
+/// against all other orders, in either direction. Exact while there are at most 2e5 orders of distinct values, else drawn.
+///
+/// `None` for fewer than two values or one that is not finite, or if draws are needed and `draws` is 0.
+pub fn permute_order(values: &[f64], draws: u64, seed: u64) -> Option<Undirected> {
+    if values.len() < 2 || values.iter().any(|value| !value.is_finite()) {
+        return None;
+    }
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = (values.len() as f64 - 1.0) / 2.0;
+    let trend = |of: &mut dyn Iterator<Item = f64>| -> f64 {
+        of.enumerate().map(|(place, value)| (place as f64 - middle) * value).sum::<f64>().abs()
+    };
+    let largest = sorted.iter().fold(0.0_f64, |high, value| high.max(value.abs()));
+    let least = trend(&mut values.iter().copied()) - 1e-9 * largest.max(f64::MIN_POSITIVE);
+    let mut order: Vec<usize> = Vec::with_capacity(sorted.len());
+    for (place, value) in sorted.iter().enumerate() {
+        let same = place.checked_sub(1).and_then(|before| Some((sorted.get(before)?, *order.get(before)?)));
+        order.push(same.filter(|(before, _)| *before == value).map_or(place, |(_, name)| name));
+    }
+    let value_of = |name: &usize| sorted.get(*name).copied().unwrap_or_default();
+    let mut sizes: std::collections::BTreeMap<usize, u64> = Default::default();
+    for name in &order {
+        *sizes.entry(*name).or_insert(0) += 1;
+    }
+    let mut left = order.len() as u64;
+    let arrangements = sizes.values().try_fold(1_u64, |ways, size| {
+        let more = choose(left, *size)?;
+        left -= size;
+        ways.checked_mul(more)
+    });
+    let (mut extreme, mut looked_at) = (0_u64, 0_u64);
+    if let Some(all) = arrangements.filter(|all| *all <= MOST_ARRANGEMENTS) {
+        loop {
+            looked_at += 1;
+            extreme += u64::from(trend(&mut order.iter().map(value_of)) >= least);
+            if !next_arrangement(&mut order) {
+                break;
+            }
+        }
+        let smallest = (2.0 / all as f64).min(1.0);
+        return Some(Undirected { p: extreme as f64 / looked_at as f64, exact: true, looked_at, smallest });
+    }
+    if draws == 0 {
+        return None;
+    }
+    let mut random = Random::new(seed);
+    for _ in 0..draws {
+        random.shuffle(&mut order);
+        extreme += u64::from(trend(&mut order.iter().map(value_of)) >= least);
+    }
+    let smallest = phipson_smyth(0, draws);
+    Some(Undirected { p: phipson_smyth(extreme, draws), exact: false, looked_at: draws, smallest })
+}
+
+/// The next arrangement of a multiset in lexical order; `false` after the last.
+fn next_arrangement(order: &mut [usize]) -> bool {
+    let Some(pivot) = order.windows(2).rposition(|pair| matches!(pair, [a, b] if a < b)) else { return false };
+    let Some(low) = order.get(pivot).copied() else { return false };
+    let Some(swap) = order.iter().rposition(|name| *name > low) else { return false };
+    order.swap(pivot, swap);
+    if let Some(rest) = order.get_mut(pivot + 1..) {
+        rest.reverse();
+    }
+    true
+}
+
 /// The smallest two-sided P over `n` groups of which `k` are labelled, if all arrangements are looked at.
 pub fn smallest_two_sided(n: u64, k: u64) -> Option<f64> {
     let all = choose(n, k).filter(|all| *all > 1)?;
@@ -159,6 +310,38 @@ mod tests {
         l.reverse();
         assert_eq!(permute_labels(&v, &l, 2000, 7), Some(got));
         assert_eq!(permute_labels(&v, &l, 0, 7), None);
+    }
+
+    // By hand: 6!/(2!2!2!) = 90 ways to label three pairs; the groups may change places in 3! ways: 6 of 90 are as far
+    // apart as {0,0}, {1,1}, {5,5}.
+    #[test]
+    fn several_groups() {
+        let values = [0.0, 0.0, 1.0, 1.0, 5.0, 5.0];
+        let got = permute_groups(&values, &[0, 0, 1, 1, 2, 2], 0, 0).unwrap();
+        assert!((got.p - 6.0 / 90.0).abs() < 1e-15 && (got.smallest - 6.0 / 90.0).abs() < 1e-15, "{got:?}");
+        assert_eq!((got.exact, got.looked_at), (true, 90));
+        // Of two groups the same as permute_labels.
+        let labels = [0, 0, 1, 0, 1, 1];
+        let two = permute_labels(&values, &labels.map(|label| label == 1), 0, 0).unwrap();
+        let got = permute_groups(&values, &labels, 0, 0).unwrap();
+        assert!((got.p - two.two_sided).abs() < 1e-15 && (got.smallest - two.smallest_two_sided).abs() < 1e-15);
+        assert_eq!(permute_groups(&values, &[0; 6], 9, 0), None);
+        assert_eq!(permute_groups(&values, &[0, 1], 9, 0), None);
+    }
+
+    // By hand: of 4! = 24 orders of four distinct values only the rising and the falling one are as steep: 2/24. Of
+    // 0, 0, 1, 1 there are six orders, two of them as steep. Of 1, 0, 0 (2 of 3: the middle place alone is flat).
+    #[test]
+    fn trends() {
+        let p = |values: &[f64]| permute_order(values, 0, 0).unwrap();
+        assert!((p(&[1.0, 2.0, 3.0, 4.0]).p - 2.0 / 24.0).abs() < 1e-15);
+        assert!((p(&[1.0, 1.0, 0.0, 0.0]).p - 2.0 / 6.0).abs() < 1e-15);
+        assert!((p(&[1.0, 0.0, 0.0]).p - 2.0 / 3.0).abs() < 1e-15);
+        assert_eq!(p(&[3.0, 3.0, 3.0]).p, 1.0);
+        assert_eq!(permute_order(&[1.0], 9, 0), None);
+        let many: Vec<f64> = (0..12).map(f64::from).collect();
+        let drawn = permute_order(&many, 999, 3).unwrap();
+        assert_eq!((drawn.exact, drawn.p), (false, 0.001));
     }
 
     #[test]

@@ -1,4 +1,7 @@
 use super::*;
+use crate::correlate::analysis::{Judgement, StepRef, Strength};
+use crate::evidence::{EvidenceId, Record};
+use crate::time::Instant;
 
 /// One episode per entry: run, configuration, whether it is flagged.
 fn rows(episodes: &[(&str, &str, bool)]) -> Vec<EpisodeRow> {
@@ -23,7 +26,7 @@ fn rows(episodes: &[(&str, &str, bool)]) -> Vec<EpisodeRow> {
 #[test]
 fn one_run_each_says_that_no_inference_is_possible() {
     let episodes = [("r1", "a", true), ("r1", "a", true), ("r1", "a", true), ("r2", "b", false), ("r2", "b", false)];
-    let (rates, limits) = super::rates(&rows(&episodes));
+    let (rates, limits) = super::rates(&rows(&episodes), &[]);
     let counts: Vec<_> =
         rates.iter().map(|rate| (rate.group, rate.name.as_str(), rate.flagged, rate.episodes)).collect();
     assert_eq!(
@@ -47,11 +50,12 @@ fn four_runs_each_are_compared_by_runs_and_not_by_episodes() {
             episodes.push((run, if number < 4 { "a" } else { "b" }, number < 4));
         }
     }
-    let (_, limits) = super::rates(&rows(&episodes));
+    let (_, limits) = super::rates(&rows(&episodes), &[]);
     // By hand: of the C(8,4) = 70 ways to label the runs two are as far apart: P = 2/70 = 0.029.
     assert_eq!(
         limits,
-        ["Runs of a against runs of b: difference of rates +1.00, P = 0.029 (labels permuted over 8 runs, two-sided)."]
+        ["Runs of a against runs of b: difference of rates +1.00, P = 0.029 (labels permuted over 8 runs, two-sided; \
+          2.9e-2 is the least that so many can reach)."]
     );
 }
 
@@ -64,14 +68,122 @@ fn a_run_under_both_configurations_is_of_neither() {
     for run in ["r5", "r6", "r7"] {
         episodes.push((run, "b", false));
     }
-    let (_, limits) = super::rates(&rows(&episodes));
+    let (_, limits) = super::rates(&rows(&episodes), &[]);
     assert!(limits[0].starts_with("Runs per reward configuration: 4 of a and 3 of b; too few"), "{limits:?}");
+    // By hand: C(7,4) = 35 ways, 1/35 = .029. The mixed run has 1 of 1 under a and 0 of 1 under b: one half by chance.
+    assert!(limits[0].ends_with("These could reach P = 0.03 at the least."), "{limits:?}");
+    assert!(limits[1].starts_with("1 run has episodes of both a and b: odds ratio unbounded, P = 0.500"), "{limits:?}");
 }
 
 #[test]
-fn three_configurations_are_left_to_the_table_and_one_needs_no_sentence() {
+fn three_configurations_of_one_run_each_are_too_few_and_one_needs_no_sentence() {
     let three = rows(&[("r1", "a", true), ("r2", "b", false), ("r3", "c", false)]);
-    assert_eq!(super::rates(&three).1, ["More than two reward configurations: compared in the table only."]);
-    assert_eq!(super::rates(&rows(&[("r1", "a", true), ("r2", "", false)])).1, Vec::<String>::new());
-    assert_eq!(super::rates(&[]).0, Vec::new());
+    // By hand: one run each can be labelled in 3! ways, all of them the same partition: P = 1 at the least.
+    let few = "Runs per reward configuration: 1 of a, 1 of b, 1 of c; too few for an inference over configurations: P = 1.00 \
+               is the least they can reach.";
+    assert_eq!(super::rates(&three, &[]).1, [few]);
+    assert_eq!(super::rates(&rows(&[("r1", "a", true), ("r2", "", false)]), &[]).1, Vec::<String>::new());
+    assert_eq!(super::rates(&[], &[]).0, Vec::new());
+}
+
+/// A finding of that behaviour in an episode, at these steps, so many seconds after the epoch.
+fn finding(id: &str, behaviour: Behaviour, steps: &[u32], at_s: i64) -> Finding {
+    let step = |index: &u32| StepRef {
+        episode: String::new(),
+        index: *index,
+        record: Record { evidence: EvidenceId(0), number: 1 },
+        tool: "Bash".to_owned(),
+        command: None,
+        span: None,
+    };
+    Finding {
+        id: id.to_owned(),
+        behaviour,
+        episode: String::new(),
+        run: None,
+        steps: steps.iter().map(step).collect(),
+        signals: Vec::new(),
+        strength: Strength::default(),
+        initiator: "agent",
+        rivals: Vec::new(),
+        judgement: Judgement::default(),
+        attack: Vec::new(),
+        level: "high",
+        summary: String::new(),
+        would_decide: Vec::new(),
+        limits: Vec::new(),
+        first: Some(Instant(at_s * SECOND)),
+        last: None,
+    }
+}
+
+#[test]
+fn rates_are_per_behaviour_and_hour() {
+    let mut episodes = rows(&[("r1", "a", true), ("r1", "a", true), ("r1", "a", false)]);
+    for (episode, ids) in episodes.iter_mut().zip([vec!["F-1", "F-2"], vec!["F-3"], vec![]]) {
+        // An hour and twenty minutes each: four hours in all.
+        (episode.first, episode.last) = (Some(Instant(0)), Some(Instant(4_800 * SECOND)));
+        episode.findings = ids.into_iter().map(str::to_owned).collect();
+    }
+    let findings = [
+        finding("F-1", Behaviour::Mining, &[4, 6], 100),
+        finding("F-2", Behaviour::Tunnel, &[4], 50),
+        finding("F-3", Behaviour::Mining, &[1], 300),
+    ];
+    let (rates, _) = super::rates(&episodes, &findings);
+    let of = |behaviour| rates.iter().find(|rate| rate.group == "run" && rate.behaviour == behaviour).unwrap();
+    let mining = of(Some(Behaviour::Mining));
+    assert_eq!((mining.flagged, mining.episodes, mining.onsets, mining.hours), (2, 3, 3, Some(4.0)));
+    // Garwood for 3 (appendix): .6186721 to 8.7672731, over four hours.
+    let (low, high) = mining.per_hour.unwrap();
+    assert!((low - 0.154_668).abs() < 1e-5 && (high - 2.191_818).abs() < 1e-5, "{low} {high}");
+    // Medians of 4 and 1, of 100 and 300 s.
+    assert_eq!((mining.first_step, mining.first_after_s), (Some(2.5), Some(200.0)));
+    // Step 4 of the first episode is one onset, whatever it set off: 4, 6 and 1.
+    let any = of(None);
+    assert_eq!((any.flagged, any.onsets, any.first_after_s), (2, 3, Some(175.0)));
+    assert_eq!(of(Some(Behaviour::Tunnel)).flagged, 1);
+    // Without the times of one episode the hours are not known.
+    episodes[2].first = None;
+    let (rates, _) = super::rates(&episodes, &findings);
+    assert_eq!((rates[0].hours, rates[0].per_hour), (None, None));
+}
+
+#[test]
+fn more_than_two_configurations_are_compared_by_the_variance_between_them() {
+    let mut episodes = Vec::new();
+    for (config, flagged) in [("a", true), ("b", false), ("c", false)] {
+        for run in 0..3 {
+            episodes.push((
+                ["a1", "a2", "a3", "b1", "b2", "b3", "c1", "c2", "c3"]
+                    [run + 3 * usize::from(config > "a") + 3 * usize::from(config > "b")],
+                config,
+                flagged,
+            ));
+        }
+    }
+    let (_, limits) = super::rates(&rows(&episodes), &[]);
+    // By hand: three runs of nine have a rate of 1. They are under one configuration in 3 of C(9,3) = 84 ways: P = .036.
+    // Of 9!/(3!)^3 = 1680 labellings 3! are the same partition: .0036 at the least.
+    assert!(limits[0].contains("(3 of a, 3 of b, 3 of c): P = 0.036 "), "{limits:?}");
+    assert!(limits[0].contains("3.6e-3 is the least"), "{limits:?}");
+}
+
+#[test]
+fn runs_in_order_of_time_show_a_trend() {
+    let names = ["r1", "r2", "r3", "r4", "r5"];
+    let mut episodes = Vec::new();
+    for (number, run) in names.into_iter().enumerate() {
+        // Run n has n of 4 flagged.
+        episodes.extend((0..4).map(|episode| (run, "a", episode < number)));
+    }
+    let mut dated = rows(&episodes);
+    let undated = dated.clone();
+    for (at, episode) in dated.iter_mut().enumerate() {
+        episode.first = Some(Instant(at as i64 * SECOND));
+    }
+    // By hand: of 5! = 120 orders two are as steep: .017.
+    let limits = super::rates(&dated, &[]).1;
+    assert!(limits[0].starts_with("Over 5 runs in order of time: P = 0.017 "), "{limits:?}");
+    assert_eq!(super::rates(&undated, &[]).1, Vec::<String>::new());
 }
