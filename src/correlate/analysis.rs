@@ -25,6 +25,8 @@ pub struct Analysis {
     pub attributions: Vec<ConnectionStep>,
     pub alignment: Option<Alignment>,
     pub rates: Vec<ConfigRate>,
+    /// By behaviour, the smallest P first.
+    pub preceding: Vec<Preceding>,
     pub anomalies: Vec<EvidenceAnomaly>,
     /// Sentences that limit what may be said ("capture covers 60 % of ...").
     pub limits: Vec<String>,
@@ -478,4 +480,21 @@ pub struct ConfigRate {
     pub first_step: Option<f64>,
     /// ... and of how far into the episode its first event was, in seconds.
     pub first_after_s: Option<f64>,
+}
+
+/// What comes before a behaviour more often than in other episodes of the same run. It is not shown to lead to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Preceding {
+    pub behaviour: Behaviour,
+    /// "tool NAME", "program NAME" or "a call that failed".
+    pub what: String,
+    /// Episodes with the behaviour in which it comes before, of all with it ...
+    pub before: u64,
+    pub of: u64,
+    /// ... and those without that have it at all, of all without.
+    pub others_with: u64,
+    pub others: u64,
+    /// Exact, one-sided, and adjusted over all that was tested before this behaviour.
+    pub p: f64,
+    pub adjusted: f64,
 }

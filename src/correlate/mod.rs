@@ -17,6 +17,7 @@ pub mod jitter;
 mod kit;
 mod limits;
 mod names;
+mod precede;
 mod rates;
 mod rivals;
 mod rows;
@@ -32,8 +33,8 @@ pub mod zone;
 pub use crate::intake::EvidenceAnomaly;
 pub use analysis::{
     Alignment, AlignmentTest, Analysis, Clock, ClockPoint, ConfigRate, ConnectionStep, ConversationRow, EpisodeRow,
-    Finding, Grade, Judgement, MissingRow, Rival, RivalCell, RivalId, RivalRow, StepRef, Strength, Term, UncoveredStep,
-    Unexplained, UtcPin, WriterBound,
+    Finding, Grade, Judgement, MissingRow, Preceding, Rival, RivalCell, RivalId, RivalRow, StepRef, Strength, Term,
+    UncoveredStep, Unexplained, UtcPin, WriterBound,
 };
 
 use std::borrow::Cow;
@@ -107,6 +108,8 @@ fn correlated(
     let uncovered = findings::uncovered(&assembled.findings, &steps, &witnesses);
     let episodes = rows::episodes(&mut assembled.findings, &steps);
     let (rates, mut limits) = rates::rates(&episodes, &assembled.findings);
+    let (preceding, unasked) = precede::preceding(&assembled.findings, &steps);
+    limits.extend(unasked);
     limits.extend(names_limit(&names));
     limits.extend(uncertain);
     limits.extend(of_allotments);
@@ -127,6 +130,7 @@ fn correlated(
         attributions: kept,
         alignment,
         rates,
+        preceding,
         anomalies: intake.anomalies.clone(),
         limits,
         clocks: clocks.rows,

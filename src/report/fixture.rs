@@ -340,6 +340,16 @@ pub(crate) fn analysis() -> Analysis {
             rate("reward-config", "task-only", 0, 1, (0.0, 0.975)),
             rate("run", "run-a", 1, 2, (0.0126, 0.9874)),
         ],
+        preceding: vec![Preceding {
+            behaviour: Behaviour::Mining,
+            what: "program nvidia-smi".to_owned(),
+            before: 3,
+            of: 3,
+            others_with: 0,
+            others: 5,
+            p: 0.017_857,
+            adjusted: 0.035_714,
+        }],
         anomalies: vec![EvidenceAnomaly {
             evidence: EvidenceId(0),
             anomaly: Anomaly {

@@ -475,6 +475,22 @@ pub struct RateLine {
     pub first_after_s: Option<f64>,
 }
 
+/// What comes before a behaviour more often than in other episodes of the same run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PrecedingLine {
+    pub behaviour: String,
+    pub what: String,
+    pub before: u64,
+    pub of: u64,
+    pub others_with: u64,
+    pub others: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adjusted: Option<f64>,
+}
+
 /// The last line. Output without it was cut off.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -493,6 +509,8 @@ pub struct SummaryLine {
     pub alignment: Option<AlignmentLine>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rates: Vec<RateLine>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub preceding: Vec<PrecedingLine>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<String>,
     /// Paths that could not be listed or opened.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Page, TableOptions, counted};
-use crate::correlate::{Alignment, AlignmentTest, Analysis, ConfigRate};
+use crate::correlate::{Alignment, AlignmentTest, Analysis, ConfigRate, Preceding};
 use crate::report::csv;
 use crate::report::jsonl::flagged;
 use crate::report::when::{duration, probability};
@@ -130,6 +130,30 @@ pub(super) fn rates(analysis: &Analysis, page: &mut Page) {
         if let Ok(frame) = csv::recurrence_frame(analysis) {
             page.line(&format!("{} with findings; see recurrence.csv for behaviours per run.", recurrent(&frame)));
         }
+    }
+}
+
+/// What comes before each behaviour: the three with the smallest P, all of them if verbose.
+pub(super) fn preceding(analysis: &Analysis, options: &TableOptions, page: &mut Page) {
+    let mut by_behaviour: BTreeMap<&str, Vec<&Preceding>> = BTreeMap::new();
+    for one in &analysis.preceding {
+        by_behaviour.entry(one.behaviour.name()).or_default().push(one);
+    }
+    for (behaviour, all) in by_behaviour {
+        let shown = if options.verbose { all.len() } else { all.len().min(3) };
+        let one = |one: &&Preceding| {
+            let counts = format!("{} of {} against {} of {}", one.before, one.of, one.others_with, one.others);
+            format!("{} in {counts} (adjusted P = {})", one.what, probability(one.adjusted))
+        };
+        let mut parts: Vec<String> = all.iter().take(shown).map(one).collect();
+        if all.len() > shown {
+            parts.push(format!("and {} more with --verbose, or in --format jsonl", all.len() - shown));
+        }
+        page.line(&format!(
+            "Before {behaviour} more often than in other episodes of the same run: {}. It comes before, it is not shown to \
+             lead to it.",
+            parts.join(", ")
+        ));
     }
 }
 
