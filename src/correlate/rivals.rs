@@ -220,7 +220,10 @@ fn rows(o: &Observables) -> [Row; 12] {
             7,
             "package-install",
             o.package_install,
-            ("a package was installed before it in the episode", "no package was installed before it in the episode"),
+            (
+                "a package was installed by it or before it in the episode",
+                "no package was installed by it or before it",
+            ),
             [M, O, PP, O, M, O, O, O, M],
             "the package's own code and its install log",
         ),

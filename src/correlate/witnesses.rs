@@ -325,7 +325,7 @@ impl Witnesses<'_> {
     fn installed_before(&self, at: usize) -> bool {
         let step = &self.steps.intake.steps[at];
         let own = places(&self.lookup.steps_of, &step.episode).filter_map(|at| self.steps.intake.steps.get(at));
-        own.filter(|other| other.order < step.order).any(|other| {
+        own.filter(|other| other.order <= step.order).any(|other| {
             let installs = |command: &str| {
                 [
                     "pip install",

@@ -54,6 +54,11 @@ fn of(mut world: World) -> (Vec<String>, Analysis) {
     (finding.limits.clone(), analysis)
 }
 
+/// What the whole case lacks, but for what few episodes keep from being asked.
+fn lacking(analysis: &Analysis) -> Vec<&str> {
+    analysis.limits.iter().map(String::as_str).filter(|limit| !limit.contains("was not asked")).collect()
+}
+
 fn other_limits(mut world: World, change: impl FnOnce(&mut World)) -> Vec<String> {
     change(&mut world);
     of(world).0
@@ -64,7 +69,7 @@ fn where_nothing_is_missing_nothing_is_said() {
     for case in ["", CASE] {
         let (limits, analysis) = of(world(case, &[FIREWALL, CAPTURE], MINER));
         assert!(limits.is_empty(), "{limits:?}");
-        assert!(analysis.limits.is_empty(), "{:?}", analysis.limits);
+        assert_eq!(lacking(&analysis), Vec::<&str>::new());
     }
 }
 
@@ -260,7 +265,7 @@ host = "train-09"
     assert!(limits.is_empty(), "{limits:?}");
     // Clopper-Pearson of 1 of 2: 1 - sqrt(0.975) and sqrt(0.975).
     assert_eq!(
-        analysis.limits,
+        lacking(&analysis),
         [
             "Of 2 hosts of agents that the traffic shows, 1 has no transcript (train-08; 50 %, 95 % interval 1 to 99 %): \
              what agents did there is not known.",

@@ -112,6 +112,7 @@ fn finding(id: &str, behaviour: Behaviour, steps: &[u32], at_s: i64) -> Finding 
         summary: String::new(),
         would_decide: Vec::new(),
         limits: Vec::new(),
+        stability: None,
         first: Some(Instant(at_s * SECOND)),
         last: None,
     }
