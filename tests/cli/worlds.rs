@@ -40,8 +40,7 @@ fn a_bar_that_is_missed_shows_in_the_exit_code_and_one_that_is_met_does_too() {
     let ran = coincident(&["evaluate", "quiet"], directory.path());
     assert_eq!(ran.code, Some(0), "{}", ran.stdout);
     // A truth that says the episode did nothing, of a world in which it did: what is found there is held against it.
-    let ran =
-        simulate(&["-o", "guilty", "--wording", "literal", "--launch", "foreground", "--acts", "6"], directory.path());
+    let ran = simulate(&["-o", "guilty", "--wording", "literal", "--launch", "foreground"], directory.path());
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     let truth = directory.path().join("guilty/agent-0000/truth.json");
     let changed = fs::read_to_string(&truth).unwrap().replace("\"family\": \"agent\"", "\"family\": \"quiet\"");
