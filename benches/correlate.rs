@@ -176,17 +176,7 @@ fn day(conversations: usize, steps: usize, refused_in: u64) -> (Intake, Options)
     }
     intake.steps.sort_by(|a, b| (&a.episode, a.order).cmp(&(&b.episode, b.order)));
     intake.episodes.sort_by(|a, b| a.id.cmp(&b.id));
-    intake.facts.dns = names
-        .into_iter()
-        .map(|(name, address)| DnsFact {
-            name,
-            address,
-            client: None,
-            first: None,
-            record: Record { evidence: capture, number: 1 },
-            count: 1,
-        })
-        .collect();
+    intake.facts.dns = resolved(names, capture);
     let mut case = CaseFile::default();
     for host in 0..HOSTS {
         let name = format!("train-{host}");
@@ -303,18 +293,15 @@ fn large_day(conversations: usize) -> (Intake, Options) {
         intake.conversations.push(Conversation { key, segments: alone.into() });
     }
     intake.conversations.sort_unstable_by_key(|conversation| conversation.key);
-    intake.facts.dns = names
-        .into_iter()
-        .map(|(name, address)| DnsFact {
-            name,
-            address,
-            client: None,
-            first: None,
-            record: Record { evidence: capture, number: 1 },
-            count: 1,
-        })
-        .collect();
+    intake.facts.dns = resolved(names, capture);
     (intake, Options { case, omit_conversations: true, ..Options::default() })
+}
+
+/// What the resolver answered, as the capture shows it.
+fn resolved(names: impl IntoIterator<Item = (String, IpAddr)>, capture: EvidenceId) -> Vec<DnsFact> {
+    let record = Record { evidence: capture, number: 1 };
+    let fact = |(name, address)| DnsFact { name, address, client: None, first: None, record, count: 1 };
+    names.into_iter().map(fact).collect()
 }
 
 /// A line of `/proc/self/status` in MiB.

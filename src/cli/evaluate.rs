@@ -1,4 +1,4 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use coincident::evaluate::{self, Evaluation};
@@ -8,7 +8,7 @@ use coincident::simulate::Family;
 use super::Format;
 use super::engine::InForce;
 use super::exit::{Exit, Outcome, Stop};
-use super::output::{OutputDir, Voice};
+use super::output::{self, OutputDir, Voice};
 use super::simulate::named;
 
 /// How well findings match what happened, over worlds with known truth; exit code 1 if a bar is missed
@@ -75,7 +75,7 @@ impl Evaluate {
         }
         let mut worlds = Vec::new();
         for directory in &self.directories {
-            find(directory, &mut worlds)?;
+            output::find_marked(directory, "truth.json", "worlds", &mut worlds)?;
         }
         worlds.sort();
         worlds.dedup();
@@ -84,20 +84,4 @@ impl Evaluate {
         }
         evaluate::recorded(&worlds, &rules.set).map_err(|error| Stop::usage(error.to_string()))
     }
-}
-
-fn find(directory: &Path, worlds: &mut Vec<PathBuf>) -> Result<(), Stop> {
-    if directory.join("truth.json").is_file() {
-        worlds.push(directory.to_path_buf());
-        return Ok(());
-    }
-    let entries = std::fs::read_dir(directory)
-        .map_err(|error| Stop::usage(format!("{}: {error}; give a directory of worlds", directory.display())))?;
-    for entry in entries.flatten() {
-        // Links are not followed: they may lead in circles.
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            find(&entry.path(), worlds)?;
-        }
-    }
-    Ok(())
 }

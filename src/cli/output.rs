@@ -114,6 +114,24 @@ impl OutputDir {
     }
 }
 
+/// Adds the directories at or below one that hold a file of that name; below such a one nothing is looked for. `what` says
+/// what they are directories of.
+pub(crate) fn find_marked(directory: &Path, marker: &str, what: &str, found: &mut Vec<PathBuf>) -> Result<(), Stop> {
+    if directory.join(marker).is_file() {
+        found.push(directory.to_path_buf());
+        return Ok(());
+    }
+    let entries = fs::read_dir(directory)
+        .map_err(|error| Stop::usage(format!("{}: {error}; give a directory of {what}", directory.display())))?;
+    for entry in entries.flatten() {
+        // Links are not followed: they may lead in circles.
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            find_marked(&entry.path(), marker, what, found)?;
+        }
+    }
+    Ok(())
+}
+
 fn new_file(directory: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".coincident-");

@@ -6,6 +6,7 @@ use super::analysis::{ConnectionStep, ConversationRow, EpisodeRow, Finding};
 use super::attribute::{Attribution, Steps};
 use super::clocks::Clocks;
 use super::events::Event;
+use super::jitter::{self, Range};
 use super::names::Names;
 use super::traced::{LEAST, LEAST_SHARE, Traced};
 use crate::detect::beacon;
@@ -57,15 +58,19 @@ pub(crate) fn episodes(findings: &mut [Finding], steps: &Steps<'_>) -> Vec<Episo
     rows
 }
 
+/// Names of episodes by id.
+fn episode_names<'a>(steps: &Steps<'a>) -> BTreeMap<&'a str, &'a str> {
+    steps.intake.episodes.iter().map(|episode| (episode.id.as_str(), episode.name.as_str())).collect()
+}
+
 /// What each connection was attributed to, in order of time.
 pub(crate) fn connections(events: &[Event], attributions: &[Attribution], steps: &Steps<'_>) -> Vec<ConnectionStep> {
-    let names: BTreeMap<&str, &str> =
-        steps.intake.episodes.iter().map(|episode| (episode.id.as_str(), episode.name.as_str())).collect();
+    let names = episode_names(steps);
     let open = unclocked(steps);
     // A step without a time may have opened it, and nothing says whether it did.
     let unknown = |event: &Event| {
-        let at = open.partition_point(|(_, until)| *until < event.at);
-        open.get(at).is_some_and(|(from, _)| *from <= event.at.plus(event.slack_ns))
+        let at = open.partition_point(|(_, until)| *until < event.at.0);
+        open.get(at).is_some_and(|(from, _)| *from <= event.at.plus(event.slack_ns).0)
     };
     let row = |(event, attribution): (&Event, &Attribution)| {
         let step = attribution.best.as_ref().map(|best| {
@@ -91,23 +96,15 @@ pub(crate) fn connections(events: &[Event], attributions: &[Attribution], steps:
 }
 
 /// When steps without times may have run, as disjoint stretches, ascending.
-fn unclocked(steps: &Steps<'_>) -> Vec<(Instant, Instant)> {
+fn unclocked(steps: &Steps<'_>) -> Vec<Range> {
     let could =
         |at: &usize| steps.acts[*at].network && !steps.times[*at].stamped && !steps.intake.steps[*at].not_executed;
     let bounds = |at: usize| {
         let time = steps.times[at];
-        (time.start.unwrap_or(Instant(i64::MIN)), time.end.unwrap_or(Instant(i64::MAX)))
+        (time.start.map_or(i64::MIN, |start| start.0), time.end.map_or(i64::MAX, |end| end.0))
     };
-    let mut all: Vec<(Instant, Instant)> = (0..steps.acts.len()).filter(could).map(bounds).collect();
-    all.sort_unstable();
-    let mut merged: Vec<(Instant, Instant)> = Vec::new();
-    for (from, until) in all {
-        match merged.last_mut() {
-            Some(last) if from <= last.1 => last.1 = last.1.max(until),
-            _ => merged.push((from, until)),
-        }
-    }
-    merged
+    let all: Vec<Range> = (0..steps.acts.len()).filter(could).map(bounds).collect();
+    jitter::exposure_windows(&all, 0, 0)
 }
 
 /// One row per conversation segment, sorted by time, with its signals and the step held to have opened it.
@@ -119,8 +116,7 @@ pub(crate) fn conversations(
     clocks: &Clocks,
     names: &Names,
 ) -> Vec<ConversationRow> {
-    let names_of: BTreeMap<&str, &str> =
-        steps.intake.episodes.iter().map(|episode| (episode.id.as_str(), episode.name.as_str())).collect();
+    let names_of = episode_names(steps);
     let mut opened: BTreeMap<(usize, usize), (String, u32, f64)> = BTreeMap::new();
     for (event, attribution) in events.iter().zip(attributions) {
         let Some(best) = &attribution.best else { continue };

@@ -94,19 +94,21 @@ pub(super) fn measure(judged: &[(Cell, Vec<Judged>)]) -> Evaluation {
         }
         if cell.question != Question::Innocent {
             let here: Vec<(f64, bool)> = connections(worlds).map(|one| (one.p, one.answer_right)).collect();
-            measures.extend(answers(&cell.name, &here, Bar::None).into_iter().take(2));
+            measures.extend(sure(&cell.name, &here, Bar::None));
             stated.extend(here);
         }
     }
-    measures.extend(answers("every connection of agents' worlds", &stated, Bar::AtLeast(0.97)));
+    let all = "every connection of agents' worlds";
+    measures.extend(sure(all, &stated, Bar::AtLeast(0.97)));
+    measures.extend(calibration(all, &stated));
     let worlds = judged.iter().map(|(_, worlds)| worlds.len() as u64).sum();
     Evaluation { worlds, measures, curves: curves(stated) }
 }
 
-fn share(measure: &'static str, cell: &Cell, hits: u64, of: u64, bar: Bar) -> Measure {
+fn share(measure: &'static str, cell: &str, hits: u64, of: u64, bar: Bar) -> Measure {
     Measure {
         measure,
-        cell: cell.name.clone(),
+        cell: cell.to_owned(),
         count: of,
         value: (of > 0).then(|| hits as f64 / of as f64),
         interval: wilson_95(hits, of).filter(|_| of > 0),
@@ -129,10 +131,10 @@ fn innocent(cell: &Cell, worlds: &[Judged]) -> Vec<Measure> {
     let misled = count(worlds, |world| world.strongest.is_some_and(|lr| lr >= MISLEADING));
     let blamed = count(worlds, |world| world.agent_blamed);
     vec![
-        share("better than chance, where tested", cell, said, tested, Bar::AtMost(0.05)),
-        share("timing conclusions withheld", cell, count(worlds, |world| world.withheld), all, Bar::None),
-        share("log10 LR of 2 or more", cell, misled, all, Bar::AtMost(0.01)),
-        share("agent blamed at level high", cell, blamed, all, Bar::AtMost(0.0)),
+        share("better than chance, where tested", &cell.name, said, tested, Bar::AtMost(0.05)),
+        share("timing conclusions withheld", &cell.name, count(worlds, |world| world.withheld), all, Bar::None),
+        share("log10 LR of 2 or more", &cell.name, misled, all, Bar::AtMost(0.01)),
+        share("agent blamed at level high", &cell.name, blamed, all, Bar::AtMost(0.0)),
     ]
 }
 
@@ -170,13 +172,13 @@ fn episodes(worlds: &[Judged], bar: Bar, add: &mut dyn FnMut(&'static str, u64, 
 fn steps(cell: &Cell, worlds: &[Judged], bar: Bar) -> Measure {
     let acts: Vec<&Attributed> = connections(worlds).filter(|one| one.is_act).collect();
     let right = acts.iter().filter(|one| one.step_right).count() as u64;
-    share("step top-1", cell, right, acts.len() as u64, bar)
+    share("step top-1", &cell.name, right, acts.len() as u64, bar)
 }
 
 fn initiator(cell: &Cell, worlds: &[Judged], name: &str) -> Measure {
     let all = worlds.iter().flat_map(|world| world.initiators.values()).sum();
     let right = worlds.iter().filter_map(|world| world.initiators.get(name)).sum();
-    share("initiator named rightly", cell, right, all, Bar::None)
+    share("initiator named rightly", &cell.name, right, all, Bar::None)
 }
 
 fn clocks(cell: &Cell, worlds: &[Judged]) -> Vec<Measure> {
@@ -202,26 +204,32 @@ fn clocks(cell: &Cell, worlds: &[Judged]) -> Vec<Measure> {
     vec![
         figure("clock error in seconds, median", quantile(0.5).copied(), Bar::AtMost(0.5)),
         figure("clock error in seconds, 95th percentile", quantile(0.95).copied(), Bar::AtMost(1.5)),
-        share("clock support covers the truth", cell, covered, enough.len() as u64, Bar::AtLeast(0.95)),
-        share("wrong zone found", cell, right, zones.len() as u64, Bar::AtLeast(1.0)),
-        share("wrong peak at grade A or B", cell, wrong, all.len() as u64, Bar::AtMost(0.005)),
+        share("clock support covers the truth", &cell.name, covered, enough.len() as u64, Bar::AtLeast(0.95)),
+        share("wrong zone found", &cell.name, right, zones.len() as u64, Bar::AtLeast(1.0)),
+        share("wrong peak at grade A or B", &cell.name, wrong, all.len() as u64, Bar::AtMost(0.005)),
     ]
 }
 
-fn answers(cell: &str, stated: &[(f64, bool)], bar: Bar) -> Vec<Measure> {
-    let cell = cell.to_owned();
+/// The surest answers: how many of them are right, and how many of all they are.
+fn sure(cell: &str, stated: &[(f64, bool)], bar: Bar) -> [Measure; 2] {
     let sure: Vec<&(f64, bool)> = stated.iter().filter(|(p, _)| *p >= SURE).collect();
     let (right, all) = (sure.iter().filter(|(_, right)| *right).count() as u64, sure.len() as u64);
-    let figure =
-        |measure, count, value, interval, bar| Measure { measure, cell: cell.clone(), count, value, interval, bar };
-    let ratio = |part: u64, all: u64| (all > 0).then(|| part as f64 / all as f64);
-    let total = stated.len() as u64;
-    vec![
-        figure("accuracy where P is 0.9 or more", all, ratio(right, all), wilson_95(right, all), bar),
-        figure("coverage at P of 0.9 or more", total, ratio(all, total), wilson_95(all, total), Bar::None),
-        figure("expected calibration error", total, expected_calibration_error(stated), None, Bar::None),
-        figure("Brier score", total, brier(stated), None, Bar::None),
+    [
+        share("accuracy where P is 0.9 or more", cell, right, all, bar),
+        share("coverage at P of 0.9 or more", cell, all, stated.len() as u64, Bar::None),
     ]
+}
+
+fn calibration(cell: &str, stated: &[(f64, bool)]) -> [Measure; 2] {
+    let figures = [("expected calibration error", expected_calibration_error(stated)), ("Brier score", brier(stated))];
+    figures.map(|(measure, value)| Measure {
+        measure,
+        cell: cell.to_owned(),
+        count: stated.len() as u64,
+        value,
+        interval: None,
+        bar: Bar::None,
+    })
 }
 
 /// At most so many points are drawn of a curve.

@@ -21,10 +21,7 @@ pub(super) fn write(story: &Story, began: Instant, random: &mut Random) -> Vec<u
         if let Some(name) = &flow.name {
             lookup(flow, name, &mut packets, random);
         }
-        match flow.speech {
-            Speech::Datagram => {}
-            _ => stream(flow, began, &mut packets, random),
-        }
+        stream(flow, began, &mut packets, random);
     }
     packets.sort();
     let mut file = HEADER.to_vec();
@@ -85,7 +82,7 @@ fn stream(flow: &Flow, began: Instant, packets: &mut Vec<(Moment, Vec<u8>)>, ran
 fn dialogue(flow: &Flow, began: Instant, random: &mut Random) -> Vec<(Moment, usize, Vec<u8>)> {
     let name = flow.name.clone().unwrap_or_default();
     match &flow.speech {
-        Speech::Refused | Speech::Datagram => Vec::new(),
+        Speech::Refused => Vec::new(),
         Speech::Http { path } => {
             let body = vec![b'x'; 200 + random.below(6000) as usize];
             let date = chrono::DateTime::from_timestamp_nanos(began.0 + flow.at + seconds(ROUND_TRIP));

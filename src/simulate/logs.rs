@@ -18,7 +18,7 @@ fn by_firewall(recipe: &Recipe, began: Instant, at: Moment) -> i64 {
 
 /// The firewall's log.
 pub(super) fn firewall(recipe: &Recipe, story: &Story, began: Instant) -> String {
-    let mut flows: Vec<&Flow> = story.flows.iter().filter(|flow| flow.speech != Speech::Datagram).collect();
+    let mut flows: Vec<&Flow> = story.flows.iter().collect();
     flows.sort_by_key(|flow| (flow.at, flow.src_port));
     let mut log = String::new();
     for (number, flow) in flows.iter().enumerate() {

@@ -70,8 +70,6 @@ pub(super) enum Speech {
     Ssh,
     /// Nothing: it was refused.
     Refused,
-    /// One datagram each way.
-    Datagram,
 }
 
 /// A connection as the wire sees it.

@@ -128,46 +128,18 @@ pub fn permute_groups(values: &[f64], labels: &[usize], draws: u64, seed: u64) -
         }
         sums.iter().zip(&sizes).filter(|(_, size)| **size > 0).map(|(sum, size)| sum * sum / *size as f64).sum()
     };
-    let mut order: Vec<usize> = runs.iter().map(|run| run.1).collect();
+    let order: Vec<usize> = runs.iter().map(|run| run.1).collect();
     let seen = between(&order);
     let least = seen - 1e-12 * seen.abs().max(f64::MIN_POSITIVE);
-    let mut left = runs.len() as u64;
-    let arrangements = sizes.iter().try_fold(1_u64, |ways, size| {
-        let more = choose(left, *size)?;
-        left -= size;
-        ways.checked_mul(more)
-    });
-    let (mut extreme, mut looked_at) = (0_u64, 0_u64);
-    if let Some(all) = arrangements.filter(|all| *all <= MOST_ARRANGEMENTS) {
-        order.sort_unstable();
-        loop {
-            looked_at += 1;
-            extreme += u64::from(between(&order) >= least);
-            if !next_arrangement(&mut order) {
-                break;
-            }
-        }
-        // Groups of one size may change places.
-        let mut equal: std::collections::BTreeMap<u64, u64> = Default::default();
-        let mut mirrored = 1_u64;
-        for size in sizes.iter().filter(|size| **size > 0) {
-            let same = equal.entry(*size).or_insert(0);
-            *same += 1;
-            mirrored = mirrored.saturating_mul(*same);
-        }
-        let smallest = mirrored as f64 / all as f64;
-        return Some(Undirected { p: extreme as f64 / looked_at as f64, exact: true, looked_at, smallest });
+    // Groups of one size may change places.
+    let mut equal: std::collections::BTreeMap<u64, u64> = Default::default();
+    let mut mirrored = 1_u64;
+    for size in sizes.iter().filter(|size| **size > 0) {
+        let same = equal.entry(*size).or_insert(0);
+        *same += 1;
+        mirrored = mirrored.saturating_mul(*same);
     }
-    if draws == 0 {
-        return None;
-    }
-    let mut random = Random::new(seed);
-    for _ in 0..draws {
-        random.shuffle(&mut order);
-        extreme += u64::from(between(&order) >= least);
-    }
-    let smallest = phipson_smyth(0, draws);
-    Some(Undirected { p: phipson_smyth(extreme, draws), exact: false, looked_at: draws, smallest })
+    arranged(order, &sizes, mirrored as f64, (draws, seed), |order| between(order) >= least)
 }
 
 /// Whether values (one per run, in order of time or of checkpoints) rise or fall: the sum of place times value, tested
@@ -196,22 +168,37 @@ pub fn permute_order(values: &[f64], draws: u64, seed: u64) -> Option<Undirected
     for name in &order {
         *sizes.entry(*name).or_insert(0) += 1;
     }
+    let sizes: Vec<u64> = sizes.into_values().collect();
+    arranged(order, &sizes, 2.0, (draws, seed), |order| trend(&mut order.iter().map(value_of)) >= least)
+}
+
+/// P of a statistic under all arrangements of a multiset, if there are at most 2e5, else under `draws` of them. `order` is one
+/// of them, `sizes` how often each of its members occurs, `mirrored` how many arrangements are as extreme as any at
+/// the least. `None` if draws are needed and there are none.
+fn arranged(
+    mut order: Vec<usize>,
+    sizes: &[u64],
+    mirrored: f64,
+    (draws, seed): (u64, u64),
+    is_extreme: impl Fn(&[usize]) -> bool,
+) -> Option<Undirected> {
     let mut left = order.len() as u64;
-    let arrangements = sizes.values().try_fold(1_u64, |ways, size| {
+    let arrangements = sizes.iter().try_fold(1_u64, |ways, size| {
         let more = choose(left, *size)?;
         left -= size;
         ways.checked_mul(more)
     });
     let (mut extreme, mut looked_at) = (0_u64, 0_u64);
     if let Some(all) = arrangements.filter(|all| *all <= MOST_ARRANGEMENTS) {
+        order.sort_unstable();
         loop {
             looked_at += 1;
-            extreme += u64::from(trend(&mut order.iter().map(value_of)) >= least);
+            extreme += u64::from(is_extreme(&order));
             if !next_arrangement(&mut order) {
                 break;
             }
         }
-        let smallest = (2.0 / all as f64).min(1.0);
+        let smallest = (mirrored / all as f64).min(1.0);
         return Some(Undirected { p: extreme as f64 / looked_at as f64, exact: true, looked_at, smallest });
     }
     if draws == 0 {
@@ -220,7 +207,7 @@ pub fn permute_order(values: &[f64], draws: u64, seed: u64) -> Option<Undirected
     let mut random = Random::new(seed);
     for _ in 0..draws {
         random.shuffle(&mut order);
-        extreme += u64::from(trend(&mut order.iter().map(value_of)) >= least);
+        extreme += u64::from(is_extreme(&order));
     }
     let smallest = phipson_smyth(0, draws);
     Some(Undirected { p: phipson_smyth(extreme, draws), exact: false, looked_at: draws, smallest })

@@ -13,7 +13,7 @@ use self::expect::Expect;
 use super::engine::{self, InForce};
 use super::evidence::ReadingArgs;
 use super::exit::{Exit, Outcome, Stop};
-use super::output::Voice;
+use super::output::{self, Voice};
 
 /// Incidents against their expect.toml: a directory with expect.toml and evidence/, or any directory above such ones
 #[derive(Args, Debug)]
@@ -30,7 +30,7 @@ impl Check {
     pub(crate) fn run(&self, voice: Voice, rules: &InForce) -> Outcome {
         let mut incidents = Vec::new();
         for directory in &self.directories {
-            find(directory, &mut incidents)?;
+            output::find_marked(directory, Expect::NAME, "incidents", &mut incidents)?;
         }
         incidents.sort();
         incidents.dedup();
@@ -61,22 +61,6 @@ impl Check {
         voice.say(&format!("{passed} of {} incidents as expected", cases.len()));
         Ok(if passed == cases.len() { Exit::Done } else { Exit::Findings })
     }
-}
-
-fn find(directory: &Path, incidents: &mut Vec<PathBuf>) -> Result<(), Stop> {
-    if directory.join(Expect::NAME).is_file() {
-        incidents.push(directory.to_path_buf());
-        return Ok(());
-    }
-    let entries = std::fs::read_dir(directory)
-        .map_err(|error| Stop::usage(format!("{}: {error}; give a directory of incidents", directory.display())))?;
-    for entry in entries.flatten() {
-        // Links are not followed: they may lead in circles.
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            find(&entry.path(), incidents)?;
-        }
-    }
-    Ok(())
 }
 
 fn run_incident(incident: &Path, voice: Voice, rules: &InForce) -> junit::Case {

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::served::Served;
 use super::{Steps, Yardstick};
 use crate::correlate::attribution::{Background, Containment, LagModel, Recurrence};
-use crate::correlate::events::Event;
+use crate::correlate::events::{self, Event};
 use crate::correlate::tokens::{self, Token};
 use crate::time::SECOND;
 
@@ -131,12 +131,7 @@ impl Yardstick {
 
 /// How long benign calls take, and how many of the connections that they name begin before they end.
 fn containment(steps: &Steps<'_>, events: &[Event]) -> Containment {
-    let mut by_token: BTreeMap<&Token, Vec<usize>> = BTreeMap::new();
-    for (at, event) in events.iter().enumerate().filter(|(_, event)| event.timed) {
-        for token in event.tokens.iter() {
-            by_token.entry(token).or_default().push(at);
-        }
-    }
+    let by_token = events::by_token(events);
     let widest = events.iter().map(|event| event.slack_ns).max().unwrap_or(0);
     let (mut calls, mut inside, mut anchors) = (Vec::new(), 0, 0);
     for (at, act) in steps.acts.iter().enumerate() {

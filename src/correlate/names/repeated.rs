@@ -49,13 +49,7 @@ pub(crate) fn by_repetition(intake: &Intake, acts: &[Act], names: &Names) -> Vec
         return Vec::new();
     }
     let mut tied: BTreeSet<(String, IpAddr)> = BTreeSet::new();
-    // Most sources are transcripts, and none of the connections is theirs.
-    let sources: BTreeSet<EvidenceId> = intake.conversations.iter().map(|one| one.key.evidence).collect();
-    for evidence in sources {
-        let met = met(intake, evidence, names);
-        if met.is_empty() {
-            continue;
-        }
+    for met in met(intake, names).into_values() {
         let found = tie(&calls, &met);
         if found.iter().map(|(name, _)| name).collect::<BTreeSet<_>>().len() >= FEWEST_NAMES {
             tied.extend(found);
@@ -89,17 +83,21 @@ fn calls<'a>(intake: &Intake, acts: &'a [Act], names: &Names) -> Vec<Call<'a>> {
     calls
 }
 
-fn met(intake: &Intake, evidence: EvidenceId, names: &Names) -> Vec<Met> {
-    let mut met = Vec::new();
-    for conversation in intake.conversations.iter().filter(|one| one.key.evidence == evidence) {
+/// Connections to addresses without a name, by source and in order of time.
+fn met(intake: &Intake, names: &Names) -> BTreeMap<EvidenceId, Vec<Met>> {
+    let mut met: BTreeMap<EvidenceId, Vec<Met>> = BTreeMap::new();
+    for conversation in &intake.conversations {
         let Some(address) = conversation.key.dst.filter(|address| names.of(*address).is_empty()) else { continue };
         for segment in conversation.segments.iter().filter(|segment| segment.basis.is_dated()) {
             let starts = segment.starts.iter().map(|start| start.at.0);
             let first = Some(segment.first.0).filter(|_| segment.starts.is_empty());
-            met.extend(starts.chain(first).map(|at| Met { address, port: conversation.key.dst_port, at }));
+            let times = starts.chain(first).map(|at| Met { address, port: conversation.key.dst_port, at });
+            met.entry(conversation.key.evidence).or_default().extend(times);
         }
     }
-    met.sort_by_key(|one| (one.at, one.address, one.port));
+    for of_source in met.values_mut() {
+        of_source.sort_by_key(|one| (one.at, one.address, one.port));
+    }
     met
 }
 

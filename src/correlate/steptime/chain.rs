@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::correlate::acts::Act;
-use crate::correlate::events::Event;
+use crate::correlate::events::{self, Event};
 use crate::correlate::tokens::Token;
 use crate::model::Step;
 use crate::time::{Instant, SECOND};
@@ -47,15 +47,9 @@ struct Node {
 impl<'a> Traffic<'a> {
     /// `events` come sorted by time.
     pub(super) fn new(events: &'a [Event]) -> Self {
-        let mut by_token: BTreeMap<&Token, Vec<usize>> = BTreeMap::new();
-        for (at, event) in events.iter().enumerate().filter(|(_, event)| event.timed) {
-            for token in event.tokens.iter() {
-                by_token.entry(token).or_default().push(at);
-            }
-        }
         let moments = || events.iter().filter(|event| event.timed).map(|event| event.at);
         let length = moments().max().zip(moments().min()).map_or(0, |(last, first)| last.since(first));
-        Traffic { events, by_token, seconds: (length as f64 / SECOND as f64).max(1.0) }
+        Traffic { events, by_token: events::by_token(events), seconds: (length as f64 / SECOND as f64).max(1.0) }
     }
 
     /// For the steps of one episode, in order: the connection of each that the chain holds, as the earliest and the latest
