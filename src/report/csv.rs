@@ -22,7 +22,7 @@ fn text<S: AsRef<str>>(name: &str, cells: impl Iterator<Item = Option<S>>) -> Co
     Column::new(name.into(), cells)
 }
 
-fn words<S: AsRef<str>>(name: &str, cells: impl Iterator<Item = S>) -> Column {
+pub(super) fn words<S: AsRef<str>>(name: &str, cells: impl Iterator<Item = S>) -> Column {
     text(name, cells.map(Some))
 }
 
@@ -49,7 +49,7 @@ fn render(columns: Vec<Column>) -> PolarsResult<Vec<u8>> {
     write(DataFrame::new_infer_height(columns)?)
 }
 
-fn write(mut frame: DataFrame) -> PolarsResult<Vec<u8>> {
+pub(super) fn write(mut frame: DataFrame) -> PolarsResult<Vec<u8>> {
     let mut bytes = Vec::new();
     CsvWriter::new(&mut bytes).n_threads(1).finish(&mut frame)?;
     Ok(bytes)

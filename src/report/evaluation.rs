@@ -3,8 +3,8 @@
 use polars::prelude::{PolarsResult, *};
 use serde_json::json;
 
-use super::escape;
 use super::layout::{Align, Screen, Table, Tone};
+use super::{csv, escape};
 use crate::evaluate::{Bar, Curves, Evaluation, Measure};
 
 fn value(measure: &Measure) -> String {
@@ -64,27 +64,19 @@ pub fn table(evaluation: &Evaluation, screen: Screen) -> String {
 /// When the table cannot be built.
 pub fn csv(evaluation: &Evaluation) -> PolarsResult<Vec<u8>> {
     let all = &evaluation.measures;
-    let words = |name: &str, cell: &dyn Fn(&Measure) -> String| {
-        let cells =
-            all.iter().map(|one| Some(escape::csv_cell(&cell(one)).into_owned()).filter(|text| !text.is_empty()));
-        Column::new(name.into(), cells.collect::<Vec<Option<String>>>())
-    };
     let numbers = |name: &str, cell: &dyn Fn(&Measure) -> Option<f64>| {
         Column::new(name.into(), all.iter().map(cell).collect::<Vec<Option<f64>>>())
     };
-    let mut frame = DataFrame::new_infer_height(vec![
-        words("worlds", &|one| one.cell.clone()),
-        words("measure", &|one| one.measure.to_owned()),
+    csv::write(DataFrame::new_infer_height(vec![
+        csv::words("worlds", all.iter().map(|one| &one.cell)),
+        csv::words("measure", all.iter().map(|one| one.measure)),
         Column::new("of".into(), all.iter().map(|one| one.count).collect::<Vec<u64>>()),
         numbers("value", &|one| one.value),
         numbers("low", &|one| one.interval.map(|(low, _)| low)),
         numbers("high", &|one| one.interval.map(|(_, high)| high)),
-        words("bar", &bar),
-        words("outcome", &|one| outcome(one).to_owned()),
-    ])?;
-    let mut bytes = Vec::new();
-    CsvWriter::new(&mut bytes).n_threads(1).finish(&mut frame)?;
-    Ok(bytes)
+        csv::words("bar", all.iter().map(bar)),
+        csv::words("outcome", all.iter().map(outcome)),
+    ])?)
 }
 
 /// One object per measure.
