@@ -21,7 +21,7 @@ impl Clocks {
     pub(crate) fn run(&self, voice: Voice, rules: &InForce) -> Outcome {
         let evidence = self.evidence.resolve(voice)?;
         let intake = evidence.take_in(voice)?;
-        let clocks = engine::clocks(&intake, rules);
+        let clocks = engine::clocks(&intake, &evidence.options, rules);
         match self.format {
             Format::Table => voice.print(sources::clocks_table(&clocks, &intake.sources, voice.screen).as_bytes())?,
             Format::Csv => voice.print(&sources::clocks_csv(clocks, intake.sources.clone())?)?,

@@ -76,8 +76,8 @@ fn finish(mut analysis: Analysis, intake: &Intake, voice: Voice) -> (Analysis, R
 }
 
 /// The clocks of all sources.
-pub(crate) fn clocks(intake: &Intake, rules: &InForce) -> Vec<Clock> {
-    correlate::clocks(intake, &rules.set)
+pub(crate) fn clocks(intake: &Intake, options: &Options, rules: &InForce) -> Vec<Clock> {
+    correlate::clocks(intake, &options.case, &rules.set)
 }
 
 /// Reads all evidence once more, each file into a sink of its own.

@@ -83,7 +83,7 @@ impl Timeline {
         }
         let evidence = self.evidence.resolve(voice)?;
         let intake = evidence.take_in(voice)?;
-        let clocks = engine::clocks(&intake, rules);
+        let clocks = engine::clocks(&intake, &evidence.options, rules);
         let corrections = corrections(&intake.sources, &clocks);
         let filter = self.filter(&intake, &corrections, &evidence)?;
         let shape = match self.format {

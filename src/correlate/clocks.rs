@@ -10,6 +10,8 @@ mod writers;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
+
 use super::acts::Act;
 use super::analysis::{Clock, ClockPoint, Grade, UtcPin};
 use super::drift::{self, ClockSegment, Correction, Fit};
@@ -18,11 +20,11 @@ use super::vote::Pair;
 use super::zone;
 use crate::evidence::EvidenceId;
 use crate::formats::Kind;
-use crate::intake::{Intake, TimeAnchor, WrittenFact};
+use crate::intake::{CaseFile, Intake, TimeAnchor, WrittenFact};
 use crate::time::{Basis, Instant, SECOND};
 use boots::Boots;
-use groups::{assumed, groups, reference};
-use pairs::{Calls, Meeting, same_connections, sightings};
+use groups::{Group, assumed, groups, reference};
+use pairs::{Calls, Meeting, Sightings, same_connections, sightings};
 
 /// Fewer agreeing pairs than this leave a clock without a measured offset.
 const FEWEST: usize = 3;
@@ -110,8 +112,8 @@ impl Clocks {
 const BY_COMMANDS: &str = "commands and the connections they name";
 
 /// Finds all clocks. `acts[i]` belongs to `intake.steps[i]`.
-pub(crate) fn find(intake: &Intake, acts: &[Act], names: &Names) -> Clocks {
-    let groups = groups(intake);
+pub(crate) fn find(intake: &Intake, case: &CaseFile, acts: &[Act], names: &Names) -> Clocks {
+    let groups = groups(intake, case);
     let mut boots: Vec<Boots> = groups.iter().map(|group| Boots::of(group, intake)).collect();
     let mut clocks = Clocks { of: vec![usize::MAX; intake.sources.len()], ..Clocks::default() };
     for (row, group) in groups.iter().enumerate() {
@@ -135,45 +137,31 @@ pub(crate) fn find(intake: &Intake, acts: &[Act], names: &Names) -> Clocks {
     clocks.resolutions = resolutions;
     // Packet logs against the capture first, then transcripts against whatever network source is tied, then network
     // sources against transcripts: each pass leans on what the passes before it have tied.
+    let evidence = Compared { intake, acts, groups: &groups, places: &places, sightings: &sightings };
     let mut tied = BTreeSet::from([reference]);
+    // How many were tied when a row was last looked at: nothing new comes of the same.
+    let mut looked_at: Vec<usize> = vec![0; groups.len()];
     for _ in 0..3 {
-        for row in (0..groups.len()).filter(|row| *row != reference) {
-            if tied.contains(&row) || clocks.rows[row].method == "declared" {
-                continue;
+        let mut rows = (0..groups.len()).filter(|row| *row != reference).peekable();
+        while let Some(row) = rows.next() {
+            // Transcripts are never compared with each other, so those that stand together are looked at together.
+            let alike = |next: &usize| groups[row].kind == Kind::Transcript && groups[*next].kind == Kind::Transcript;
+            let mut together = vec![row];
+            while let Some(next) = rows.next_if(alike) {
+                together.push(next);
             }
-            let mut meetings: Vec<Meeting> = Vec::new();
-            let mut against = (reference, "");
-            for other in std::iter::once(reference).chain(tied.iter().copied().filter(|row| *row != reference)) {
-                let (found, how) = match (groups[row].kind, groups[other].kind) {
-                    (Kind::Firewall | Kind::Capture, Kind::Firewall | Kind::Capture) => {
-                        (same_connections(&sightings[row], &sightings[other]), "the same connection in both")
-                    }
-                    (Kind::Transcript, Kind::Firewall | Kind::Capture) => {
-                        let calls = Calls { intake, acts, group: &groups[row], places: &places };
-                        (calls.against(&sightings[other]), BY_COMMANDS)
-                    }
-                    (Kind::Firewall | Kind::Capture, Kind::Transcript) => {
-                        let calls = Calls { intake, acts, group: &groups[other], places: &places };
-                        let found = calls.against(&sightings[row]).into_iter().map(Meeting::turned).collect();
-                        (found, BY_COMMANDS)
-                    }
-                    _ => continue,
-                };
-                // The reference itself is taken unless another tied source shows far more of the same.
-                let better = if meetings.is_empty() { !found.is_empty() } else { found.len() > 2 * meetings.len() };
-                if better {
-                    (meetings, against) = (found, (other, how));
-                }
+            together.retain(|row| {
+                !tied.contains(row) && clocks.rows[*row].method != "declared" && looked_at[*row] != tied.len()
+            });
+            for row in &together {
+                looked_at[*row] = tied.len();
             }
-            let (other, how) = against;
-            let correction = &clocks.corrections[other];
-            let to_reference = |at: i64| correction.to_reference(Instant(at)).0;
-            let pairs: Vec<_> = meetings.iter().map(|meeting| meeting.pair(to_reference)).collect();
-            let fit = match boots[row].is_one() {
-                true => drift::fit(&pairs).filter(|fit| fit.inliers >= FEWEST),
-                false => boots[row].fit(&meetings, &pairs),
-            };
-            if let Some(fit) = fit {
+            let others: Vec<usize> =
+                std::iter::once(reference).chain(tied.iter().copied().filter(|row| *row != reference)).collect();
+            let look = |row: usize| evidence.fit(row, &others, &clocks, boots[row].clone()).map(|fitted| (row, fitted));
+            let fitted: Vec<_> = together.into_par_iter().filter_map(look).collect();
+            for (row, Fitted { fit, against: (other, how), pairs, boots: of_row }) in fitted {
+                boots[row] = of_row;
                 let method = format!("{how} ({})", clocks.rows[other].name);
                 let fit = fit.widened(half(clocks.rows[other].support_ns));
                 clocks.corrections[row] = settle(&mut clocks.rows[row], fit, &method, &boots[row]);
@@ -192,6 +180,61 @@ pub(crate) fn find(intake: &Intake, acts: &[Act], names: &Names) -> Clocks {
     pin_to_utc(&mut clocks, intake, acts, reference);
     bound_by_writers(&mut clocks, intake, reference);
     clocks
+}
+
+/// What is compared with what.
+struct Compared<'a> {
+    intake: &'a Intake,
+    acts: &'a [Act],
+    groups: &'a [Group],
+    places: &'a BTreeMap<EvidenceId, Vec<usize>>,
+    sightings: &'a [Sightings],
+}
+
+/// The offset of a row, by what it was found, and the pairs that tell it.
+struct Fitted {
+    fit: Fit,
+    against: (usize, &'static str),
+    pairs: Vec<Pair>,
+    boots: Boots,
+}
+
+impl Compared<'_> {
+    /// A row against the one of the others that shows most of the same events, of equals the first.
+    fn fit(&self, row: usize, others: &[usize], clocks: &Clocks, mut boots: Boots) -> Option<Fitted> {
+        let Compared { intake, acts, groups, places, sightings } = *self;
+        let calls = |transcripts: usize, traffic: usize| {
+            Calls { intake, acts, group: &groups[transcripts], places }.against(&sightings[traffic])
+        };
+        let mut meetings: Vec<Meeting> = Vec::new();
+        let mut against = None;
+        for other in others.iter().copied() {
+            let (found, how) = match (groups[row].kind, groups[other].kind) {
+                (Kind::Firewall | Kind::Capture, Kind::Firewall | Kind::Capture) => {
+                    (same_connections(&sightings[row], &sightings[other]), "the same connection in both")
+                }
+                (Kind::Transcript, Kind::Firewall | Kind::Capture) => (calls(row, other), BY_COMMANDS),
+                (Kind::Firewall | Kind::Capture, Kind::Transcript) => {
+                    (calls(other, row).into_iter().map(Meeting::turned).collect(), BY_COMMANDS)
+                }
+                _ => continue,
+            };
+            // The reference itself is taken unless another tied source shows far more of the same.
+            let better = if meetings.is_empty() { !found.is_empty() } else { found.len() > 2 * meetings.len() };
+            if better {
+                (meetings, against) = (found, Some((other, how)));
+            }
+        }
+        let against = against?;
+        let correction = &clocks.corrections[against.0];
+        let to_reference = |at: i64| correction.to_reference(Instant(at)).0;
+        let pairs: Vec<_> = meetings.iter().map(|meeting| meeting.pair(to_reference)).collect();
+        let fit = match boots.is_one() {
+            true => drift::fit(&pairs).filter(|fit| fit.inliers >= FEWEST),
+            false => boots.fit(&meetings, &pairs),
+        }?;
+        Some(Fitted { fit, against, pairs, boots })
+    }
 }
 
 /// Writes down what was found; gives what brings the clock onto the reference.

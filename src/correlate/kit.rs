@@ -163,14 +163,14 @@ impl World {
     }
 
     pub(super) fn clocks(&self) -> Clocks {
-        clocks::find(&self.intake, &self.acts(), &self.names())
+        clocks::find(&self.intake, &self.case, &self.acts(), &self.names())
     }
 
     /// Everything that comes before attribution, in the order of `analyze`.
     pub(super) fn lay(self) -> Laid {
         let mut acts = self.acts();
         let names = self.names();
-        let clocks = clocks::find(&self.intake, &acts, &names);
+        let clocks = clocks::find(&self.intake, &self.case, &acts, &names);
         acts::note_unresolved(&mut acts, &names);
         let identity = Identity::new(&self.intake, &self.case, &acts, &names);
         let events = events::events(&self.intake, &clocks, &names, &acts, &|_| true);

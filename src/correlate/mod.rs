@@ -43,7 +43,7 @@ use std::collections::BTreeSet;
 use crate::detect;
 use crate::detect::rules::RuleSet;
 use crate::formats::Kind;
-use crate::intake::{Intake, Options};
+use crate::intake::{CaseFile, Intake, Options};
 use crate::model::{ConversationKey, Signal};
 use acts::Act;
 use attribute::{Steps, Yardstick};
@@ -55,10 +55,10 @@ use stability::Varied;
 use witnesses::{Aligned, Witnesses};
 
 /// The clocks of all sources against one reference.
-pub fn clocks(intake: &Intake, rules: &RuleSet) -> Vec<Clock> {
+pub fn clocks(intake: &Intake, case: &CaseFile, rules: &RuleSet) -> Vec<Clock> {
     let acts = acts::understand(intake, rules);
     let names = Names::new(&intake.facts, acts::printed_resolutions(intake)).learn(intake, &acts);
-    clocks::find(intake, &acts, &names).rows
+    clocks::find(intake, case, &acts, &names).rows
 }
 
 /// The main job: what lines up with what, how strongly, against which rivals.
@@ -75,7 +75,7 @@ fn correlated(
     vary: bool,
 ) -> (Analysis, Option<Varied>) {
     let names = Names::new(&intake.facts, acts::printed_resolutions(intake)).learn(intake, &acts);
-    let clocks = clocks::find(intake, &acts, &names);
+    let clocks = clocks::find(intake, &options.case, &acts, &names);
     acts::note_unresolved(&mut acts, &names);
     let identity = Identity::new(intake, &options.case, &acts, &names);
     let mut seen = detected(intake, options, rules);

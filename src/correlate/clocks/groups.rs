@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ipnet::IpNet;
+
 use crate::correlate::analysis::{Clock, Grade};
 use crate::evidence::EvidenceId;
 use crate::formats::Kind;
-use crate::intake::{Intake, Source};
+use crate::intake::{CaseFile, Intake, Source};
 use crate::time::{Basis, YearSource};
 
 /// A group of files that share a clock.
@@ -14,12 +16,14 @@ pub(super) struct Group {
     pub(super) kind: Kind,
     pub(super) members: Vec<EvidenceId>,
     pub(super) basis: Basis,
+    /// Addresses of the hosts that its transcripts ran on, as far as the case declares them.
+    pub(super) addresses: Vec<IpNet>,
 }
 
 /// Transcripts share a clock per host they ran on, or per format where the host is not known; without a capture to
 /// compare hosts against, all that state UTC offsets are one. Everything else has one per file, but GPU files one per
 /// directory (two queries of the same tool on the same machine).
-pub(super) fn groups(intake: &Intake) -> Vec<Group> {
+pub(super) fn groups(intake: &Intake, case: &CaseFile) -> Vec<Group> {
     let sources = &intake.sources;
     let hosts: BTreeMap<&str, &str> =
         intake.episodes.iter().filter_map(|episode| Some((episode.path(), episode.host.as_deref()?))).collect();
@@ -50,7 +54,10 @@ pub(super) fn groups(intake: &Intake) -> Vec<Group> {
                 (several, _) => format!("{} × {}", several[0], several.len()),
             };
             let basis = members.iter().filter_map(|id| sources[id.0 as usize].basis).max().unwrap_or(Basis::OrderOnly);
-            Group { name: name.trim().to_owned(), kind, members, basis }
+            let hosts: BTreeSet<&str> = paths.iter().filter_map(|path| hosts.get(path).copied()).collect();
+            let declared = hosts.into_iter().filter_map(|host| case.host(host));
+            let addresses = declared.flat_map(|host| host.addresses.iter().copied()).collect();
+            Group { name: name.trim().to_owned(), kind, members, basis, addresses }
         })
         .collect()
 }

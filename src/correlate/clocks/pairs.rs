@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use super::groups::Group;
 use crate::correlate::acts::Act;
 use crate::correlate::names::Names;
@@ -71,11 +73,13 @@ pub(super) struct Sightings {
     pub(super) beyond: Vec<Sighting>,
     /// Connections by their peer and the opener's first sequence number.
     sequences: BTreeMap<Sequence, Vec<(i64, i64)>>,
-    /// By token that some call wrote, as places in `all`: of more than [`PAIRS_PER_TOKEN`] one more is kept, so that it
-    /// shows.
-    by_token: BTreeMap<Token, Vec<usize>>,
+    /// By token that some call wrote, and by opener, as places in `all`: of more than [`PAIRS_PER_TOKEN`] one more is
+    /// kept, so that it shows.
+    by_token: BTreeMap<Token, BTreeMap<Option<IpAddr>, Vec<usize>>>,
     /// The keys of `by_token`.
     shown: BTreeSet<Token>,
+    /// Who opened any of those.
+    sources: BTreeSet<Option<IpAddr>>,
     /// By token, in how many calls it stands that the connections bear out.
     written: BTreeMap<Token, usize>,
 }
@@ -115,7 +119,7 @@ pub(super) fn sightings(
         }
         if from < all.len() {
             for token in names.tokens(key.dst, key.dst_port).into_iter().filter(|token| wanted.asks_for(token)) {
-                let hits = by_token.entry(token).or_default();
+                let hits = by_token.entry(token).or_default().entry(key.src).or_default();
                 hits.extend((from..all.len()).take((PAIRS_PER_TOKEN + 1).saturating_sub(hits.len())));
             }
         }
@@ -140,20 +144,22 @@ pub(super) fn sightings(
         let key = (fact.flow.dst, fact.flow.dst_port, fact.sequence);
         sequences.entry(key).or_default().push((fact.at.0, fact.at.0));
     }
-    let resolutions = found.iter_mut().map(|Sightings { all, beyond, sequences, by_token, shown, written }| {
-        *shown = by_token.keys().cloned().collect();
-        for token in acts.iter().filter(|_| !shown.is_empty()).flat_map(|act| tokens::shared(&act.tokens, shown)) {
-            *written.entry(token).or_insert(0) += 1;
-        }
-        let resolution = resolution_of(all.iter().map(|one| one.lo));
-        for one in all.iter_mut().chain(beyond) {
-            one.hi = one.lo.saturating_add(resolution - 1);
-        }
-        for (lo, hi) in sequences.values_mut().flatten() {
-            *hi = lo.saturating_add(resolution - 1);
-        }
-        resolution
-    });
+    let resolutions =
+        found.iter_mut().map(|Sightings { all, beyond, sequences, by_token, shown, written, sources }| {
+            *shown = by_token.keys().cloned().collect();
+            *sources = by_token.values().flat_map(BTreeMap::keys).copied().collect();
+            for token in acts.iter().filter(|_| !shown.is_empty()).flat_map(|act| tokens::shared(&act.tokens, shown)) {
+                *written.entry(token).or_insert(0) += 1;
+            }
+            let resolution = resolution_of(all.iter().map(|one| one.lo));
+            for one in all.iter_mut().chain(beyond) {
+                one.hi = one.lo.saturating_add(resolution - 1);
+            }
+            for (lo, hi) in sequences.values_mut().flatten() {
+                *hi = lo.saturating_add(resolution - 1);
+            }
+            resolution
+        });
     let resolutions = resolutions.collect();
     (found, resolutions)
 }
@@ -239,11 +245,12 @@ impl Calls<'_> {
     }
 
     fn meetings(&self, sightings: &Sightings, benign_only: bool) -> Vec<Meeting> {
-        let Sightings { all, by_token, shown, written, .. } = sightings;
+        let Sightings { all, shown, written, .. } = sightings;
         let steps = self.acts.len() as u64;
         let own = self.group.members.iter().filter_map(|member| self.places.get(member));
         let mut own: Vec<usize> = own.flatten().copied().collect();
         own.sort_unstable();
+        let openers = sightings.openers(&self.group.addresses);
         let mut meetings = Vec::new();
         for index in own {
             let (Some(step), Some(act)) = (self.intake.steps.get(index), self.acts.get(index)) else { continue };
@@ -259,13 +266,13 @@ impl Calls<'_> {
             // The rarest token decides; a name and its address are not two witnesses.
             let rarest = tokens::shared(&act.tokens, shown)
                 .into_iter()
-                .filter(|token| by_token.get(token).is_some_and(|hits| hits.len() <= PAIRS_PER_TOKEN))
-                .min_by_key(|token| (written.get(token).copied().unwrap_or(0), token.clone()));
-            let Some(token) = rarest else { continue };
-            let count = written.get(&token).copied().unwrap_or(0);
+                .filter_map(|token| {
+                    Some((written.get(&token).copied().unwrap_or(0), sightings.hits(&token, &openers)?, token))
+                })
+                .min_by(|(a, _, x), (b, _, y)| a.cmp(b).then_with(|| x.cmp(y)));
+            let Some((count, hits, _)) = rarest else { continue };
             let weight = vote::rarity(count as u64, steps);
-            for hit in by_token.get(&token).into_iter().flatten() {
-                let seen = &all[*hit];
+            for seen in hits.into_iter().filter_map(|hit| all.get(hit)) {
                 meetings.push(Meeting {
                     ours: (start.span.lo.0, end.0),
                     theirs: (seen.lo, seen.hi),
@@ -275,5 +282,35 @@ impl Calls<'_> {
             }
         }
         meetings
+    }
+}
+
+/// Whose connections may be those of a call.
+enum Openers {
+    Anyone,
+    These(Vec<Option<IpAddr>>),
+}
+
+impl Sightings {
+    /// Those of the addresses that opened anything here that a call names. Anyone if none did: the source may stand
+    /// beyond address translation.
+    fn openers(&self, addresses: &[IpNet]) -> Openers {
+        let within =
+            |src: &&Option<IpAddr>| src.is_some_and(|src| addresses.iter().any(|network| network.contains(&src)));
+        let own: BTreeSet<Option<IpAddr>> = match addresses {
+            [] => BTreeSet::new(),
+            _ => self.sources.iter().filter(within).copied().collect(),
+        };
+        if own.is_empty() { Openers::Anyone } else { Openers::These(own.into_iter().collect()) }
+    }
+
+    /// Connections that show the token, as places in `all`. `None` if there are none, or so many that it says nothing.
+    fn hits(&self, token: &Token, openers: &Openers) -> Option<Vec<usize>> {
+        let by_opener = self.by_token.get(token)?;
+        let hits: Vec<usize> = match openers {
+            Openers::Anyone => by_opener.values().flatten().take(PAIRS_PER_TOKEN + 1).copied().collect(),
+            Openers::These(own) => own.iter().filter_map(|src| by_opener.get(src)).flatten().copied().collect(),
+        };
+        (1..=PAIRS_PER_TOKEN).contains(&hits.len()).then_some(hits)
     }
 }
