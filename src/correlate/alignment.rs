@@ -10,6 +10,7 @@ use super::events::Event;
 use super::jitter::{self, Range, Stratum};
 use super::tokens;
 use super::traced::Traced;
+use super::traffic::Traffic;
 use crate::formats::Kind;
 use crate::model::{Behaviour, Confidence, Flow, SignalSource};
 use crate::time::{Instant, SECOND};
@@ -147,15 +148,15 @@ fn slack_ns(steps: &Steps<'_>, events: &[Event]) -> i64 {
 /// Lags of benign calls to the connections that they name.
 fn control_lags(steps: &Steps<'_>, events: &[Event]) -> Vec<i64> {
     let mut lags = Vec::new();
+    let traffic = Traffic::new(events, steps.acts);
     let widest = events.iter().map(|event| event.slack_ns).max().unwrap_or(0);
     for at in 0..steps.acts.len() {
         let time = steps.times[at];
         if let (Some(start), Some(end), true) = (time.start, time.end, is_control(steps, at)) {
-            // Events are sorted by time: the first of the call that it names has the shortest lag.
-            let from = events.partition_point(|event| event.at < start);
+            // The first of the call that it names has the shortest lag.
             let latest = end.plus(widest.saturating_add(time.slack_ns));
-            let mut around = events[from..].iter().take_while(|event| event.at <= latest);
-            lags.extend(around.find(|event| within(steps, at, event)).map(|event| event.at.since(start)));
+            let mut named = traffic.named(&steps.acts[at].tokens, start, latest).into_iter();
+            lags.extend(named.find(|event| within(steps, at, event)).map(|event| event.at.since(start)));
         }
     }
     lags.sort_unstable();

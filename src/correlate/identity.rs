@@ -54,7 +54,8 @@ impl Identity {
             let place = Place { host, addresses: addresses.unwrap_or_default(), basis: basis.to_owned() };
             identity.places.insert(episode.id.clone(), place);
         }
-        let borne_out = borne_out(intake, acts, names);
+        let unknown = |episode: &str| identity.places.get(episode).is_some_and(|place| place.addresses.is_empty());
+        let borne_out = borne_out(intake, acts, names, &unknown);
         for (episode, place) in &mut identity.places {
             if !place.addresses.is_empty() {
                 continue;
@@ -101,15 +102,23 @@ impl Identity {
     }
 }
 
-/// Per episode and source address, the steps with a literal that a conversation from there bears out.
+/// Per episode of those asked about and source address, the steps with a literal that a conversation from there bears
+/// out.
 fn borne_out<'a>(
     intake: &'a Intake,
     acts: &[Act],
     names: &Names,
+    asked: &dyn Fn(&str) -> bool,
 ) -> BTreeMap<&'a str, BTreeMap<IpAddr, BTreeSet<usize>>> {
     // Only what some command wrote is looked for, and each token once: a log may show any number of strangers.
-    let wanted = |act: &&Act| act.network && !act.tokens.is_empty();
-    let written: BTreeSet<&Token> = acts.iter().filter(wanted).flat_map(|act| &act.tokens).collect();
+    let episodes = intake.steps.iter().map(|step| step.episode.as_str());
+    let wanted = |(episode, act): &(&str, &Act)| act.network && !act.tokens.is_empty() && asked(episode);
+    let told: Vec<bool> = episodes.zip(acts).map(|one| wanted(&one)).collect();
+    let wanted = || acts.iter().enumerate().filter(|(step, _)| told.get(*step) == Some(&true));
+    let written: BTreeSet<&Token> = wanted().flat_map(|(_, act)| &act.tokens).collect();
+    if written.is_empty() {
+        return BTreeMap::new();
+    }
     let written_networks = written.iter().any(|token| matches!(token, Token::Network(_)));
     let mut sources: BTreeMap<Token, BTreeSet<IpAddr>> = BTreeMap::new();
     for conversation in &intake.conversations {
@@ -123,7 +132,7 @@ fn borne_out<'a>(
         }
     }
     let mut found: BTreeMap<&str, BTreeMap<IpAddr, BTreeSet<usize>>> = BTreeMap::new();
-    for (step, act) in acts.iter().enumerate().filter(|(_, act)| wanted(act)) {
+    for (step, act) in wanted() {
         let literal = act.tokens.iter().filter_map(|token| sources.get(token));
         let inside = tokens::networks(&act.tokens)
             .flat_map(|(_, network)| sources.range(tokens::addresses_of(network)).map(|(_, sources)| sources));

@@ -26,6 +26,7 @@ pub mod stability;
 mod steptime;
 mod tokens;
 mod traced;
+mod traffic;
 pub mod vote;
 mod witnesses;
 pub mod zone;

@@ -56,14 +56,24 @@ impl<'a> Writers<'a> {
     }
 }
 
+/// Steps of one host by start: those whose traffic begins soon, and those with a launcher or a delay.
+#[derive(Default)]
+struct Lane {
+    soon: Vec<(Instant, usize)>,
+    late: Vec<(Instant, usize)>,
+}
+
 /// Steps that ran and could reach the network, by start and by what they wrote.
 pub(super) struct Index<'a> {
     steps: &'a Steps<'a>,
     /// Where each step ran, by step.
     places: Vec<Option<&'a Place>>,
-    /// Timed steps by start: those whose traffic begins soon, and those with a launcher or a delay.
-    soon: Vec<(Instant, usize)>,
-    late: Vec<(Instant, usize)>,
+    /// Timed steps by the addresses of their host; of hosts that are not known, by none.
+    lanes: BTreeMap<&'a [IpNet], Lane>,
+    /// The same lanes by each network of their addresses: every opener is looked up.
+    by_network: BTreeMap<IpNet, Vec<&'a [IpNet]>>,
+    /// Lengths of those networks' prefixes.
+    prefixes: BTreeSet<u8>,
     /// How long after its start the latest traffic of a step of `late` may begin, in nanoseconds.
     latest_ns: i64,
     /// The largest uncertainty of any step, in nanoseconds.
@@ -78,8 +88,9 @@ impl<'a> Index<'a> {
         let mut index = Index {
             steps,
             places: steps.intake.steps.iter().map(place).collect(),
-            soon: Vec::new(),
-            late: Vec::new(),
+            lanes: BTreeMap::new(),
+            by_network: BTreeMap::new(),
+            prefixes: BTreeSet::new(),
             latest_ns: 0,
             slack_ns: 0,
             timed: Writers::default(),
@@ -97,15 +108,23 @@ impl<'a> Index<'a> {
             index.timed.add(at, &act.tokens);
             index.slack_ns = index.slack_ns.max(time.slack_ns);
             let Some(start) = time.start else { continue };
+            let place = index.places.get(at).copied().flatten();
+            let lane = index.lanes.entry(place.map_or(&[], |place| place.addresses.as_slice())).or_default();
             if act.leaves_running() || act.delay_ns > 0 {
-                index.late.push((start, at));
+                lane.late.push((start, at));
                 index.latest_ns = index.latest_ns.max(horizon(act.leaves_running()).saturating_add(act.delay_ns));
             } else {
-                index.soon.push((start, at));
+                lane.soon.push((start, at));
             }
         }
-        index.soon.sort_unstable();
-        index.late.sort_unstable();
+        for (addresses, lane) in &mut index.lanes {
+            lane.soon.sort_unstable();
+            lane.late.sort_unstable();
+            for network in addresses.iter().map(IpNet::trunc) {
+                index.prefixes.insert(network.prefix_len());
+                index.by_network.entry(network).or_default().push(addresses);
+            }
+        }
         index
     }
 
@@ -127,7 +146,10 @@ impl<'a> Index<'a> {
     pub(super) fn candidates(&self, event: &Event) -> Vec<Possible> {
         let mut found = Vec::new();
         if event.timed {
-            for (list, reach) in [(&self.soon, CANDIDATE_NS), (&self.late, self.latest_ns)] {
+            let lanes = self.lanes_of(event);
+            for (list, reach) in
+                lanes.iter().flat_map(|lane| [(&lane.soon, CANDIDATE_NS), (&lane.late, self.latest_ns)])
+            {
                 let from = event.at.plus(-reach);
                 let to = event.at.plus(event.slack_ns.saturating_add(self.slack_ns));
                 let first = list.partition_point(|(start, _)| *start < from);
@@ -140,6 +162,16 @@ impl<'a> Index<'a> {
         found.extend(self.untimed.of(&event.tokens).into_iter().filter_map(|at| self.by_words(at, event)));
         found.sort_unstable_by_key(|one| one.step);
         found
+    }
+
+    /// The lanes whose steps an event may come from: of its opener's host and of hosts that are not known; all if nobody
+    /// says who opened it.
+    fn lanes_of(&self, event: &Event) -> Vec<&Lane> {
+        let Some(src) = event.src else { return self.lanes.values().collect() };
+        let networks = self.prefixes.iter().filter_map(|prefix| IpNet::new(src, *prefix).ok().map(|net| net.trunc()));
+        let known = networks.filter_map(|network| self.by_network.get(&network)).flatten().copied();
+        let lanes: BTreeSet<&[IpNet]> = known.chain([[].as_slice()]).collect();
+        lanes.into_iter().filter_map(|addresses| self.lanes.get(addresses)).collect()
     }
 
     fn by_time(&self, at: usize, start: Instant, event: &Event) -> Option<Possible> {

@@ -6,8 +6,9 @@ use std::net::IpAddr;
 use super::served::Served;
 use super::{Steps, Yardstick};
 use crate::correlate::attribution::{Background, Containment, LagModel, Recurrence};
-use crate::correlate::events::{self, Event};
+use crate::correlate::events::Event;
 use crate::correlate::tokens::{self, Token};
+use crate::correlate::traffic::Traffic;
 use crate::time::SECOND;
 
 impl Yardstick {
@@ -27,6 +28,7 @@ impl Yardstick {
         let (mut calls, mut literal, mut matched, mut mismatched) = (0, 0, 0, 0);
         let (mut launched, mut launched_persisted, mut persisted) = (0, 0, 0);
         let mut lags = Vec::new();
+        let traffic = Traffic::new(events, steps.acts);
         let mut seen_from: Option<BTreeMap<Token, BTreeSet<Option<IpAddr>>>> = None;
         for (at, step) in steps.intake.steps.iter().enumerate() {
             if !benign(at) || !steps.acts[at].network || step.not_executed {
@@ -48,17 +50,14 @@ impl Yardstick {
                 continue;
             }
             let (Some(start), Some(end)) = (time.start, time.end) else { continue };
-            // Events are sorted by time: only those around the call are looked at.
             let wide = time.slack_ns.saturating_add(60 * SECOND);
-            let from = events.partition_point(|event| event.at < start.plus(-wide));
-            let around = events[from..].iter().take_while(|event| event.at <= end.plus(wide));
-            let inside: Vec<&Event> = around.filter(|event| steps.during(at, event)).collect();
-            let here: Vec<&&Event> = inside.iter().filter(|event| fits(event.src)).collect();
-            if !here.is_empty() {
-                calls += 1;
-            }
-            let named = |event: &Event| tokens::any_shared(&steps.acts[at].tokens, &event.tokens);
-            if let Some(event) = here.iter().find(|event| named(event)) {
+            let (from, to) = (start.plus(-wide), end.plus(wide));
+            let here = traffic.of_place(place, from, to).into_iter().any(|event| steps.during(at, event));
+            calls += u64::from(here);
+            let named = traffic.named(&steps.acts[at].tokens, from, to);
+            let mut named = named.into_iter().filter(|event| steps.during(at, event)).peekable();
+            let met_any = named.peek().is_some();
+            if let Some(event) = named.find(|event| fits(event.src)) {
                 literal += 1;
                 lags.push(event.at.since(start));
                 matched += 1;
@@ -68,7 +67,7 @@ impl Yardstick {
                     launched += 1;
                     launched_persisted += u64::from(outlived);
                 }
-            } else if inside.iter().any(|event| named(event)) {
+            } else if met_any {
                 matched += 1;
                 mismatched += 1;
             }
@@ -119,8 +118,8 @@ impl Yardstick {
             connections: events.len() as u64,
             anchors: if model.is_some() { lags.len() as u64 } else { 0 },
             lag: model.unwrap_or_else(LagModel::assumed),
-            containment: containment(steps, events),
-            served: Served::new(steps, events),
+            containment: containment(steps, &traffic, events),
+            served: Served::new(steps, &traffic),
             background,
             any_step,
             observed_s: observed_s(events),
@@ -130,8 +129,7 @@ impl Yardstick {
 }
 
 /// How long benign calls take, and how many of the connections that they name begin before they end.
-fn containment(steps: &Steps<'_>, events: &[Event]) -> Containment {
-    let by_token = events::by_token(events);
+fn containment(steps: &Steps<'_>, traffic: &Traffic<'_>, events: &[Event]) -> Containment {
     let widest = events.iter().map(|event| event.slack_ns).max().unwrap_or(0);
     let (mut calls, mut inside, mut anchors) = (Vec::new(), 0, 0);
     for (at, act) in steps.acts.iter().enumerate() {
@@ -144,14 +142,9 @@ fn containment(steps: &Steps<'_>, events: &[Event]) -> Containment {
         let next = steps.next_start(at).map_or(i64::MAX, |next| next.since(start));
         calls.push((end.since(start), next));
         let latest = start.plus(Containment::SOON_NS);
-        let first = act.tokens.iter().filter_map(|token| {
-            let seen = by_token.get(token)?;
-            let earliest = start.plus(-widest.saturating_add(time.slack_ns));
-            let from = seen.partition_point(|at| events[*at].at < earliest);
-            let fits = |event: &&Event| steps.identity.fits(&step.episode, event.src) != Some(false);
-            seen[from..].iter().map(|at| &events[*at]).take_while(|event| event.at <= latest).find(fits)
-        });
-        if let Some(event) = first.min_by_key(|event| event.at) {
+        let earliest = start.plus(-widest.saturating_add(time.slack_ns));
+        let fits = |event: &&Event| steps.identity.fits(&step.episode, event.src) != Some(false);
+        if let Some(event) = traffic.named(&act.tokens, earliest, latest).into_iter().find(fits) {
             anchors += 1;
             inside += u64::from(event.at <= end.plus(event.slack_ns.saturating_add(time.slack_ns)));
         }

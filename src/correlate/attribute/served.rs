@@ -4,6 +4,7 @@ use super::Steps;
 use crate::correlate::attribution::Weight;
 use crate::correlate::events::Event;
 use crate::correlate::tokens;
+use crate::correlate::traffic::Traffic;
 use crate::time::{Instant, SECOND};
 
 /// Lookups go before every connection: they say nothing of a second one.
@@ -24,8 +25,7 @@ pub(super) struct Served {
 impl Served {
     /// Measures it: connections that a call does not name, in served calls and in calls that met nothing they name, each less
     /// what the pauses between calls of the same episodes let expect.
-    pub(super) fn new(steps: &Steps<'_>, events: &[Event]) -> Self {
-        let counted: Vec<&Event> = events.iter().filter(|event| event.timed && event.dst_port != DOMAIN).collect();
+    pub(super) fn new(steps: &Steps<'_>, traffic: &Traffic<'_>) -> Self {
         let mut served = Served { steps: vec![false; steps.acts.len()], ..Served::default() };
         let (mut own, mut other, mut pauses) = (Stretch::default(), Stretch::default(), Stretch::default());
         for (at, act) in steps.acts.iter().enumerate() {
@@ -34,17 +34,17 @@ impl Served {
             if !act.network || !time.stamped || step.not_executed || act.leaves_running() {
                 continue;
             }
-            let fits = |event: &Event| steps.identity.fits(&step.episode, event.src) != Some(false);
+            let place = steps.identity.place(&step.episode);
             // Connections that the call names, and those that it does not, from one moment to another.
             let between = |from: Instant, until: Instant| {
-                let first = counted.partition_point(|event| event.at < from);
-                let within = counted[first..].iter().take_while(|event| event.at < until).filter(|event| fits(event));
-                within.fold((0_u64, 0_u64), |(named, unnamed), event| {
-                    match tokens::any_shared(&act.tokens, &event.tokens) {
+                let within = traffic.of_place(place, from, until.plus(-1)).into_iter();
+                within.filter(|event| event.timed && event.dst_port != DOMAIN).fold(
+                    (0_u64, 0_u64),
+                    |(named, unnamed), event| match tokens::any_shared(&act.tokens, &event.tokens) {
                         true => (named + 1, unnamed),
                         false => (named, unnamed + 1),
-                    }
-                })
+                    },
+                )
             };
             let (named, unnamed) = between(start, end);
             served.steps[at] = act.done_on_return && named > 0;

@@ -6,6 +6,7 @@ use crate::correlate::attribute::Steps;
 use crate::correlate::events::Event;
 use crate::correlate::rivals::Naming;
 use crate::correlate::tokens::{self, Token};
+use crate::correlate::traffic::Traffic;
 use crate::time::SECOND;
 
 /// Counts over the benign steps of the case: those that meet no rule.
@@ -22,6 +23,7 @@ impl<'a> Controls<'a> {
     /// `events` sorted by time.
     pub(super) fn new(steps: &Steps<'a>, events: &[Event]) -> Self {
         let mut controls = Controls { commands: 0, with: BTreeMap::new(), calls: 0, literal: 0 };
+        let traffic = Traffic::new(events, steps.acts);
         let widest = events.iter().map(|event| event.slack_ns).max().unwrap_or(0);
         for ((step, act), time) in steps.intake.steps.iter().zip(steps.acts).zip(steps.times) {
             if act.is_suspect() {
@@ -38,23 +40,18 @@ impl<'a> Controls<'a> {
                 continue;
             }
             let reach = time.slack_ns.saturating_add(widest).min(60 * SECOND);
-            let from = events.partition_point(|event| event.at < start.plus(-reach));
             let theirs = |event: &&Event| {
                 let slack = event.slack_ns.saturating_add(time.slack_ns);
                 let during = event.at >= start.plus(-slack) && event.at <= end.plus(slack);
                 let agents =
                     !steps.identity.knows_agents() || event.src.is_some_and(|src| steps.identity.is_agent(src));
-                event.timed && during && agents && steps.identity.fits(&step.episode, event.src) != Some(false)
+                event.timed && during && agents
             };
-            let around = events.get(from..).unwrap_or_default().iter().take_while(|event| event.at <= end.plus(reach));
-            let mut any = false;
-            let mut named = false;
-            for event in around.filter(theirs) {
-                any = true;
-                named = named || tokens::any_shared(&act.tokens, &event.tokens);
-            }
-            controls.calls += u64::from(any);
-            controls.literal += u64::from(named);
+            let place = steps.identity.place(&step.episode);
+            let here = traffic.of_place(place, start.plus(-reach), end.plus(reach));
+            let mut here = here.into_iter().filter(theirs).peekable();
+            controls.calls += u64::from(here.peek().is_some());
+            controls.literal += u64::from(here.any(|event| tokens::any_shared(&act.tokens, &event.tokens)));
         }
         controls
     }

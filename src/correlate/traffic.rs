@@ -1,0 +1,87 @@
+//! Connections by who opened them and by what names them, so that a call looks at what may be its own alone: a fleet
+//! opens thousands while one call runs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use super::acts::Act;
+use super::events::Event;
+use super::identity::Place;
+use super::tokens::{self, Token, Written};
+use crate::time::Instant;
+
+/// Events, sorted by time, and the places of them.
+pub(crate) struct Traffic<'e> {
+    events: &'e [Event],
+    /// By opener, ascending.
+    by_source: BTreeMap<Option<IpAddr>, Vec<u32>>,
+    /// Of dated events, by each token that some command wrote, ascending.
+    by_token: BTreeMap<&'e Token, Vec<u32>>,
+}
+
+impl<'e> Traffic<'e> {
+    /// `events` sorted by time; `acts` are all that anybody will ask about.
+    pub(crate) fn new(events: &'e [Event], acts: &[Act]) -> Self {
+        let written = Written::of(acts.iter().map(|act| &act.tokens));
+        let mut traffic = Traffic { events, by_source: BTreeMap::new(), by_token: BTreeMap::new() };
+        for (at, event) in (0_u32..).zip(events) {
+            traffic.by_source.entry(event.src).or_default().push(at);
+            if event.timed {
+                for token in event.tokens.iter().filter(|token| written.asks_for(token)) {
+                    traffic.by_token.entry(token).or_default().push(at);
+                }
+            }
+        }
+        traffic
+    }
+
+    fn event(&self, at: u32) -> Option<&'e Event> {
+        self.events.get(at as usize)
+    }
+
+    /// The places of a list that lie from one moment to another, both included.
+    fn between<'a>(&self, places: &'a [u32], from: Instant, to: Instant) -> &'a [u32] {
+        let before = |limit: &dyn Fn(Instant) -> bool| {
+            places.partition_point(|at| self.event(*at).is_some_and(|event| limit(event.at)))
+        };
+        let first = before(&|at| at < from);
+        places.get(first..before(&|at| at <= to).max(first)).unwrap_or_default()
+    }
+
+    /// Events of that time, both ends included, that may come from a host ([`Place::fits`]): of one that is not known,
+    /// all. In order of time.
+    pub(crate) fn of_place(&self, place: Option<&Place>, from: Instant, to: Instant) -> Vec<&'e Event> {
+        let Some(place) = place.filter(|place| !place.addresses.is_empty()) else {
+            let first = self.events.partition_point(|event| event.at < from);
+            let rest = self.events.get(first..).unwrap_or_default();
+            return rest.iter().take_while(|event| event.at <= to).collect();
+        };
+        // One opener may lie in two networks of a host.
+        let mut openers: BTreeSet<Option<IpAddr>> = BTreeSet::from([None]);
+        for network in &place.addresses {
+            let inside = Some(network.network())..=Some(network.broadcast());
+            openers.extend(self.by_source.range(inside).map(|(opener, _)| *opener));
+        }
+        let lists = openers.iter().filter_map(|opener| self.by_source.get(opener));
+        let mut found: Vec<u32> = lists.flat_map(|places| self.between(places, from, to)).copied().collect();
+        found.sort_unstable();
+        found.into_iter().filter_map(|at| self.event(at)).collect()
+    }
+
+    /// Dated events of that time, both ends included, that bear out something written ([`tokens::any_shared`]). In order
+    /// of time.
+    pub(crate) fn named(&self, written: &BTreeSet<Token>, from: Instant, to: Instant) -> Vec<&'e Event> {
+        let literal = written.iter().filter_map(|token| self.by_token.get(token));
+        let inside = tokens::networks(written)
+            .flat_map(|(_, network)| self.by_token.range(tokens::addresses_of(network)))
+            .map(|(_, places)| places);
+        let lists = literal.chain(inside);
+        let mut found: Vec<u32> = lists.flat_map(|places| self.between(places, from, to)).copied().collect();
+        found.sort_unstable();
+        found.dedup();
+        found.into_iter().filter_map(|at| self.event(at)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;
