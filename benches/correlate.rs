@@ -182,7 +182,14 @@ fn day(conversations: usize, steps: usize, refused_in: u64) -> (Intake, Options)
         let name = format!("train-{host}");
         case.hosts.push(Host { name: name.clone(), addresses: vec![agent(host).into()], agent: Some(true) });
         if let Ok(transcripts) = coincident::intake::Pattern::new(&format!("transcripts/host-{host}.jsonl")) {
-            case.runs.push(Run { name: name.clone(), transcripts, host: Some(name.clone()), reward_config: None });
+            case.runs.push(Run {
+                name: name.clone(),
+                transcripts,
+                host: Some(name.clone()),
+                image: None,
+                volumes: Vec::new(),
+                reward_config: None,
+            });
         }
     }
     for episode in &mut intake.episodes {

@@ -1,6 +1,8 @@
 //! What each step did: its command taken apart, what it names, which rules it meets, what it leaves running, and
 //! which script, written by an earlier step, it runs.
 
+mod installed;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -13,11 +15,12 @@ use crate::detect::command::{
     self, CommandLine, Launcher, LiteralKind, SimpleCommand, is_done_on_return, is_network_capable, literals,
     name_resolutions,
 };
-use crate::detect::rules::{CommandContext, RuleSet};
+use crate::detect::rules::{CommandContext, RuleHit, RuleSet};
 use crate::detect::told::{self, Told};
 use crate::intake::Intake;
 use crate::model::{Behaviour, Confidence, Step};
 use crate::time::SECOND;
+pub(crate) use installed::{Install, share};
 
 /// A rule that a step's command met.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +30,18 @@ pub(crate) struct Hit {
     pub(crate) behaviour: Behaviour,
     pub(crate) kind: String,
     pub(crate) confidence: Confidence,
+}
+
+impl Hit {
+    fn of(hit: RuleHit<'_>) -> Self {
+        Hit {
+            title: hit.title.to_owned(),
+            behaviour: hit.behaviour,
+            kind: hit.kind.to_owned(),
+            confidence: hit.confidence,
+            rule: hit.id,
+        }
+    }
 }
 
 /// A step's command, understood as far as it can be.
@@ -47,7 +62,13 @@ pub(crate) struct Act {
     pub(crate) told: Vec<Told>,
     /// The step that wrote the script which this one runs.
     pub(crate) script_from: Option<usize>,
-    /// Files that the step wrote, by base name, with their text.
+    /// What it installs to be run again, where that names a peer.
+    pub(crate) install: Option<Install>,
+    /// What would start again what it wrote or handed over.
+    keeper: Option<&'static str>,
+    /// Container images that it makes.
+    images: BTreeSet<String>,
+    /// Files that the step wrote, by path, with their text.
     written: Vec<(String, String)>,
     /// Base names of everything that is run or given to an interpreter.
     ran: BTreeSet<String>,
@@ -57,6 +78,11 @@ impl Act {
     /// It meets a rule that does not merely lead: not a yardstick, and not to tune a clock on.
     pub(crate) fn is_suspect(&self) -> bool {
         self.hits.iter().any(|hit| hit.confidence >= Confidence::Strong)
+    }
+
+    /// It tells what calls of the case open: it could reach the network while it runs.
+    pub(crate) fn is_control(&self) -> bool {
+        self.network && self.install.is_none()
     }
 
     /// Something of it may go on after the call has returned.
@@ -75,6 +101,7 @@ pub(crate) fn understand(intake: &Intake, rules: &RuleSet) -> Vec<Act> {
         inherit(&mut acts[from..to], from, rules);
         from = to;
     }
+    installed::settle(&mut acts);
     acts
 }
 
@@ -98,6 +125,7 @@ fn alone(intake: &Intake, at: usize, rules: &RuleSet) -> Act {
     {
         act.told = told::told(command, &output, step.output_omitted_bytes > 0);
     }
+    installed::note(&mut act, step.command.is_some(), rules);
     if step.background && act.launchers.is_empty() {
         act.launchers.push("run in background".to_owned());
     }
@@ -111,17 +139,7 @@ fn reaches_out(tool: &str) -> bool {
 
 fn of_text(text: &str, rules: &RuleSet) -> Act {
     let line = CommandLine::parse(text);
-    let hits = rules
-        .command(&CommandContext { line: &line, text })
-        .into_iter()
-        .map(|hit| Hit {
-            title: hit.title.to_owned(),
-            behaviour: hit.behaviour,
-            kind: hit.kind.to_owned(),
-            confidence: hit.confidence,
-            rule: hit.id,
-        })
-        .collect();
+    let hits = rules.command(&CommandContext { line: &line, text }).into_iter().map(Hit::of).collect();
     // The first thing that can reach the network decides: what sleeps behind it delays nothing.
     let reaches = |command: &&SimpleCommand| {
         is_network_capable(&CommandLine { commands: vec![(*command).clone()], ..CommandLine::default() })
@@ -138,6 +156,14 @@ fn of_text(text: &str, rules: &RuleSet) -> Act {
         if let Some(script) = command.args.iter().find(|arg| !arg.text.starts_with('-')) {
             ran.insert(base_name(&script.text).to_owned());
         }
+        match command.name() {
+            "systemctl" => ran.extend(command.args.iter().map(|arg| base_name(&arg.text).to_owned())),
+            "docker" | "podman" | "nerdctl" | "buildah" if command.args.iter().any(|arg| arg.text == "build") => {
+                let file = command.args.iter().skip_while(|arg| arg.text != "-f" && arg.text != "--file").nth(1);
+                ran.insert(file.map_or("Dockerfile", |arg| base_name(&arg.text)).to_owned());
+            }
+            _ => {}
+        }
     }
     Act {
         network: is_network_capable(&line),
@@ -147,6 +173,9 @@ fn of_text(text: &str, rules: &RuleSet) -> Act {
         hits,
         told: Vec::new(),
         script_from: None,
+        install: None,
+        keeper: None,
+        images: installed::images(&line),
         written: written_by_command(&line, text),
         ran,
         tokens,
@@ -203,8 +232,8 @@ fn inherit(acts: &mut [Act], first: usize, rules: &RuleSet) {
             }
             act.script_from = (writer != at).then_some(first + writer);
         }
-        for (name, text) in act.written.clone() {
-            scripts.insert(name, (at, text));
+        for (path, text) in act.written.clone() {
+            scripts.insert(base_name(&path).to_owned(), (at, text));
         }
     }
 }
@@ -216,7 +245,7 @@ fn written_by_tool(step: &Step) -> Vec<(String, String)> {
     let path = text(&["file_path", "path", "filename", "notebook_path"]);
     let content = text(&["content", "file_text", "new_str", "new_string", "text"]);
     match (path, content) {
-        (Some(path), Some(content)) => vec![(base_name(path).to_owned(), content.to_owned())],
+        (Some(path), Some(content)) => vec![(path.to_owned(), content.to_owned())],
         _ => Vec::new(),
     }
 }
@@ -234,10 +263,12 @@ fn written_by_command(line: &CommandLine, text: &str) -> Vec<(String, String)> {
         let Some(target) = target.filter(|target| !target.starts_with("/dev/")) else { continue };
         let body = here_document(text.get(command.range.start..).unwrap_or(text)).or_else(|| {
             let said = matches!(command.name(), "echo" | "printf");
-            said.then(|| command.args.iter().map(|arg| arg.text.as_str()).collect::<Vec<_>>().join(" "))
+            let text = said.then(|| command.args.iter().map(|arg| arg.text.as_str()).collect::<Vec<_>>().join(" "));
+            // printf, and echo by some shells, take this for the end of a line.
+            text.map(|text| text.replace("\\n", "\n"))
         });
         if let Some(body) = body {
-            written.push((base_name(&target).to_owned(), body));
+            written.push((target, body));
         }
     }
     written

@@ -60,6 +60,8 @@ pub(crate) struct Yardstick {
     any_step: Background,
     /// Length of the evidence in seconds, at most a day.
     observed_s: f64,
+    /// The same without that bound.
+    whole_s: f64,
     /// The clocks allow lags to be weighed.
     pub(crate) timing: bool,
 }
@@ -109,9 +111,11 @@ impl Steps<'_> {
 }
 
 impl Yardstick {
-    /// How long what a launcher left behind may live, in seconds: as long as the evidence. `None` for other steps.
+    /// How long what a launcher left behind may live, in seconds: as long as the evidence, and no longer than a day unless it
+    /// was installed to be run again. `None` for other steps.
     fn life_s(&self, steps: &Steps<'_>, at: usize) -> Option<f64> {
-        steps.acts[at].leaves_running().then_some(self.observed_s)
+        let installed = steps.acts[at].install.is_some();
+        steps.acts[at].leaves_running().then_some(if installed { self.whole_s } else { self.observed_s })
     }
 
     /// Weighs every candidate of every event, and lets the candidates of an event share it.
@@ -273,7 +277,15 @@ impl Yardstick {
                 let counts = format!("{there} of {} connections come from it", self.connections);
                 term("identity", format!("from {src}, the episode's host"), weight, counts, records)
             }
-            _ => neutral("identity", "the host of the episode is not known", records),
+            fits => {
+                let install = steps.acts[at].install.as_ref();
+                match install.and_then(|install| install.reaches(event.src)).filter(|_| fits == Some(false)) {
+                    Some(through) => {
+                        neutral("identity", &format!("from {src}, which gets what it installs by {through}"), records)
+                    }
+                    None => neutral("identity", "the host of the episode is not known", records),
+                }
+            }
         }
     }
 
@@ -372,17 +384,27 @@ impl Peers {
                 })
             })
             .collect();
-        let named = |event: &&Event| -> Vec<(usize, f64)> {
+        let by_peer = (0..first.len()).map(|_| Vec::new());
+        let mut met: Vec<Vec<&Event>> = by_peer.collect();
+        for (peer, event) in of.iter().zip(events) {
+            met[*peer].push(event);
+        }
+        // What is run again and again opens as many connections as there are onsets after it was installed; a call opens one.
+        let again = |at: usize, met: &[&Event]| -> f64 {
+            let since = steps.times[at].start.filter(|_| steps.acts[at].install.is_some());
+            since.map_or(1.0, |since| onsets_of(met.iter().copied().filter(|event| event.at >= since)).max(1) as f64)
+        };
+        let named = |(event, met): (&&Event, &Vec<&Event>)| -> Vec<(usize, f64)> {
             let weight = |at: usize| {
                 let shared = tokens::shared(&steps.acts[at].tokens, &event.tokens);
                 let (n_v, _) = yardstick.rarest(&shared)?;
                 let weight = attribution::lr_indicator(n_v, yardstick.reference, yardstick.literal, yardstick.calls);
-                Some((at, weight.log10))
+                Some((at, weight.log10 + again(at, met).log10()))
             };
             index.writers(event).into_iter().filter_map(weight).collect()
         };
-        let named: Vec<Vec<(usize, f64)>> = first.par_iter().map(named).collect();
-        let onsets = onsets(&of, first.len(), events);
+        let named: Vec<Vec<(usize, f64)>> = first.par_iter().zip(&met).map(named).collect();
+        let onsets: Vec<usize> = met.iter().map(|met| onsets_of(met.iter().copied())).collect();
         let explained = |(steps_of, seen): (&Vec<(usize, f64)>, &usize)| {
             // What was left running may come again and again, and so may what nobody asked for.
             let once = |(at, _): &(usize, f64)| !steps.acts[*at].leaves_running() && !steps.acts[*at].is_suspect();
@@ -424,19 +446,15 @@ fn without_clocks(candidates: &[Candidate], lag: &LagModel, explained: f64) -> a
 /// Connections to one peer with shorter pauses count once where steps have no times, in nanoseconds.
 const ONSET_NS: i64 = 60 * SECOND;
 
-/// Onsets per peer, as the source that saw most of them has it.
-fn onsets(of: &[usize], peers: usize, events: &[Event]) -> Vec<usize> {
-    let mut seen: BTreeMap<(usize, EvidenceId), (usize, Instant)> = BTreeMap::new();
-    for (peer, event) in of.iter().zip(events) {
-        let (count, last) = seen.entry((*peer, event.evidence)).or_insert((0, Instant(i64::MIN)));
+/// Onsets among events of one peer, ascending, as the source that saw most of them has it.
+fn onsets_of<'a>(events: impl Iterator<Item = &'a Event>) -> usize {
+    let mut seen: BTreeMap<EvidenceId, (usize, Instant)> = BTreeMap::new();
+    for event in events {
+        let (count, last) = seen.entry(event.evidence).or_insert((0, Instant(i64::MIN)));
         *count += usize::from(*count == 0 || event.at.since(*last) > ONSET_NS);
         *last = event.at;
     }
-    let mut most = vec![0; peers];
-    for ((peer, _), (count, _)) in seen {
-        most[peer] = most[peer].max(count);
-    }
-    most
+    seen.into_values().map(|(count, _)| count).max().unwrap_or(0)
 }
 
 /// Whether no other candidate started closer before the event.

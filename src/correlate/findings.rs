@@ -177,6 +177,7 @@ fn finding(
         attack: attack(behaviour, &signals),
         level,
         summary: summary(&signals, named_by.as_deref()),
+        persistence: None,
         limits: limits.into_iter().collect(),
         stability: None,
         strength,

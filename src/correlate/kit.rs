@@ -173,6 +173,7 @@ impl World {
         let clocks = clocks::find(&self.intake, &self.case, &acts, &names);
         acts::note_unresolved(&mut acts, &names);
         let identity = Identity::new(&self.intake, &self.case, &acts, &names);
+        acts::share(&mut acts, &self.intake, &self.case, &identity, rules());
         let events = events::events(&self.intake, &clocks, &names, &acts, &|_| true);
         let mut times = steptime::step_times(&self.intake, &clocks);
         steptime::bound_by_order(&mut times, &self.intake, &acts, &events, &identity, &clocks);

@@ -17,6 +17,7 @@ pub mod jitter;
 mod kit;
 mod limits;
 mod names;
+mod persisted;
 mod precede;
 mod rates;
 mod rivals;
@@ -79,6 +80,7 @@ fn correlated(
     let clocks = clocks::find(intake, &options.case, &acts, &names);
     acts::note_unresolved(&mut acts, &names);
     let identity = Identity::new(intake, &options.case, &acts, &names);
+    acts::share(&mut acts, intake, &options.case, &identity, rules);
     let mut seen = detected(intake, options, rules);
     let (unallotted, of_allotments) = allotted::held_against(intake, options, &clocks);
     seen.extend(unallotted);
@@ -107,6 +109,7 @@ fn correlated(
     let uncertain = coverage::note(&mut assembled.findings, &traced, &witnesses);
     let varied = vary.then(|| stability::vary(&traced, &theirs, &everywhere, &steps, &clocks, &witnesses));
     let uncovered = findings::uncovered(&assembled.findings, &steps, &witnesses);
+    persisted::note(&mut assembled.findings, &theirs, &attributions, &steps);
     let episodes = rows::episodes(&mut assembled.findings, &steps);
     let (rates, mut limits) = rates::rates(&episodes, &assembled.findings);
     let (preceding, unasked) = precede::preceding(&assembled.findings, &steps);

@@ -3,6 +3,7 @@
 mod egress;
 mod gpu;
 mod grammar;
+mod raw;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -11,13 +12,12 @@ use std::path::{Path, PathBuf};
 use chrono_tz::Tz;
 use globset::{GlobBuilder, GlobMatcher};
 use ipnet::IpNet;
-use serde::Deserialize;
 use thiserror::Error;
 use toml::Spanned;
 
 pub use egress::EgressRule;
 pub use gpu::{GpuAllotment, GpuFacts, GpuName};
-use grammar::{YEARS, network, offset, year_message, zone};
+use grammar::{YEARS, network, offset, volume, year_message, zone};
 
 use crate::time::{TimeContext, YearSource, ZoneSource};
 
@@ -101,6 +101,10 @@ pub struct Run {
     pub name: String,
     pub transcripts: Pattern,
     pub host: Option<String>,
+    /// The container image that its sandboxes start from, as the engine names it.
+    pub image: Option<String>,
+    /// Absolute paths under which its sandboxes see the same files as those of every other run that lists the path.
+    pub volumes: Vec<String>,
     pub reward_config: Option<String>,
 }
 
@@ -156,77 +160,6 @@ pub struct CaseFile {
     /// `None` if nothing is said of approvals.
     pub approvals: Option<ApprovalRule>,
     pub hash_prices: Vec<HashPrice>,
-}
-
-mod raw {
-    //! The file as serde reads it: strings where a value has a grammar of its own, with their places.
-    use super::*;
-
-    #[derive(Deserialize, Default)]
-    #[serde(default, deny_unknown_fields)]
-    pub(super) struct Case {
-        pub(super) host: Vec<Host>,
-        pub(super) source: Vec<Source>,
-        pub(super) run: Vec<Run>,
-        pub(super) egress: Option<Egress>,
-        pub(super) gpu: Option<super::gpu::RawGpu>,
-        pub(super) approvals: Option<Approvals>,
-        pub(super) mining: Option<Mining>,
-    }
-
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    pub(super) struct Approvals {
-        pub(super) required: bool,
-        pub(super) tools: Option<Vec<Spanned<String>>>,
-    }
-
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    pub(super) struct Host {
-        pub(super) name: Spanned<String>,
-        #[serde(default)]
-        pub(super) addresses: Vec<Spanned<String>>,
-        pub(super) agent: Option<bool>,
-    }
-
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    pub(super) struct Source {
-        pub(super) path: Spanned<String>,
-        pub(super) zone: Option<Spanned<String>>,
-        pub(super) year: Option<Spanned<i64>>,
-        pub(super) offset: Option<Spanned<String>>,
-        pub(super) host: Option<String>,
-    }
-
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    pub(super) struct Run {
-        pub(super) name: Option<String>,
-        pub(super) transcripts: Spanned<String>,
-        pub(super) host: Option<String>,
-        pub(super) reward_config: Option<String>,
-    }
-
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    pub(super) struct Egress {
-        pub(super) allow: Vec<Spanned<String>>,
-    }
-
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    pub(super) struct Mining {
-        pub(super) price: Vec<Price>,
-    }
-
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    pub(super) struct Price {
-        pub(super) algorithm: String,
-        pub(super) value_per_terahash: Spanned<f64>,
-    }
 }
 
 impl CaseFile {
@@ -300,6 +233,12 @@ impl CaseFile {
                 name: name.unwrap_or_else(|| transcripts.as_str().to_owned()),
                 transcripts,
                 host: run.host,
+                image: run.image,
+                volumes: run
+                    .volumes
+                    .iter()
+                    .map(|path| reader.value("volumes", path, volume))
+                    .collect::<Result<_, _>>()?,
                 reward_config: run.reward_config,
             });
         }

@@ -102,6 +102,9 @@ impl Report {
             self.line(&format!("run {run}"));
         }
         self.line(&finding.summary);
+        if let Some(persistence) = &finding.persistence {
+            self.line(persistence);
+        }
         let strength = &finding.strength;
         self.line(&format!(
             "level {}, strength {} ({} bans), consistent with ATT&CK {}",

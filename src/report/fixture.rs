@@ -219,6 +219,7 @@ pub(crate) fn analysis() -> Analysis {
         attack: behaviour.attack().to_vec(),
         level: "high",
         summary: summary.to_owned(),
+        persistence: None,
         would_decide: vec!["the host's auth log".to_owned()],
         limits: vec!["capture covers 60 % of the episode".to_owned()],
         stability: (behaviour == Behaviour::Mining).then(stability),

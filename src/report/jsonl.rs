@@ -413,6 +413,7 @@ impl Names<'_> {
             attack: finding.attack.iter().map(|id| (*id).to_owned()).collect(),
             level: finding.level.to_owned(),
             summary: finding.summary.clone(),
+            persistence: finding.persistence.clone(),
             first: finding.first.map(rfc3339),
             last: finding.last.map(rfc3339),
             would_decide: finding.would_decide.clone(),

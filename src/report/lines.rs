@@ -309,6 +309,9 @@ pub struct FindingLine {
     pub attack: Vec<String>,
     pub level: String,
     pub summary: String,
+    /// "installed by step 3 of ep-001 (cron); met again in ep-004", where it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub persistence: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -238,10 +238,18 @@ fn findings(analysis: &Analysis, screen: Screen) -> String {
             (steps(finding), Tone::Plain),
             (finding.behaviour.name().to_owned(), Tone::Plain),
             (format!("{} ({})", finding.strength.words, signed(finding.strength.log10_lr)), tone),
-            (finding.summary.clone(), Tone::Plain),
+            (lines_up(finding), Tone::Plain),
         ]);
     }
     table.render(screen, "(no step lines up with any event)")
+}
+
+/// What lines up, and where it is met again.
+fn lines_up(finding: &Finding) -> String {
+    match &finding.persistence {
+        Some(persistence) => format!("{}; {persistence}", finding.summary),
+        None => finding.summary.clone(),
+    }
 }
 
 /// "3", "3-5", "3, 7": the steps of a finding, neighbours as a range.

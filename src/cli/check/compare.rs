@@ -139,6 +139,7 @@ mod tests {
             attack: Vec::new(),
             level,
             summary: String::new(),
+            persistence: None,
             would_decide: Vec::new(),
             limits: Vec::new(),
             stability: None,

@@ -80,6 +80,8 @@ pub(super) struct Index<'a> {
     slack_ns: i64,
     timed: Writers<'a>,
     untimed: Writers<'a>,
+    /// Those that install something to be run again, with a time.
+    kept: Writers<'a>,
 }
 
 impl<'a> Index<'a> {
@@ -95,6 +97,7 @@ impl<'a> Index<'a> {
             slack_ns: 0,
             timed: Writers::default(),
             untimed: Writers::default(),
+            kept: Writers::default(),
         };
         for (at, (step, act)) in steps.intake.steps.iter().zip(steps.acts).enumerate() {
             if !act.network || step.not_executed {
@@ -106,6 +109,9 @@ impl<'a> Index<'a> {
                 continue;
             }
             index.timed.add(at, &act.tokens);
+            if act.install.is_some() {
+                index.kept.add(at, &act.tokens);
+            }
             index.slack_ns = index.slack_ns.max(time.slack_ns);
             let Some(start) = time.start else { continue };
             let place = index.places.get(at).copied().flatten();
@@ -133,6 +139,12 @@ impl<'a> Index<'a> {
         self.places.get(step).copied().flatten()?.fits(event.src)
     }
 
+    /// Whether what the step did can reach the network from there at all: on its own host, or where it is installed as well.
+    fn may_be_from(&self, step: usize, event: &Event) -> bool {
+        let installed = || self.steps.acts.get(step)?.install.as_ref()?.reaches(event.src);
+        self.fits(step, event) != Some(false) || installed().is_some()
+    }
+
     /// Steps that wrote something by which the event is known, ascending.
     pub(super) fn writers(&self, event: &Event) -> Vec<usize> {
         let mut found = self.timed.of(&event.tokens);
@@ -156,6 +168,7 @@ impl<'a> Index<'a> {
                 let near = list[first..].iter().take_while(|(start, _)| *start <= to);
                 found.extend(near.filter_map(|(start, at)| self.by_time(*at, *start, event)));
             }
+            self.by_install(event, &mut found);
         } else {
             found.extend(self.timed.of(&event.tokens).into_iter().filter_map(|at| self.by_words(at, event)));
         }
@@ -172,6 +185,28 @@ impl<'a> Index<'a> {
         let known = networks.filter_map(|network| self.by_network.get(&network)).flatten().copied();
         let lanes: BTreeSet<&[IpNet]> = known.chain([[].as_slice()]).collect();
         lanes.into_iter().filter_map(|addresses| self.lanes.get(addresses)).collect()
+    }
+
+    /// What was installed to be run again waits for as long as it takes, wherever it was installed, for the peer that it
+    /// names. Of one episode that installs it twice the last counts: it is the one that is run.
+    fn by_install(&self, event: &Event, found: &mut Vec<Possible>) {
+        let named = self.kept.of(&event.tokens);
+        if named.is_empty() {
+            return;
+        }
+        found.retain(|one| named.binary_search(&one.step).is_err());
+        let mut last: BTreeMap<&str, Possible> = BTreeMap::new();
+        for at in named {
+            let time = self.steps.times[at];
+            let (Some(start), Some(step)) = (time.start, self.steps.intake.steps.get(at)) else { continue };
+            let slack = event.slack_ns.saturating_add(time.slack_ns);
+            let lag = event.at.since(start);
+            if lag >= -slack && self.may_be_from(at, event) {
+                let lag = (lag.saturating_sub(slack), lag.saturating_add(slack));
+                last.insert(&step.episode, Possible { step: at, lag: Some(lag), reach: (0, i64::MAX) });
+            }
+        }
+        found.extend(last.into_values());
     }
 
     fn by_time(&self, at: usize, start: Instant, event: &Event) -> Option<Possible> {
@@ -191,7 +226,7 @@ impl<'a> Index<'a> {
 
     /// Without a clock a step is a candidate only by what it wrote, and within the bounds of its order.
     fn by_words(&self, at: usize, event: &Event) -> Option<Possible> {
-        if self.fits(at, event) == Some(false) {
+        if !self.may_be_from(at, event) {
             return None;
         }
         let time = self.steps.times[at];

@@ -31,7 +31,7 @@ impl Yardstick {
         let traffic = Traffic::new(events, steps.acts);
         let mut seen_from: Option<BTreeMap<Token, BTreeSet<Option<IpAddr>>>> = None;
         for (at, step) in steps.intake.steps.iter().enumerate() {
-            if !benign(at) || !steps.acts[at].network || step.not_executed {
+            if !benign(at) || !steps.acts[at].is_control() || step.not_executed {
                 continue;
             }
             let time = steps.times[at];
@@ -122,7 +122,8 @@ impl Yardstick {
             served: Served::new(steps, &traffic),
             background,
             any_step,
-            observed_s: observed_s(events),
+            observed_s: observed_s(events).min(86_400.0),
+            whole_s: observed_s(events),
             timing,
         }
     }
@@ -166,11 +167,11 @@ fn sources_by_token(events: &[Event]) -> BTreeMap<Token, BTreeSet<Option<IpAddr>
     sources
 }
 
-/// First to last event in seconds, from 1 up to a day.
+/// First to last event in seconds, at least 1.
 fn observed_s(events: &[Event]) -> f64 {
     let moments = || events.iter().map(|event| event.at);
     match (moments().min(), moments().max()) {
-        (Some(first), Some(last)) => (last.since(first) as f64 / SECOND as f64).clamp(1.0, 86_400.0),
+        (Some(first), Some(last)) => (last.since(first) as f64 / SECOND as f64).max(1.0),
         _ => 1.0,
     }
 }

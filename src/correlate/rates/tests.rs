@@ -110,6 +110,7 @@ fn finding(id: &str, behaviour: Behaviour, steps: &[u32], at_s: i64) -> Finding 
         attack: Vec::new(),
         level: "high",
         summary: String::new(),
+        persistence: None,
         would_decide: Vec::new(),
         limits: Vec::new(),
         stability: None,

@@ -22,6 +22,15 @@ pub(super) fn network(text: &str) -> Result<IpNet, String> {
     Ok(network.trunc())
 }
 
+/// Where a volume is mounted: an absolute path that is not all of the file system.
+pub(super) fn volume(text: &str) -> Result<String, String> {
+    let path = text.trim_end_matches('/');
+    if path.starts_with('/') && !path.split('/').any(|part| part == "..") {
+        return Ok(path.to_owned());
+    }
+    Err(format!("{text:?} is no place for a volume; give an absolute path such as /mnt/shared"))
+}
+
 /// An IANA zone name, or a fixed offset of whole hours.
 pub(super) fn zone(text: &str) -> Result<Tz, String> {
     if let Ok(zone) = text.parse::<Tz>() {

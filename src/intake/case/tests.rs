@@ -26,6 +26,8 @@ host = "fw-edge"
 [[run]]
 transcripts = "transcripts/*.jsonl"
 host = "train-07"
+image = "registry.example/agent:7"
+volumes = ["/mnt/shared/", "/data"]
 reward_config = "resource-bonus"
 [egress]
 allow = ["192.0.2.80:80", "10.0.0.0/8", "*.pypi.org:443", "mirror.example", "[2001:db8::1]:443"]
@@ -56,6 +58,10 @@ fn a_whole_case() {
     assert_eq!(case.host_of_address(ip("192.0.2.1").unwrap()), None);
     let run = case.run_of("transcripts/ep-001.jsonl").unwrap();
     assert_eq!((run.name.as_str(), run.reward_config.as_deref()), ("transcripts", Some("resource-bonus")));
+    assert_eq!(
+        (run.image.as_deref(), run.volumes.as_slice()),
+        (Some("registry.example/agent:7"), ["/mnt/shared".to_owned(), "/data".to_owned()].as_slice())
+    );
     assert!(case.run_of("transcripts/old/ep.jsonl").is_none());
     assert_eq!(case.is_allocated("/opt/conda/bin/python3"), Some(true));
     assert_eq!(case.is_allocated("/usr/bin/nvsample"), Some(true));
