@@ -189,6 +189,8 @@ fn day(conversations: usize, steps: usize, refused_in: u64) -> (Intake, Options)
                 image: None,
                 volumes: Vec::new(),
                 reward_config: None,
+                checkpoint: None,
+                rollouts: None,
             });
         }
     }

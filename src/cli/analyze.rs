@@ -53,13 +53,14 @@ impl Level {
     }
 }
 
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
     "findings.csv",
     "episodes.csv",
     "conversations.csv",
     "clocks.csv",
     "rates.csv",
     "recurrence.csv",
+    "recurrence-tests.csv",
     "findings.jsonl",
     "manifest.json",
 ];

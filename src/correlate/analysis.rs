@@ -2,7 +2,7 @@ mod rates;
 
 use std::net::IpAddr;
 
-pub use rates::{ConfigRate, Preceding};
+pub use rates::{ConfigRate, Preceding, Recurrence, Worst};
 
 use super::drift::ClockSegment;
 use super::stability::Stability;
@@ -29,6 +29,8 @@ pub struct Analysis {
     pub attributions: Vec<ConnectionStep>,
     pub alignment: Option<Alignment>,
     pub rates: Vec<ConfigRate>,
+    /// By question, any behaviour first.
+    pub recurrence: Vec<Recurrence>,
     /// By behaviour, the smallest P first.
     pub preceding: Vec<Preceding>,
     pub anomalies: Vec<EvidenceAnomaly>,

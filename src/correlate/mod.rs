@@ -35,8 +35,8 @@ pub mod zone;
 pub use crate::intake::EvidenceAnomaly;
 pub use analysis::{
     Alignment, AlignmentTest, Analysis, Clock, ClockPoint, ConfigRate, ConnectionStep, ConversationRow, EpisodeRow,
-    Finding, Grade, Judgement, MissingRow, Preceding, Rival, RivalCell, RivalId, RivalRow, StepRef, Strength, Term,
-    UncoveredStep, Unexplained, UtcPin, WriterBound,
+    Finding, Grade, Judgement, MissingRow, Preceding, Recurrence, Rival, RivalCell, RivalId, RivalRow, StepRef,
+    Strength, Term, UncoveredStep, Unexplained, UtcPin, Worst, WriterBound,
 };
 
 use std::borrow::Cow;
@@ -111,7 +111,8 @@ fn correlated(
     let uncovered = findings::uncovered(&assembled.findings, &steps, &witnesses);
     persisted::note(&mut assembled.findings, &theirs, &attributions, &steps);
     let episodes = rows::episodes(&mut assembled.findings, &steps);
-    let (rates, mut limits) = rates::rates(&episodes, &assembled.findings);
+    let (rates, mut limits) = rates::rates(&episodes, &assembled.findings, &options.case);
+    let recurrence = rates::recurrence(&episodes, &assembled.findings, &options.case);
     let (preceding, unasked) = precede::preceding(&assembled.findings, &steps);
     limits.extend(unasked);
     limits.extend(names_limit(&names));
@@ -134,6 +135,7 @@ fn correlated(
         attributions: kept,
         alignment,
         rates,
+        recurrence,
         preceding,
         anomalies: intake.anomalies.clone(),
         limits,

@@ -1,13 +1,18 @@
 //! How often behaviours are found, per run, per reward configuration and per model, and what cannot be concluded.
 
 mod compare;
+mod missing;
+mod recurrence;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::analysis::{ConfigRate, EpisodeRow, Finding};
+use crate::intake::CaseFile;
 use crate::model::Behaviour;
 use crate::stats;
 use crate::time::SECOND;
+
+pub(super) use recurrence::recurrence;
 
 const LEVEL: f64 = 0.05;
 
@@ -21,6 +26,11 @@ impl<'a> Told<'a> {
     /// The findings of a behaviour, or all.
     fn of(&self, behaviour: Option<Behaviour>) -> impl Iterator<Item = &'a Finding> + '_ {
         self.findings.iter().copied().filter(move |finding| behaviour.is_none_or(|wanted| finding.behaviour == wanted))
+    }
+
+    /// Distinct steps that its findings of a behaviour name.
+    fn steps(&self, behaviour: Option<Behaviour>) -> BTreeSet<u32> {
+        self.of(behaviour).flat_map(|finding| finding.steps.iter().map(|step| step.index)).collect()
     }
 
     fn flagged(&self, behaviour: Option<Behaviour>) -> bool {
@@ -37,22 +47,26 @@ impl<'a> Told<'a> {
 
 /// Rates with exact intervals: runs first, then reward configurations, then models; of each any behaviour, then those that
 /// were found at all. And the sentences that bound their reading.
-pub(crate) fn rates(episodes: &[EpisodeRow], findings: &[Finding]) -> (Vec<ConfigRate>, Vec<String>) {
-    let by_id: BTreeMap<&str, &Finding> = findings.iter().map(|finding| (finding.id.as_str(), finding)).collect();
-    let told: Vec<Told<'_>> = episodes
-        .iter()
-        .map(|row| Told {
-            row,
-            findings: row.findings.iter().filter_map(|id| by_id.get(id.as_str()).copied()).collect(),
-        })
-        .collect();
-    let found: BTreeSet<Behaviour> = findings.iter().map(|finding| finding.behaviour).collect();
-    let behaviours: Vec<Option<Behaviour>> = std::iter::once(None).chain(found.into_iter().map(Some)).collect();
+pub(crate) fn rates(episodes: &[EpisodeRow], findings: &[Finding], case: &CaseFile) -> (Vec<ConfigRate>, Vec<String>) {
+    let (told, behaviours) = told(episodes, findings);
     let mut rates = group(&told, &behaviours, "run", |row| row.run.as_deref());
     rates.extend(group(&told, &behaviours, "reward-config", |row| row.reward_config.as_deref()));
+    missing::note(&mut rates, case);
     rates.extend(group(&told, &behaviours, "model", |row| row.model.as_deref()));
-    let sentences = compare::sentences(&told, &behaviours);
+    let mut sentences = compare::sentences(&told, &behaviours);
+    sentences.extend(missing::sentence(&rates));
     (rates, sentences)
+}
+
+/// Episodes with their findings; and what to count: any behaviour, then those that were found at all.
+fn told<'a>(episodes: &'a [EpisodeRow], findings: &'a [Finding]) -> (Vec<Told<'a>>, Vec<Option<Behaviour>>) {
+    let by_id: BTreeMap<&str, &Finding> = findings.iter().map(|finding| (finding.id.as_str(), finding)).collect();
+    let told = |row: &'a EpisodeRow| Told {
+        row,
+        findings: row.findings.iter().filter_map(|id| by_id.get(id.as_str()).copied()).collect(),
+    };
+    let found: BTreeSet<Behaviour> = findings.iter().map(|finding| finding.behaviour).collect();
+    (episodes.iter().map(told).collect(), std::iter::once(None).chain(found.into_iter().map(Some)).collect())
 }
 
 fn group<'a>(
@@ -74,14 +88,11 @@ fn group<'a>(
 fn rate(group: &'static str, name: &str, members: &[&Told<'_>], behaviour: Option<Behaviour>) -> ConfigRate {
     let flagged: Vec<&&Told<'_>> = members.iter().filter(|one| one.flagged(behaviour)).collect();
     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-    let steps = |one: &Told<'_>| -> BTreeSet<u32> {
-        one.of(behaviour).flat_map(|finding| finding.steps.iter().map(|step| step.index)).collect()
-    };
-    let onsets: usize = flagged.iter().map(|one| steps(one).len()).sum();
+    let onsets: usize = flagged.iter().map(|one| one.steps(behaviour).len()).sum();
     let hours = members.iter().map(|one| one.hours()).sum::<Option<f64>>().filter(|hours| *hours > 0.0);
     let per_hour =
         hours.zip(stats::garwood(onsets as u64, LEVEL)).map(|(hours, (low, high))| (low / hours, high / hours));
-    let first_steps = flagged.iter().filter_map(|one| steps(one).first().map(|index| f64::from(*index)));
+    let first_steps = flagged.iter().filter_map(|one| one.steps(behaviour).first().map(|index| f64::from(*index)));
     let first_after = flagged.iter().filter_map(|one| {
         let first = one.of(behaviour).filter_map(|finding| finding.first).min()?;
         Some(first.since(one.row.first?) as f64 / SECOND as f64)
@@ -98,6 +109,8 @@ fn rate(group: &'static str, name: &str, members: &[&Told<'_>], behaviour: Optio
         per_hour,
         first_step: median(first_steps.collect()),
         first_after_s: median(first_after.collect()),
+        missing: None,
+        worst: None,
     }
 }
 

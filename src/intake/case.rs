@@ -106,6 +106,10 @@ pub struct Run {
     /// Absolute paths under which its sandboxes see the same files as those of every other run that lists the path.
     pub volumes: Vec<String>,
     pub reward_config: Option<String>,
+    /// Training steps, or any number that rises with them, at which the policy was that acted.
+    pub checkpoint: Option<u64>,
+    /// How many rollouts there were, whether or not their transcripts were kept.
+    pub rollouts: Option<u32>,
 }
 
 /// Which calls somebody had to let run.
@@ -240,6 +244,8 @@ impl CaseFile {
                     .map(|path| reader.value("volumes", path, volume))
                     .collect::<Result<_, _>>()?,
                 reward_config: run.reward_config,
+                checkpoint: run.checkpoint,
+                rollouts: run.rollouts,
             });
         }
         let egress = match raw.egress {

@@ -277,6 +277,31 @@ pub fn rates(analysis: &Analysis) -> PolarsResult<Vec<u8>> {
         numbers("per_hour_high", all().map(|rate| rate.per_hour.map(|(_, high)| high))),
         numbers("first_step", all().map(|rate| rate.first_step)),
         numbers("first_after_s", all().map(|rate| rate.first_after_s)),
+        integers("without_transcript", all().map(|rate| rate.missing)),
+        numbers("share_if_none", all().map(|rate| rate.worst.map(|worst| worst.none))),
+        numbers("share_if_all", all().map(|rate| rate.worst.map(|worst| worst.all))),
+        numbers("worst_low", all().map(|rate| rate.worst.map(|worst| worst.interval.0))),
+        numbers("worst_high", all().map(|rate| rate.worst.map(|worst| worst.interval.1))),
+    ])
+}
+
+/// Whether runs and checkpoints differ beyond chance: a row per question and behaviour.
+///
+/// # Errors
+/// As [`findings`].
+pub fn recurrence_tests(analysis: &Analysis) -> PolarsResult<Vec<u8>> {
+    let all = || analysis.recurrence.iter();
+    render(vec![
+        words("question", all().map(|one| one.question)),
+        text("behaviour", all().map(|one| one.behaviour.map(Behaviour::name))),
+        integers("units", all().map(|one| Some(one.units))),
+        integers("onsets", all().map(|one| Some(one.onsets))),
+        words("exposure", all().map(|one| one.exposure)),
+        numbers("value", all().map(|one| one.value)),
+        numbers("p", all().map(|one| one.p)),
+        numbers("least_p", all().map(|one| one.smallest)),
+        numbers("phi", all().map(|one| one.phi)),
+        words("reading", all().map(|one| &one.words)),
     ])
 }
 
@@ -332,6 +357,7 @@ pub fn all(analysis: &Analysis) -> PolarsResult<Vec<(&'static str, Vec<u8>)>> {
         ("clocks.csv", clocks(analysis)?),
         ("rates.csv", rates(analysis)?),
         ("recurrence.csv", recurrence(analysis)?),
+        ("recurrence-tests.csv", recurrence_tests(analysis)?),
     ])
 }
 

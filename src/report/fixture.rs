@@ -253,6 +253,8 @@ pub(crate) fn analysis() -> Analysis {
         per_hour: (flagged > 0).then_some((0.97, 28.9)),
         first_step: (flagged > 0).then_some(4.0),
         first_after_s: (flagged > 0).then_some(30.0),
+        missing: None,
+        worst: None,
     };
     let test = |onsets, in_window, expected, p| AlignmentTest { onsets, in_window, expected, p };
     Analysis {
@@ -341,6 +343,18 @@ pub(crate) fn analysis() -> Analysis {
             rate("reward-config", "task-only", 0, 1, (0.0, 0.975)),
             rate("run", "run-a", 1, 2, (0.0126, 0.9874)),
         ],
+        recurrence: vec![Recurrence {
+            question: "dispersion over runs",
+            behaviour: None,
+            units: 2,
+            onsets: 2,
+            exposure: "hours",
+            value: None,
+            p: None,
+            smallest: Some(0.5),
+            phi: None,
+            words: "not asked: 2 onsets over 2 runs can reach P = 0.50 at the least".to_owned(),
+        }],
         preceding: vec![Preceding {
             behaviour: Behaviour::Mining,
             what: "program nvidia-smi".to_owned(),

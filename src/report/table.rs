@@ -66,6 +66,7 @@ pub fn render(analysis: &Analysis, reading: &Reading, options: &TableOptions) ->
     page.blank();
     chance::chance(analysis, options, &mut page);
     chance::rates(analysis, &mut page);
+    chance::recurrence(analysis, options, &mut page);
     chance::preceding(analysis, options, &mut page);
     unexplained(analysis, options, &mut page);
     uncovered(analysis, options, &mut page);

@@ -7,6 +7,7 @@
 pub mod adjust;
 pub mod calibration;
 pub mod coincidence;
+pub mod dispersion;
 pub mod interval;
 pub mod permutation;
 pub mod poisson_binomial;
@@ -16,6 +17,7 @@ pub mod scale;
 mod special;
 pub mod stratified;
 pub mod table;
+pub mod trend;
 
 pub use adjust::{benjamini_hochberg, benjamini_yekutieli, holm};
 pub use interval::{clopper_pearson, fay_feuer, garwood, no_event_rate_upper, no_success_upper, wilson_95};

@@ -3,6 +3,10 @@ use crate::correlate::analysis::{Judgement, StepRef, Strength};
 use crate::evidence::{EvidenceId, Record};
 use crate::time::Instant;
 
+fn rated(episodes: &[EpisodeRow], findings: &[Finding]) -> (Vec<ConfigRate>, Vec<String>) {
+    super::rates(episodes, findings, &CaseFile::default())
+}
+
 /// One episode per entry: run, configuration, whether it is flagged.
 fn rows(episodes: &[(&str, &str, bool)]) -> Vec<EpisodeRow> {
     let row = |(number, (run, config, flagged)): (usize, &(&str, &str, bool))| EpisodeRow {
@@ -26,7 +30,7 @@ fn rows(episodes: &[(&str, &str, bool)]) -> Vec<EpisodeRow> {
 #[test]
 fn one_run_each_says_that_no_inference_is_possible() {
     let episodes = [("r1", "a", true), ("r1", "a", true), ("r1", "a", true), ("r2", "b", false), ("r2", "b", false)];
-    let (rates, limits) = super::rates(&rows(&episodes), &[]);
+    let (rates, limits) = rated(&rows(&episodes), &[]);
     let counts: Vec<_> =
         rates.iter().map(|rate| (rate.group, rate.name.as_str(), rate.flagged, rate.episodes)).collect();
     assert_eq!(
@@ -50,7 +54,7 @@ fn four_runs_each_are_compared_by_runs_and_not_by_episodes() {
             episodes.push((run, if number < 4 { "a" } else { "b" }, number < 4));
         }
     }
-    let (_, limits) = super::rates(&rows(&episodes), &[]);
+    let (_, limits) = rated(&rows(&episodes), &[]);
     // By hand: of the C(8,4) = 70 ways to label the runs two are as far apart: P = 2/70 = 0.029.
     assert_eq!(
         limits,
@@ -68,7 +72,7 @@ fn a_run_under_both_configurations_is_of_neither() {
     for run in ["r5", "r6", "r7"] {
         episodes.push((run, "b", false));
     }
-    let (_, limits) = super::rates(&rows(&episodes), &[]);
+    let (_, limits) = rated(&rows(&episodes), &[]);
     assert!(limits[0].starts_with("Runs per reward configuration: 4 of a and 3 of b; too few"), "{limits:?}");
     // By hand: C(7,4) = 35 ways, 1/35 = .029. The mixed run has 1 of 1 under a and 0 of 1 under b: one half by chance.
     assert!(limits[0].ends_with("These could reach P = 0.03 at the least."), "{limits:?}");
@@ -81,9 +85,9 @@ fn three_configurations_of_one_run_each_are_too_few_and_one_needs_no_sentence() 
     // By hand: one run each can be labelled in 3! ways, all of them the same partition: P = 1 at the least.
     let few = "Runs per reward configuration: 1 of a, 1 of b, 1 of c; too few for an inference over configurations: P = 1.00 \
                is the least they can reach.";
-    assert_eq!(super::rates(&three, &[]).1, [few]);
-    assert_eq!(super::rates(&rows(&[("r1", "a", true), ("r2", "", false)]), &[]).1, Vec::<String>::new());
-    assert_eq!(super::rates(&[], &[]).0, Vec::new());
+    assert_eq!(rated(&three, &[]).1, [few]);
+    assert_eq!(rated(&rows(&[("r1", "a", true), ("r2", "", false)]), &[]).1, Vec::<String>::new());
+    assert_eq!(rated(&[], &[]).0, Vec::new());
 }
 
 /// A finding of that behaviour in an episode, at these steps, so many seconds after the epoch.
@@ -132,7 +136,7 @@ fn rates_are_per_behaviour_and_hour() {
         finding("F-2", Behaviour::Tunnel, &[4], 50),
         finding("F-3", Behaviour::Mining, &[1], 300),
     ];
-    let (rates, _) = super::rates(&episodes, &findings);
+    let (rates, _) = rated(&episodes, &findings);
     let of = |behaviour| rates.iter().find(|rate| rate.group == "run" && rate.behaviour == behaviour).unwrap();
     let mining = of(Some(Behaviour::Mining));
     assert_eq!((mining.flagged, mining.episodes, mining.onsets, mining.hours), (2, 3, 3, Some(4.0)));
@@ -147,7 +151,7 @@ fn rates_are_per_behaviour_and_hour() {
     assert_eq!(of(Some(Behaviour::Tunnel)).flagged, 1);
     // Without the times of one episode the hours are not known.
     episodes[2].first = None;
-    let (rates, _) = super::rates(&episodes, &findings);
+    let (rates, _) = rated(&episodes, &findings);
     assert_eq!((rates[0].hours, rates[0].per_hour), (None, None));
 }
 
@@ -164,7 +168,7 @@ fn more_than_two_configurations_are_compared_by_the_variance_between_them() {
             ));
         }
     }
-    let (_, limits) = super::rates(&rows(&episodes), &[]);
+    let (_, limits) = rated(&rows(&episodes), &[]);
     // By hand: three runs of nine have a rate of 1. They are under one configuration in 3 of C(9,3) = 84 ways: P = .036.
     // Of 9!/(3!)^3 = 1680 labellings 3! are the same partition: .0036 at the least.
     assert!(limits[0].contains("(3 of a, 3 of b, 3 of c): P = 0.036 "), "{limits:?}");
@@ -185,7 +189,87 @@ fn runs_in_order_of_time_show_a_trend() {
         episode.first = Some(Instant(at as i64 * SECOND));
     }
     // By hand: of 5! = 120 orders two are as steep: .017.
-    let limits = super::rates(&dated, &[]).1;
+    let limits = rated(&dated, &[]).1;
     assert!(limits[0].starts_with("Over 5 runs in order of time: P = 0.017 "), "{limits:?}");
-    assert_eq!(super::rates(&undated, &[]).1, Vec::<String>::new());
+    assert_eq!(rated(&undated, &[]).1, Vec::<String>::new());
+}
+
+/// Episodes of an hour, each in a run with that many steps found.
+fn hourly(steps: &[(&str, u32)]) -> (Vec<EpisodeRow>, Vec<Finding>) {
+    let named: Vec<(&str, &str, bool)> = steps.iter().map(|(run, _)| (*run, "", false)).collect();
+    let mut episodes = rows(&named);
+    let mut findings = Vec::new();
+    for (at, (episode, (run, count))) in episodes.iter_mut().zip(steps).enumerate() {
+        (episode.first, episode.last) = (Some(Instant(0)), Some(Instant(3_600 * SECOND)));
+        episode.path = format!("{run}/{at}.jsonl");
+        if *count > 0 {
+            let indices: Vec<u32> = (0..*count).collect();
+            episode.findings = vec![format!("F-{at}")];
+            findings.push(finding(&format!("F-{at}"), Behaviour::Mining, &indices, 60));
+        }
+    }
+    (episodes, findings)
+}
+
+#[test]
+fn onsets_of_one_run_alone_are_beyond_chance_and_one_each_is_not() {
+    let of = |steps: &[(&str, u32)]| {
+        let (episodes, findings) = hourly(steps);
+        recurrence(&episodes, &findings, &CaseFile::default()).remove(0)
+    };
+    let one = of(&[("r1", 6), ("r2", 0), ("r3", 0), ("r4", 0)]);
+    // By hand: six of six in one of four runs: (4.5^2 + 3 * 1.5^2) / 1.5 / 3 = 6; in 4 of 4^6 ways, .001.
+    assert_eq!((one.question, one.units, one.onsets, one.exposure), ("dispersion over runs", 4, 6, "hours"));
+    assert!((one.value.unwrap() - 6.0).abs() < 1e-9 && one.p.unwrap() < 0.002, "{one:?}");
+    assert_eq!(one.words, "some runs do it more than others, beyond chance");
+    let each = of(&[("r1", 2), ("r2", 1), ("r3", 2), ("r4", 1)]);
+    assert_eq!(each.words, "runs differ no more than chance makes them");
+    // By hand: two onsets over two runs fall into one run in half of the cases.
+    let few = of(&[("r1", 2), ("r2", 0)]);
+    assert_eq!((few.p, few.smallest), (None, Some(0.5)));
+    assert_eq!(few.words, "not asked: 2 onsets over 2 runs can reach P = 0.50 at the least");
+    let (episodes, findings) = hourly(&[("r1", 3)]);
+    assert_eq!(recurrence(&episodes, &findings, &CaseFile::default()), []);
+}
+
+#[test]
+fn a_rate_that_rises_with_the_checkpoint() {
+    let case = |checkpoints: &[u32]| {
+        let entry = |(at, checkpoint): (usize, &u32)| {
+            format!("[[run]]\nname = \"r{at}\"\ntranscripts = \"r{at}/*\"\ncheckpoint = {checkpoint}\n")
+        };
+        let text: String = checkpoints.iter().enumerate().map(entry).collect();
+        CaseFile::parse(&text, "case.toml").unwrap()
+    };
+    let of = |steps: &[(&str, u32)], checkpoints: &[u32]| {
+        let (episodes, findings) = hourly(steps);
+        let all = recurrence(&episodes, &findings, &case(checkpoints));
+        all.into_iter().find(|one| one.question == "trend over checkpoints" && one.behaviour.is_some()).unwrap()
+    };
+    let rises = of(&[("r0", 0), ("r1", 1), ("r2", 2), ("r3", 3), ("r4", 4)], &[100, 200, 300, 400, 500]);
+    // By hand: of 5! = 120 ways to deal the checkpoints two are as steep: .017.
+    assert!((rises.p.unwrap() - 2.0 / 120.0).abs() < 1e-9 && rises.value.unwrap() > 1.0, "{rises:?}");
+    assert_eq!(rises.words, "the rate rises with the checkpoint, beyond chance");
+    // Four can reach 2/24.
+    let four = of(&[("r0", 0), ("r1", 1), ("r2", 2), ("r3", 3)], &[1, 2, 3, 4]);
+    assert_eq!(four.p, None);
+    assert_eq!(four.words, "not asked: 4 runs with 6 onsets can reach P = 0.08 at the least");
+}
+
+#[test]
+fn episodes_without_transcript_bound_the_share() {
+    let text = "[[run]]\nname = \"r1\"\ntranscripts = \"r1/*\"\nreward_config = \"a\"\nrollouts = 44\n\
+                [[run]]\nname = \"r2\"\ntranscripts = \"r2/*\"\nreward_config = \"b\"\n";
+    let case = CaseFile::parse(text, "case.toml").unwrap();
+    let episodes: Vec<(&str, &str, bool)> = (0..33).map(|_| ("r1", "a", false)).chain([("r2", "b", true)]).collect();
+    let (rates, sentences) = super::rates(&rows(&episodes), &[], &case);
+    // 11 of 44 are a quarter. Of the second run nothing is said: unknown, not 0.
+    for name in ["r1", "a"] {
+        let rate = rates.iter().find(|rate| rate.name == name).unwrap();
+        assert_eq!((rate.missing, rate.worst.map(|worst| (worst.none, worst.all))), (Some(11), Some((0.0, 0.25))));
+    }
+    assert!(rates.iter().filter(|rate| ["r2", "b"].contains(&rate.name.as_str())).all(|rate| rate.missing.is_none()));
+    let said = "Episodes without transcript, and the worst that can mean: r1 has 11 of 44 (0.00 if none of them is flagged, \
+                0.25 if all are; 95 % 0.00 to ";
+    assert!(sentences.last().unwrap().starts_with(said), "{sentences:?}");
 }

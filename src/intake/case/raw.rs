@@ -51,6 +51,8 @@ pub(super) struct Run {
     #[serde(default)]
     pub(super) volumes: Vec<Spanned<String>>,
     pub(super) reward_config: Option<String>,
+    pub(super) checkpoint: Option<u64>,
+    pub(super) rollouts: Option<u32>,
 }
 
 #[derive(Deserialize)]

@@ -133,6 +133,25 @@ pub(super) fn rates(analysis: &Analysis, page: &mut Page) {
     }
 }
 
+/// Whether runs and checkpoints differ beyond chance: of any behaviour, of each if verbose.
+pub(super) fn recurrence(analysis: &Analysis, options: &TableOptions, page: &mut Page) {
+    for one in analysis.recurrence.iter().filter(|one| options.verbose || one.behaviour.is_none()) {
+        let of = one.behaviour.map_or_else(String::new, |behaviour| format!(" of {}", behaviour.name()));
+        let figures = match (one.p, one.question) {
+            (None, _) => String::new(),
+            (Some(p), "dispersion over runs") => {
+                let index = one.value.map_or_else(String::new, |index| format!("variance over mean {index:.1}, "));
+                format!(" ({index}P = {})", probability(p))
+            }
+            (Some(p), _) => {
+                let ratio = one.value.map_or_else(String::new, |ratio| format!("last over first {ratio:.1}, "));
+                format!(" ({ratio}P = {})", probability(p))
+            }
+        };
+        page.line(&format!("{}{of}  {}{figures}.", one.question, one.words));
+    }
+}
+
 /// What comes before each behaviour: the three with the smallest P, all of them if verbose.
 pub(super) fn preceding(analysis: &Analysis, options: &TableOptions, page: &mut Page) {
     let mut by_behaviour: BTreeMap<&str, Vec<&Preceding>> = BTreeMap::new();
