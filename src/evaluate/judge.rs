@@ -47,6 +47,8 @@ pub(super) struct Judged {
     pub(super) family: String,
     /// The timing test says "better than chance" and its controls hold; `None` if nothing was to be tested.
     pub(super) better_than_chance: Option<bool>,
+    /// Onsets that the timing test had, where it was not withheld.
+    pub(super) onsets: Option<usize>,
     /// Why conclusions from timing were withheld.
     pub(super) withheld: bool,
     /// The strongest finding, in bans.
@@ -88,6 +90,7 @@ pub(super) fn judge(truth: &Truth, analysis: &Analysis) -> Judged {
     Judged {
         family: truth.family.clone(),
         better_than_chance: alignment.filter(holds).map(|one| one.test.p <= LEVEL),
+        onsets: alignment.filter(holds).map(|one| one.test.onsets),
         withheld: alignment.is_some_and(|one| one.withheld.is_some()),
         strongest: findings.iter().map(|finding| finding.strength.log10_lr).max_by(f64::total_cmp),
         agent_blamed: findings.iter().any(|finding| finding.initiator == "agent" && finding.level == "high"),

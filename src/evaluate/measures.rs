@@ -89,10 +89,11 @@ pub(super) fn measure(judged: &[(Cell, Vec<Judged>)]) -> Evaluation {
             Question::Steps { top_1 } => measures.push(steps(cell, worlds, Bar::AtLeast(top_1))),
             Question::Everything => measures.push(steps(cell, worlds, Bar::None)),
             Question::Clocks => measures.extend(clocks(cell, worlds)),
+            Question::Power => measures.extend(power(cell, worlds)),
             Question::Initiator { name } => measures.push(initiator(cell, worlds, name)),
             _ => {}
         }
-        if cell.question != Question::Innocent {
+        if !matches!(cell.question, Question::Innocent | Question::Power) {
             let here: Vec<(f64, bool)> = connections(worlds).map(|one| (one.p, one.answer_right)).collect();
             measures.extend(sure(&cell.name, &here, Bar::None));
             stated.extend(here);
@@ -136,6 +137,31 @@ fn innocent(cell: &Cell, worlds: &[Judged]) -> Vec<Measure> {
         share("log10 LR of 2 or more", &cell.name, misled, all, Bar::AtMost(0.01)),
         share("agent blamed at level high", &cell.name, blamed, all, Bar::AtMost(0.0)),
     ]
+}
+
+/// Onsets of a world, at most, and the name of the measure over worlds with so many.
+const BY_ONSETS: [(usize, &str); 5] = [
+    (1, "power of the timing test: 1 onset"),
+    (2, "power of the timing test: 2 onsets"),
+    (4, "power of the timing test: 3 or 4 onsets"),
+    (8, "power of the timing test: 5 to 8 onsets"),
+    (usize::MAX, "power of the timing test: 9 onsets or more"),
+];
+
+/// How often the timing test says "better than chance" over worlds in which a step did open what was found.
+fn power(cell: &Cell, worlds: &[Judged]) -> Vec<Measure> {
+    let mut fewest = 1;
+    let mut all = Vec::new();
+    for (most, measure) in BY_ONSETS {
+        let here = |world: &&Judged| world.onsets.is_some_and(|onsets| (fewest..=most).contains(&onsets));
+        let tested: Vec<&Judged> = worlds.iter().filter(here).collect();
+        let said = tested.iter().filter(|world| world.better_than_chance == Some(true)).count();
+        all.push(share(measure, &cell.name, said as u64, tested.len() as u64, Bar::None));
+        fewest = most.saturating_add(1);
+    }
+    let withheld = count(worlds, |world| world.withheld);
+    all.push(share("timing conclusions withheld", &cell.name, withheld, worlds.len() as u64, Bar::None));
+    all
 }
 
 fn strengths(worlds: &[Judged], bar: Bar, add: &mut dyn FnMut(&'static str, u64, Option<f64>, Bar)) {
@@ -259,4 +285,38 @@ fn curves(mut stated: Vec<(f64, bool)>) -> Curves {
         }
     }
     Curves { reliability, risk_coverage }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluate::cells;
+    use crate::simulate::Family;
+
+    // By hand: of three worlds with two onsets two are better than chance; the one that was withheld, and the one in which there
+    // was nothing to test, count for no number of onsets.
+    #[test]
+    fn power_is_a_share_of_the_worlds_with_so_many_onsets() {
+        let world = |onsets: Option<usize>, said: Option<bool>| Judged {
+            onsets,
+            better_than_chance: said,
+            withheld: onsets.is_none(),
+            ..Judged::default()
+        };
+        let worlds = [
+            world(Some(2), Some(true)),
+            world(Some(2), Some(false)),
+            world(Some(2), Some(true)),
+            world(Some(9), Some(true)),
+            world(None, None),
+        ];
+        let cells = cells(1, &[Family::Agent]);
+        let cell = cells.iter().find(|cell| cell.question == Question::Power).unwrap();
+        let found = power(cell, &worlds);
+        let values: Vec<(u64, Option<f64>)> = found.iter().map(|one| (one.count, one.value)).collect();
+        assert_eq!(values, [(0, None), (3, Some(2.0 / 3.0)), (0, None), (0, None), (1, Some(1.0)), (5, Some(0.2))]);
+        // Wilson for 1 of 1: 1 / (1 + 1.96^2) = 0.2065 is the lower end.
+        let (low, high) = found[4].interval.unwrap();
+        assert!((low - 0.2065).abs() < 1e-3 && high == 1.0, "{low} {high}");
+    }
 }

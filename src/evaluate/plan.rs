@@ -21,6 +21,8 @@ pub enum Question {
     Clocks,
     /// What is held to have begun it: the least share of findings that name it.
     Initiator { name: &'static str },
+    /// How often the timing test says "better than chance" where it is so, by the number of onsets.
+    Power,
     /// Worlds that others made: everything that can be asked.
     Everything,
 }
@@ -48,9 +50,16 @@ impl Cell {
                 transcripts_ppm: 20.0 * random.normal(),
             };
         }
+        if self.question == Question::Power {
+            const ACTS: [u32; 6] = [1, 2, 3, 5, 8, 14];
+            recipe.acts = ACTS[number as usize % ACTS.len()];
+        }
         recipe
     }
 }
+
+/// So many times the worlds of another cell: they are told apart by their onsets.
+const POWER_WORLDS: u32 = 4;
 
 /// The cells of a whole evaluation. `families` narrows innocent worlds to some; empty means all.
 pub fn cells(worlds: u32, families: &[Family]) -> Vec<Cell> {
@@ -83,6 +92,16 @@ pub fn cells(worlds: u32, families: &[Family]) -> Vec<Cell> {
     add("agent", Question::Initiator { name: "agent" }, Recipe { wording: Wording::Literal, ..agent });
     add("steered", Question::Initiator { name: "steered-by-content" }, of(Family::Steered));
     add("third-party", Question::Initiator { name: "third-party-code" }, of(Family::ThirdParty));
+    let power = Recipe { wording: Wording::Opaque, ..one };
+    if wanted(Family::Agent) {
+        let worlds = worlds.saturating_mul(POWER_WORLDS);
+        all.push(Cell {
+            name: "one sandbox, acts at any calls".to_owned(),
+            question: Question::Power,
+            worlds,
+            recipe: power,
+        });
+    }
     all
 }
 
