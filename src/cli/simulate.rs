@@ -21,7 +21,7 @@ pub(crate) struct Simulate {
     #[arg(long, value_name = "SEED", default_value_t = 1)]
     seed: u64,
     /// Who is behind it: quiet, agent, steered, third-party, intruder, misconfiguration, tenant, tenant-in-step, harness,
-    /// operator, scan
+    /// operator, scan, control-plane
     #[arg(long, value_name = "FAMILY", default_value = "agent", value_parser = named::<Family>)]
     family: Family,
     /// How a guilty agent names its peer: mixed, literal, opaque
@@ -42,9 +42,20 @@ pub(crate) struct Simulate {
     /// All sandboxes behind one address
     #[arg(long)]
     shared_address: bool,
-    /// Leave out of the evidence: capture, firewall, gpu, case-file, guilty-transcript; may be given several times
-    #[arg(long, value_name = "SOURCE", value_parser = ["capture", "firewall", "gpu", "case-file", "guilty-transcript"])]
+    /// Addresses and ports are translated on both sides of the firewall: its log is from inside, the capture from outside
+    #[arg(long)]
+    translated: bool,
+    /// Calls open several connections: redirects, mirrors behind one name
+    #[arg(long)]
+    several_connections: bool,
+    /// Leave out of the evidence: capture, firewall, gpu, case-file, guilty-transcript, guilty-steps; may be given several times
+    #[arg(long, value_name = "SOURCE", value_parser = ["capture", "firewall", "gpu", "case-file", "guilty-transcript", "guilty-steps"])]
     without: Vec<String>,
+    /// Of the steps in transcripts, and of the results, so many in a hundred are missing
+    #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
+    missing_steps: u32,
+    #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
+    missing_results: u32,
     /// Seconds that the firewall's clock is ahead of the capture's
     #[arg(long, value_name = "S", default_value_t = 0.0, allow_negative_numbers = true)]
     firewall_offset: f64,
@@ -104,6 +115,8 @@ impl Simulate {
             firewall: self.firewall,
             sandboxes: self.sandboxes,
             shared_address: self.shared_address,
+            translated: self.translated,
+            several_connections: self.several_connections,
             clocks: Clocks {
                 firewall_s: self.firewall_offset,
                 firewall_zone_h: self.firewall_zone,
@@ -116,6 +129,9 @@ impl Simulate {
                 gpu: without("gpu"),
                 case_file: without("case-file"),
                 guilty_transcript: without("guilty-transcript"),
+                guilty_steps: without("guilty-steps"),
+                steps_percent: self.missing_steps,
+                results_percent: self.missing_results,
             },
             noise_per_s: self.noise,
             acts: self.acts,

@@ -58,6 +58,33 @@ impl Cell {
     }
 }
 
+/// What makes worlds harder than those with bars.
+#[derive(Clone, Copy, Debug)]
+enum Condition {
+    Several,
+    Translated,
+    Gaps,
+}
+
+impl Condition {
+    fn of(self, recipe: Recipe) -> Recipe {
+        match self {
+            Condition::Several => Recipe { several_connections: true, ..recipe },
+            Condition::Translated => Recipe { translated: true, ..recipe },
+            Condition::Gaps => {
+                let missing = Missing { steps_percent: 20, results_percent: 20, ..recipe.missing };
+                Recipe { missing, ..recipe }
+            }
+        }
+    }
+}
+
+const CONDITIONS: [(&str, Condition); 3] = [
+    ("several connections a call", Condition::Several),
+    ("translated on both sides", Condition::Translated),
+    ("a fifth of steps and results missing", Condition::Gaps),
+];
+
 /// So many times the worlds of another cell: they are told apart by their onsets.
 const POWER_WORLDS: u32 = 4;
 
@@ -74,6 +101,13 @@ pub fn cells(worlds: u32, families: &[Family]) -> Vec<Cell> {
     for family in Family::ALL.into_iter().filter(|family| !family.is_by_agent()) {
         let shared = matches!(family, Family::Tenant | Family::TenantInStep);
         add(family.name(), Question::Innocent, Recipe { shared_address: shared, ..of(family) });
+    }
+    // The same with evidence of another kind, or with less of it.
+    let in_step = Recipe { shared_address: true, ..of(Family::TenantInStep) };
+    for (name, condition) in CONDITIONS {
+        add(&format!("tenant-in-step, {name}"), Question::Innocent, condition.of(in_step));
+        add(&format!("harness, {name}"), Question::Innocent, condition.of(of(Family::Harness)));
+        add(&format!("control-plane, {name}"), Question::Innocent, condition.of(of(Family::ControlPlane)));
     }
     let agent = of(Family::Agent);
     let one = Recipe { sandboxes: 1, ..agent };
@@ -92,6 +126,12 @@ pub fn cells(worlds: u32, families: &[Family]) -> Vec<Cell> {
     add("agent", Question::Initiator { name: "agent" }, Recipe { wording: Wording::Literal, ..agent });
     add("steered", Question::Initiator { name: "steered-by-content" }, of(Family::Steered));
     add("third-party", Question::Initiator { name: "third-party-code" }, of(Family::ThirdParty));
+    for (name, condition) in CONDITIONS {
+        if wanted(Family::Agent) {
+            let recipe = condition.of(agent);
+            all.push(Cell { name: name.to_owned(), question: Question::Everything, worlds, recipe });
+        }
+    }
     let power = Recipe { wording: Wording::Opaque, ..one };
     if wanted(Family::Agent) {
         let worlds = worlds.saturating_mul(POWER_WORLDS);

@@ -37,7 +37,9 @@ pub(super) fn lay(recipe: &Recipe, story: &mut Story, random: &mut Random) {
                 );
             }
         }
-        Family::Intruder | Family::Tenant | Family::TenantInStep | Family::Operator => outsiders(recipe, story, random),
+        Family::Intruder | Family::Tenant | Family::TenantInStep | Family::Operator | Family::ControlPlane => {
+            outsiders(recipe, story, random);
+        }
     }
 }
 
@@ -114,7 +116,13 @@ fn outsiders(recipe: &Recipe, story: &mut Story, random: &mut Random) {
         _ => {}
     }
     let pool = Peer::pool(random.below(4), random);
+    let docker = recipe.family == Family::ControlPlane && random.uniform() < 0.5;
     for at in times {
+        if recipe.family == Family::ControlPlane {
+            // Some seconds from the request to the miner: an image has to be there, a worker to start.
+            let asked = at - seconds(2.0 + random.exponential(6.0));
+            story.connect(INTRUDER, &Peer::control_plane(host, docker), asked.max(0), seconds(0.5), Cause::Background);
+        }
         if recipe.family == Family::Operator {
             story.connect(src, &Peer::jump(), at, seconds(120.0), Cause::Rival(Act::Tunnel));
             story.connect(src, &pool, at + seconds(5.0), seconds(100.0), Cause::Rival(Act::Mining));
@@ -250,7 +258,7 @@ fn tell(
         let output = format!("# Setup\n\nBefore the tests, warm the cache:\n\n    {plain}\n");
         *earlier = Step { tool: "Bash", text: format!("cat docs/setup-{number}.md"), output, ..earlier.clone() };
     }
-    steps[id.step] = Step { at, ends, tool: "Bash", text: command.text, output: String::new() };
+    steps[id.step] = Step::told(at, ends, "Bash", command.text, String::new());
     if prepared {
         // The step before says something else now: nothing that it opened may stay.
         let before = StepId { step: id.step - 1, ..id };

@@ -5,7 +5,9 @@
 
 use std::net::Ipv4Addr;
 
+use super::recipe::Recipe;
 use super::story::{Flow, Moment, RESOLVER, Speech, Story, seconds};
+use super::translated::Side;
 use crate::stats::random::Random;
 use crate::time::Instant;
 
@@ -15,9 +17,10 @@ const HEADER: [u8; 24] = [0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 
 const ROUND_TRIP: f64 = 0.02;
 
 /// The bytes of the capture file.
-pub(super) fn write(story: &Story, began: Instant, random: &mut Random) -> Vec<u8> {
+pub(super) fn write(recipe: &Recipe, story: &Story, began: Instant, random: &mut Random) -> Vec<u8> {
     let mut packets: Vec<(Moment, Vec<u8>)> = Vec::new();
     for flow in &story.flows {
+        let flow = &recipe.seen(flow, Side::Capture);
         if let Some(name) = &flow.name {
             lookup(flow, name, &mut packets, random);
         }
@@ -95,6 +98,17 @@ fn dialogue(flow: &Flow, began: Instant, random: &mut Random) -> Vec<(Moment, us
             let ask = format!("GET {path} HTTP/1.1\r\nHost: {name}\r\nUser-Agent: curl/8.5.0\r\nAccept: */*\r\n\r\n");
             let answered = seconds(2.0 * ROUND_TRIP);
             vec![(0, 0, ask.into_bytes()), (answered, 1, [head.into_bytes(), body].concat())]
+        }
+        Speech::Post { path, body } => {
+            let ask = format!(
+                "POST {path} HTTP/1.1\r\nHost: {}:{}\r\nUser-Agent: python-requests/2.31.0\r\nContent-Type: application/json\r\n\
+                 Content-Length: {}\r\n\r\n{body}",
+                flow.dst,
+                flow.dst_port,
+                body.len()
+            );
+            let answer = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
+            vec![(0, 0, ask.into_bytes()), (seconds(2.0 * ROUND_TRIP), 1, answer.as_bytes().to_vec())]
         }
         Speech::Tls => {
             let mut all =

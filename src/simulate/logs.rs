@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::recipe::{FirewallForm, Recipe};
 use super::story::{Flow, Moment, Speech, Story, seconds};
+use super::translated::{OUTSIDE, Side};
 use super::work::address;
 use crate::time::Instant;
 
@@ -18,7 +19,7 @@ fn by_firewall(recipe: &Recipe, began: Instant, at: Moment) -> i64 {
 
 /// The firewall's log.
 pub(super) fn firewall(recipe: &Recipe, story: &Story, began: Instant) -> String {
-    let mut flows: Vec<&Flow> = story.flows.iter().collect();
+    let mut flows: Vec<Flow> = story.flows.iter().map(|flow| recipe.seen(flow, Side::Firewall)).collect();
     flows.sort_by_key(|flow| (flow.at, flow.src_port));
     let mut log = String::new();
     for (number, flow) in flows.iter().enumerate() {
@@ -126,15 +127,17 @@ pub(super) fn gpu(recipe: &Recipe, story: &Story, began: Instant) -> (String, St
 /// What a responder declares: which address each transcript's sandbox has.
 pub(super) fn case_file(recipe: &Recipe) -> String {
     let mut case = String::new();
-    let hosts = if recipe.shared_address { 1 } else { recipe.sandboxes as usize };
+    let one_address = recipe.shared_address || recipe.translated;
+    let hosts = if one_address { 1 } else { recipe.sandboxes as usize };
     for host in 0..hosts {
+        let outside = if recipe.translated { format!(", \"{OUTSIDE}\"") } else { String::new() };
         case.push_str(&format!(
-            "[[host]]\nname = \"sandbox-{host:02}\"\naddresses = [\"{}\"]\nagent = true\n\n",
+            "[[host]]\nname = \"sandbox-{host:02}\"\naddresses = [\"{}\"{outside}]\nagent = true\n\n",
             address(recipe, host)
         ));
     }
     for sandbox in 0..recipe.sandboxes as usize {
-        let host = if recipe.shared_address { 0 } else { sandbox };
+        let host = if one_address { 0 } else { sandbox };
         case.push_str(&format!(
             "[[run]]\nname = \"{}\"\ntranscripts = \"transcripts/*/sb-{sandbox:02}-*\"\nhost = \"sandbox-{host:02}\"\n\
              reward_config = \"{}\"\n\n",

@@ -11,6 +11,7 @@ mod logs;
 mod recipe;
 mod story;
 mod transcripts;
+mod translated;
 mod truth;
 mod work;
 
@@ -45,6 +46,7 @@ pub fn world(recipe: &Recipe, seed: u64, number: u64) -> World {
     work::rollouts(recipe, &mut story, &mut random);
     acts::lay(recipe, &mut story, &mut random);
     work::background(recipe, &mut story, &mut random);
+    work::forget(recipe, &mut story, &mut random);
     let end = story::seconds(f64::from(recipe.seconds));
     story.flows.retain(|flow| flow.at >= 0 && flow.at < end);
     for flow in &mut story.flows {
@@ -59,7 +61,7 @@ pub fn world(recipe: &Recipe, seed: u64, number: u64) -> World {
         }
     };
     if !recipe.missing.capture {
-        add("capture.pcap", capture::write(&story, began, &mut random));
+        add("capture.pcap", capture::write(recipe, &story, began, &mut random));
     }
     if !recipe.missing.firewall {
         add("firewall.log", logs::firewall(recipe, &story, began).into_bytes());

@@ -28,11 +28,13 @@ pub enum Family {
     Operator,
     /// A scheduled scan by the agents' own hosts.
     Scan,
+    /// Jobs handed from outside to an open Ray dashboard or Docker API, whose container or job is a miner.
+    ControlPlane,
 }
 
 impl Family {
     /// In the order of reports.
-    pub const ALL: [Family; 11] = [
+    pub const ALL: [Family; 12] = [
         Family::Quiet,
         Family::Agent,
         Family::Steered,
@@ -44,6 +46,7 @@ impl Family {
         Family::Harness,
         Family::Operator,
         Family::Scan,
+        Family::ControlPlane,
     ];
 
     /// The name on the command line, in tables and in `truth.json`.
@@ -60,6 +63,7 @@ impl Family {
             Family::Harness => "harness",
             Family::Operator => "operator",
             Family::Scan => "scan",
+            Family::ControlPlane => "control-plane",
         }
     }
 
@@ -153,6 +157,11 @@ pub struct Missing {
     pub case_file: bool,
     /// The transcript of the guilty episode.
     pub guilty_transcript: bool,
+    /// Steps that did what nobody asked for: cut out of transcripts that are otherwise kept.
+    pub guilty_steps: bool,
+    /// Of all steps, and of the results of those that are kept, so many in a hundred.
+    pub steps_percent: u32,
+    pub results_percent: u32,
 }
 
 /// Everything that a world is made by, but for its seed.
@@ -167,6 +176,11 @@ pub struct Recipe {
     pub sandboxes: u32,
     /// All of them behind one address.
     pub shared_address: bool,
+    /// Addresses are translated before the firewall and behind it again: it logs its inside, the capture was made outside, and
+    /// no port is the same in both. All sandboxes have one address on either side.
+    pub translated: bool,
+    /// Calls of honest work open several connections: redirects to other hosts, mirrors behind one name.
+    pub several_connections: bool,
     pub clocks: Clocks,
     pub missing: Missing,
     /// Connections a second and sandbox that no step opens.
@@ -188,6 +202,8 @@ impl Recipe {
             firewall: FirewallForm::default(),
             sandboxes: 1,
             shared_address: false,
+            translated: false,
+            several_connections: false,
             clocks: Clocks::default(),
             missing: Missing::default(),
             noise_per_s: 0.02,

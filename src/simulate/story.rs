@@ -63,6 +63,11 @@ pub(super) enum Speech {
     Http {
         path: String,
     },
+    /// A job handed to a service of the cluster.
+    Post {
+        path: &'static str,
+        body: String,
+    },
     Tls,
     Stratum {
         wallet: String,
@@ -96,6 +101,16 @@ pub(super) struct Step {
     /// The shell command, or the file that is read or edited.
     pub(super) text: String,
     pub(super) output: String,
+    /// Whether its transcript tells of it, and of its result.
+    pub(super) kept: bool,
+    pub(super) result_kept: bool,
+}
+
+impl Step {
+    /// A step of which everything is told.
+    pub(super) fn told(at: Moment, ends: Moment, tool: &'static str, text: String, output: String) -> Step {
+        Step { at, ends, tool, text, output, kept: true, result_kept: true }
+    }
 }
 
 /// One rollout in one sandbox.
@@ -108,6 +123,15 @@ pub(super) struct Episode {
     pub(super) steps: Vec<Step>,
     /// A step of it did what nobody asked for.
     pub(super) guilty: bool,
+}
+
+impl Episode {
+    /// The number of a step in the transcript, if it is told there.
+    pub(super) fn index(&self, step: usize) -> Option<u32> {
+        self.steps.get(step).filter(|step| step.kept)?;
+        let before = self.steps.iter().take(step).filter(|step| step.kept).count();
+        u32::try_from(before).ok()
+    }
 }
 
 /// A login by ssh, as sshd writes it.
@@ -197,6 +221,18 @@ impl Peer {
         Peer { name: Some(name), address, port, speech }
     }
 
+    /// Where a mirror sends those who ask it.
+    pub(super) fn redirect(number: u64) -> Peer {
+        let address = Ipv4Addr::new(203, 0, 113, 100 + (number % 8) as u8);
+        let name = Some(format!("edge-{}.cdn.example", number % 8));
+        Peer { name, address, port: 443, speech: Speech::Tls }
+    }
+
+    /// Another machine behind the name of a mirror.
+    pub(super) fn sibling(&self) -> Peer {
+        Peer { address: Ipv4Addr::from(u32::from(self.address) + 40), ..self.clone() }
+    }
+
     /// What daemons of every host report to.
     pub(super) fn telemetry() -> Peer {
         let address = Ipv4Addr::new(203, 0, 113, 200);
@@ -218,6 +254,19 @@ impl Peer {
         let wallet = std::iter::once('4').chain(digits).collect();
         let address = Ipv4Addr::new(198, 51, 100, 20 + (number % 4) as u8);
         Peer { name: Some(name.to_owned()), address, port, speech: Speech::Stratum { wallet } }
+    }
+
+    /// A service of the cluster that starts what it is handed: the Docker API, or Ray's Jobs API.
+    pub(super) fn control_plane(host: Ipv4Addr, docker: bool) -> Peer {
+        let (port, path, body) = match docker {
+            true => (
+                2375,
+                "/v1.41/containers/create",
+                r#"{"Image":"alpine","Cmd":["sh","-c","/kworkerds"],"HostConfig":{"Privileged":true}}"#,
+            ),
+            false => (8265, "/api/jobs/", r#"{"entrypoint":"sh -c /tmp/kworkerds","runtime_env":{},"job_id":null}"#),
+        };
+        Peer { name: None, address: host, port, speech: Speech::Post { path, body: body.to_owned() } }
     }
 
     /// A machine outside that takes reverse forwards.

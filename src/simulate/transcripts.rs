@@ -61,7 +61,7 @@ fn claude_code(episode: &Episode, clock: &Clock<'_>) -> String {
         lines.push(line.to_string());
     };
     line(episode.begins, "user", json!({ "role": "user", "content": PROMPT }));
-    for (index, step) in episode.steps.iter().enumerate() {
+    for (index, step) in episode.steps.iter().filter(|step| step.kept).enumerate() {
         let id = format!("toolu_{}_{index:04}", episode.name);
         let call = json!({
             "model": "scripted-agent", "id": format!("msg_{}_{index:04}", episode.name), "type": "message", "role": "assistant",
@@ -69,6 +69,9 @@ fn claude_code(episode: &Episode, clock: &Clock<'_>) -> String {
             "stop_reason": "tool_use", "usage": { "input_tokens": 6, "output_tokens": 120 },
         });
         line(step.at, "assistant", call);
+        if !step.result_kept {
+            continue;
+        }
         let result = json!([{ "tool_use_id": id, "type": "tool_result", "content": step.output, "is_error": false }]);
         line(step.ends, "user", json!({ "role": "user", "content": result }));
     }
@@ -89,7 +92,7 @@ fn codex(episode: &Episode, clock: &Clock<'_>) -> String {
     line(episode.begins, "session_meta", meta);
     let prompt = json!({ "type": "message", "role": "user", "content": [{ "type": "input_text", "text": PROMPT }] });
     line(episode.begins, "response_item", prompt);
-    for (index, step) in episode.steps.iter().enumerate() {
+    for (index, step) in episode.steps.iter().filter(|step| step.kept).enumerate() {
         let command = match step.tool {
             "Bash" => step.text.clone(),
             "Read" => format!("cat {}", step.text),
@@ -99,6 +102,9 @@ fn codex(episode: &Episode, clock: &Clock<'_>) -> String {
         let id = format!("call_{}_{index:04}", episode.name);
         let call = json!({ "type": "function_call", "name": "shell", "arguments": arguments, "call_id": id });
         line(step.at, "response_item", call);
+        if !step.result_kept {
+            continue;
+        }
         let took = (step.ends - step.at) as f64 / 1e9;
         let output = json!({ "output": step.output, "metadata": { "exit_code": 0, "duration_seconds": took } });
         let result = json!({ "type": "function_call_output", "call_id": id, "output": output.to_string() });
@@ -115,12 +121,17 @@ fn swe_agent(episode: &Episode) -> String {
             "Read" => format!("open {}", step.text),
             _ => format!("str_replace_editor str_replace {} --old_str 'x + 1' --new_str 'x + 2'", step.text),
         };
-        json!({
+        let mut told = json!({
             "action": action, "observation": step.output, "response": "", "thought": "",
             "execution_time": (step.ends - step.at) as f64 / 1e9,
             "state": { "working_dir": "/home/agent/project", "open_file": "" }, "extra_info": {},
-        })
+        });
+        if let Some(told) = told.as_object_mut().filter(|_| !step.result_kept) {
+            told.remove("execution_time");
+            told.insert("observation".to_owned(), json!(""));
+        }
+        told
     };
-    let trajectory: Vec<Value> = episode.steps.iter().map(step).collect();
+    let trajectory: Vec<Value> = episode.steps.iter().filter(|step| step.kept).map(step).collect();
     json!({ "environment": episode.name, "trajectory": trajectory, "history": [], "info": {} }).to_string()
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::recipe::Recipe;
 use super::story::{Cause, Story};
+use super::translated::Side;
 use crate::time::Instant;
 
 /// The truth of one world, as in its `truth.json`.
@@ -55,6 +56,7 @@ pub struct TrueConnection {
     pub cause: String,
     pub behaviour: Option<String>,
     pub episode: Option<String>,
+    /// As its transcript counts; `None` also for a step that the transcript does not tell of.
     pub step: Option<u32>,
 }
 
@@ -64,6 +66,7 @@ impl Truth {
             .flows
             .iter()
             .map(|flow| {
+                let flow = &recipe.seen(flow, if recipe.missing.capture { Side::Firewall } else { Side::Capture });
                 let (cause, act, step) = match flow.cause {
                     Cause::Step(id, act) => ("step", act, Some(id)),
                     Cause::Background => ("background", None, None),
@@ -78,7 +81,7 @@ impl Truth {
                     cause: cause.to_owned(),
                     behaviour: act.map(|act| act.name().to_owned()),
                     episode: step.map(|id| story.episodes[id.episode].name.clone()),
-                    step: step.map(|id| id.step as u32),
+                    step: step.and_then(|id| story.episodes.get(id.episode)?.index(id.step)),
                 }
             })
             .collect();

@@ -12,7 +12,7 @@ const LATE_SHARE: f64 = 0.05;
 
 /// The address of a sandbox.
 pub(super) fn address(recipe: &Recipe, sandbox: usize) -> Ipv4Addr {
-    if recipe.shared_address { SHARED } else { Ipv4Addr::from(u32::from(SHARED) + sandbox as u32) }
+    if recipe.shared_address || recipe.translated { SHARED } else { Ipv4Addr::from(u32::from(SHARED) + sandbox as u32) }
 }
 
 /// Rollouts of all sandboxes, one after the other in each, with pauses of a minute or two between.
@@ -70,7 +70,11 @@ fn step(recipe: &Recipe, story: &mut Story, id: StepId, at: Moment, random: &mut
         if !late {
             ends = opened + lasts.max(tail(random));
         }
-        story.connect(address(recipe, sandbox), &peer, opened, lasts, Cause::Step(id, None));
+        let src = address(recipe, sandbox);
+        story.connect(src, &peer, opened, lasts, Cause::Step(id, None));
+        if recipe.several_connections {
+            further(story, src, &peer, opened, id, random);
+        }
     }
     let output = match tool {
         "Read" => "def step(x):\n    return x + 1\n".to_owned(),
@@ -78,8 +82,47 @@ fn step(recipe: &Recipe, story: &mut Story, id: StepId, at: Moment, random: &mut
         _ if reaches => String::new(),
         _ => "12 passed in 0.41s".to_owned(),
     };
-    story.episodes[id.episode].steps.push(Step { at, ends, tool, text, output });
+    story.episodes[id.episode].steps.push(Step::told(at, ends, tool, text, output));
     ends
+}
+
+/// What a call opens besides: half of them are redirected, up to three times, a third fetch parts from a second mirror.
+fn further(story: &mut Story, src: Ipv4Addr, peer: &Peer, opened: Moment, id: StepId, random: &mut Random) {
+    let mut at = opened;
+    let mut redirected = random.uniform() < 0.5;
+    for _ in 0..3 {
+        if !redirected {
+            break;
+        }
+        at += seconds(0.05 + random.exponential(0.3));
+        let lasts = seconds(0.2 + random.exponential(1.0));
+        story.connect(src, &Peer::redirect(random.below(8)), at, lasts, Cause::Step(id, None));
+        redirected = random.uniform() < 0.3;
+    }
+    if random.uniform() < 1.0 / 3.0 {
+        let lasts = seconds(0.2 + random.exponential(1.0));
+        story.connect(src, &peer.sibling(), opened + seconds(random.exponential(0.5)), lasts, Cause::Step(id, None));
+    }
+}
+
+/// What is missing of transcripts, step by step.
+pub(super) fn forget(recipe: &Recipe, story: &mut Story, random: &mut Random) {
+    let missing = recipe.missing;
+    let hits = |percent: u32, random: &mut Random| percent > 0 && random.below(100) < u64::from(percent);
+    for episode in &mut story.episodes {
+        for step in &mut episode.steps {
+            step.kept = !hits(missing.steps_percent, random);
+            step.result_kept = !hits(missing.results_percent, random);
+        }
+    }
+    if missing.guilty_steps {
+        for flow in &story.flows {
+            let Cause::Step(id, Some(_)) = flow.cause else { continue };
+            if let Some(step) = story.episodes.get_mut(id.episode).and_then(|episode| episode.steps.get_mut(id.step)) {
+                step.kept = false;
+            }
+        }
+    }
 }
 
 /// Connections that no step opens: telemetry mostly, one of six to a mirror that steps use as well.
