@@ -11,13 +11,13 @@ use super::evidence::ReadingArgs;
 use super::exit::{Exit, Outcome, Stop};
 use super::output::Voice;
 
-/// One finding: steps and events side by side, each term of its strength, its rivals, what would decide
+/// One finding, or what no step explains: steps and events side by side, each term of its strength, its rivals, what would decide
 #[derive(Args, Debug)]
 pub(crate) struct Explain {
     /// The output directory of `analyze -o`, or evidence, which is then analysed again
     #[arg(value_name = "DIR")]
     directory: PathBuf,
-    /// The finding: F-0001
+    /// The finding: F-0001; or a group of signals that no step explains: U-0001
     #[arg(value_name = "ID")]
     id: String,
     #[command(flatten)]

@@ -1,8 +1,10 @@
-//! `explain`: one finding from the lines of `findings.jsonl` alone.
+//! `explain`: one finding, or what no step explains, from the lines of `findings.jsonl` alone.
+
+mod rivals;
 
 use super::escape;
 use super::layout::{Align, Screen, Table, Tone};
-use super::lines::{FindingLine, JudgementLine, Line, RecordLine, RivalLine, SignalLine, SourceLine, SummaryLine};
+use super::lines::{FindingLine, Line, RecordLine, SignalLine, SourceLine, StepLine, SummaryLine, UnexplainedLine};
 use super::table::{hypothesis, times_less};
 
 /// The verbal scale: lower bound in bans, words.
@@ -16,40 +18,75 @@ pub const SCALE: [(&str, &str); 7] = [
     ("above 6", "extremely strong; not given out unless two independent kinds of evidence agree, and capped at 6"),
 ];
 
-/// The finding of that id as a report, or `None` if the lines hold no such finding.
+/// The finding, or the group of signals without a step, of that id as a report. `None` if the lines hold no such.
 pub fn render(lines: &[Line], id: &str, screen: Screen) -> Option<String> {
+    if let Some(unexplained) = lines.iter().find_map(|line| match line {
+        Line::Unexplained(unexplained) if unexplained.id.eq_ignore_ascii_case(id) => Some(unexplained),
+        _ => None,
+    }) {
+        return Some(without_step(lines, unexplained, screen));
+    }
     let finding = lines.iter().find_map(|line| match line {
         Line::Finding(finding) if finding.id.eq_ignore_ascii_case(id) => Some(finding.as_ref()),
         _ => None,
     })?;
-    let signals: Vec<&SignalLine> = lines
-        .iter()
-        .filter_map(|line| match line {
-            Line::Signal(signal) if finding.signals.contains(&signal.id) => Some(signal),
-            _ => None,
-        })
-        .collect();
+    let signals = signals_of(lines, &finding.signals);
     let mut report = Report { out: String::new(), screen };
     report.head(finding);
-    report.side_by_side(finding, &signals);
+    report.side_by_side(&finding.steps, &signals);
     report.terms(finding);
     report.statement(finding);
-    report.rivals(finding);
+    report.rivals(&finding.rivals, &finding.judgement);
     report.stability(finding);
-    report.clocks(lines, finding, &signals);
-    report.limits(finding, lines);
+    report.clocks(lines, &finding.steps, &signals);
+    report.limits(&finding.limits, lines);
     Some(report.out)
 }
 
-/// Ids of the findings that the lines hold.
+/// Signals that no step explains: what was seen, and which hypotheses it leaves.
+fn without_step(lines: &[Line], unexplained: &UnexplainedLine, screen: Screen) -> String {
+    let signals = signals_of(lines, &unexplained.signals);
+    let mut report = Report { out: String::new(), screen };
+    let title = format!("{}  {} that no step explains", unexplained.id, unexplained.behaviour);
+    report.out.push_str(&format!("{}\n", screen.tone(Tone::Header, &escape::terminal(&title))));
+    report.line(&unexplained.summary);
+    report.side_by_side(&[], &signals);
+    report.section("WHAT MAY BE SAID");
+    report.line("No step of any episode in evidence lines up with it. That shows neither that an agent did it nor that none did.");
+    let leads = match unexplained.leading.as_str() {
+        "undecided" => "undecided: the two best hypotheses are too close".to_owned(),
+        name => format!("{} (best supported of the hypotheses below)", hypothesis(name)),
+    };
+    report.line(&format!("Held to have started it: {leads}."));
+    match unexplained.would_decide.as_slice() {
+        [] => report.line("Would decide or overturn it: nothing further is known to be missing."),
+        what => report.line(&format!("Would decide or overturn it: {}.", what.join("; "))),
+    }
+    report.rivals(&unexplained.rivals, &unexplained.judgement);
+    report.clocks(lines, &[], &signals);
+    report.limits(&[], lines);
+    report.out
+}
+
+fn signals_of<'a>(lines: &'a [Line], ids: &[String]) -> Vec<&'a SignalLine> {
+    let signal = |line: &'a Line| match line {
+        Line::Signal(signal) if ids.contains(&signal.id) => Some(signal),
+        _ => None,
+    };
+    lines.iter().filter_map(signal).collect()
+}
+
+/// Ids of the findings that the lines hold, then of what no step explains.
 pub fn ids(lines: &[Line]) -> Vec<&str> {
-    lines
-        .iter()
-        .filter_map(|line| match line {
-            Line::Finding(finding) => Some(finding.id.as_str()),
-            _ => None,
-        })
-        .collect()
+    let findings = lines.iter().filter_map(|line| match line {
+        Line::Finding(finding) => Some(finding.id.as_str()),
+        _ => None,
+    });
+    let rest = lines.iter().filter_map(|line| match line {
+        Line::Unexplained(unexplained) => Some(unexplained.id.as_str()),
+        _ => None,
+    });
+    findings.chain(rest).collect()
 }
 
 struct Report {
@@ -115,13 +152,13 @@ impl Report {
         ));
     }
 
-    fn side_by_side(&mut self, finding: &FindingLine, signals: &[&SignalLine]) {
+    fn side_by_side(&mut self, steps: &[StepLine], signals: &[&SignalLine]) {
         self.section("STEPS AND EVENTS, on the reference clock");
         let mut table =
             Table::new(&[("TIME", Align::Left), ("STEP", Align::Left), ("EVENT", Align::Left), ("WHERE", Align::Left)])
                 .wrapping(&[1, 2]);
         let mut rows: Vec<(Option<&str>, u8, [String; 4])> = Vec::new();
-        for step in &finding.steps {
+        for step in steps {
             let until = step.time_hi.as_ref().map(|hi| format!(" … {}", clock_part(hi))).unwrap_or_default();
             let time =
                 step.time.as_ref().map_or_else(|| "undated".to_owned(), |time| format!("{}{until}", readable(time)));
@@ -216,102 +253,6 @@ impl Report {
         }
     }
 
-    fn rivals(&mut self, finding: &FindingLine) {
-        self.section(
-            "RIVALS (log10 likelihood against the best; rows: log10 P(what was seen | hypothesis); j: judged)",
-        );
-        let names: Vec<String> = finding.rivals.iter().map(|rival| rival.hypothesis.clone()).collect();
-        let mut columns = vec![("WHAT WAS SEEN", Align::Left)];
-        columns.extend(names.iter().map(|name| (name.as_str(), Align::Right)));
-        columns.push(("spread", Align::Right));
-        let mut table = Table::new(&columns).wrapping(&[0]);
-        let mut observables: Vec<&str> = Vec::new();
-        for row in finding.rivals.iter().flat_map(|rival| &rival.rows) {
-            if !observables.contains(&row.observable.as_str()) {
-                observables.push(&row.observable);
-            }
-        }
-        let cell = |rival: &RivalLine, observable: &str| {
-            let row = rival.rows.iter().find(|row| row.observable == observable)?;
-            Some((row.log10_p.unwrap_or(f64::NEG_INFINITY), row.judged))
-        };
-        for observable in observables {
-            let cells: Vec<Option<(f64, bool)>> = finding.rivals.iter().map(|rival| cell(rival, observable)).collect();
-            let known = cells.iter().flatten().map(|(p, _)| *p);
-            let spread = known.clone().fold(f64::NEG_INFINITY, f64::max) - known.fold(f64::INFINITY, f64::min);
-            // Rows that hardly tell the hypotheses apart are greyed (correlation: diagnosticity below 0.3).
-            let tone = if spread < 0.3 { Tone::Faint } else { Tone::Plain };
-            let mut row = vec![(observable.to_owned(), tone)];
-            row.extend(cells.iter().map(|cell| {
-                (
-                    cell.map_or_else(
-                        || "-".to_owned(),
-                        |(p, judged)| {
-                            let mark = if judged { " j" } else { "" };
-                            if p.is_finite() { format!("{p:.2}{mark}") } else { format!("-inf{mark}") }
-                        },
-                    ),
-                    tone,
-                )
-            }));
-            row.push((if spread.is_finite() { format!("{spread:.2}") } else { String::new() }, tone));
-            table.toned(row);
-        }
-        let mut total = vec![("against the best".to_owned(), Tone::Header)];
-        total.extend(finding.rivals.iter().map(|rival| (bans(rival.log10_lr), Tone::Header)));
-        table.toned(total);
-        let mut against = vec![("rows against it (log10 P of at most -1)".to_owned(), Tone::Plain)];
-        against.extend(finding.rivals.iter().map(|rival| (rival.inconsistent.to_string(), Tone::Plain)));
-        table.toned(against);
-        self.out.push_str(&table.render(self.screen, "(none)"));
-        self.judgement(&finding.judgement);
-    }
-
-    /// What the ranking rests on.
-    fn judgement(&mut self, judgement: &JudgementLine) {
-        if judgement.rows.is_empty() {
-            return;
-        }
-        self.out.push('\n');
-        let mut table = Table::new(&[
-            ("ROW LEFT OUT", Align::Left),
-            ("THEN LEADS", Align::Left),
-            ("SPREAD", Align::Right),
-            ("COUNTS", Align::Left),
-        ])
-        .wrapping(&[0, 3]);
-        for row in judgement.rows.iter().filter(|row| !row.not_counted) {
-            let spread = row.spread.map_or_else(|| "unbounded".to_owned(), |spread| format!("{spread:.2}"));
-            let counts = if row.counts.is_empty() { "judged" } else { row.counts.as_str() };
-            table.row([row.observable.as_str(), &row.leader_without, &spread, counts]);
-        }
-        self.out.push_str(&table.render(self.screen, "(none)"));
-        for row in judgement.rows.iter().filter(|row| row.not_counted) {
-            self.line(&format!("Not counted, since a row above says the same and more: {}.", row.observable));
-        }
-        let sets = match judgement.overturning_sets {
-            0 | 1 => "it alone of its size".to_owned(),
-            sets => format!("one of {sets} sets of that size"),
-        };
-        match judgement.overturned_without.as_slice() {
-            [] => self.line("The leader stays the same whatever rows are left out."),
-            [one] => self.line(&format!("Another would lead without one row ({sets}): {}.", shown(judgement, one))),
-            many => {
-                let rows: Vec<&str> = many.iter().map(|id| shown(judgement, id)).collect();
-                self.line(&format!(
-                    "Another would lead only without {} rows ({sets}): {}.",
-                    many.len(),
-                    rows.join("; ")
-                ));
-            }
-        }
-        for row in &judgement.missing {
-            if let Some(spread) = row.expected_spread {
-                self.line(&format!("Not seen; expected spread {spread:.2}: {}.", row.source));
-            }
-        }
-    }
-
     fn stability(&mut self, finding: &FindingLine) {
         self.section("STABILITY (the same analysis with less evidence or other settings)");
         let Some(stability) = &finding.stability else {
@@ -340,8 +281,8 @@ impl Report {
         }
     }
 
-    fn clocks(&mut self, lines: &[Line], finding: &FindingLine, signals: &[&SignalLine]) {
-        let mut paths: Vec<&str> = finding.steps.iter().map(|step| step.path.as_str()).collect();
+    fn clocks(&mut self, lines: &[Line], steps: &[StepLine], signals: &[&SignalLine]) {
+        let mut paths: Vec<&str> = steps.iter().map(|step| step.path.as_str()).collect();
         paths.extend(signals.iter().flat_map(|signal| &signal.records).map(|record| record.path.as_str()));
         self.section("EVIDENCE AND ITS CLOCKS");
         let mut table = Table::new(&[
@@ -363,7 +304,7 @@ impl Report {
         self.out.push_str(&table.render(self.screen, "(none)"));
     }
 
-    fn limits(&mut self, finding: &FindingLine, lines: &[Line]) {
+    fn limits(&mut self, limits: &[String], lines: &[Line]) {
         self.section("LIMITS");
         let none = SummaryLine::default();
         let summary = lines.iter().rev().find_map(|line| match line {
@@ -376,8 +317,7 @@ impl Report {
         let summary = summary.unwrap_or(&none);
         let unread = summary.not_read.iter().map(|what| format!("Not read: {what}"));
         let withheld = summary.alignment.as_ref().and_then(|alignment| alignment.withheld.clone());
-        let all: Vec<String> = finding
-            .limits
+        let all: Vec<String> = limits
             .iter()
             .chain(&summary.limits)
             .cloned()
@@ -392,11 +332,6 @@ impl Report {
         }
         self.line("- Not addressed: purpose, and what led the agent to its calls beyond the rows above.");
     }
-}
-
-/// What a row showed, by its short name.
-fn shown<'a>(judgement: &'a JudgementLine, id: &'a str) -> &'a str {
-    judgement.rows.iter().find(|row| row.row == id).map_or(id, |row| row.observable.as_str())
 }
 
 fn source_cells(source: &SourceLine) -> [String; 7] {
@@ -443,7 +378,7 @@ mod tests {
     fn works_from_the_written_lines_alone() {
         let written = jsonl::render(&jsonl::lines(&fixture::analysis(), &Reading::default()));
         let lines: Vec<Line> = written.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        assert_eq!(ids(&lines), ["F-0001", "F-0002"]);
+        assert_eq!(ids(&lines), ["F-0001", "F-0002", "U-0001"]);
         assert!(render(&lines, "F-9999", Screen::default()).is_none());
         insta::assert_snapshot!(render(&lines, "f-0002", Screen::default()).unwrap(), @r#"
         F-0002  mining in ep-001
@@ -510,6 +445,31 @@ mod tests {
          - the capture covers 60 % of the time of the episodes
          - Not addressed: purpose, and what led the agent to its calls beyond the rows above.
         "#);
+    }
+
+    #[test]
+    fn what_no_step_explains_has_its_rivals() {
+        let mut lines = jsonl::lines(&fixture::analysis(), &Reading::default());
+        for line in &mut lines {
+            if let Line::Unexplained(unexplained) = line {
+                unexplained.signals = vec!["S-0001".to_owned()];
+            }
+        }
+        let report = render(&lines, "u-0001", Screen::default()).unwrap();
+        assert!(
+            report.starts_with("U-0001  probing that no step explains\n 40 ports of 10.30.0.20 in 2.0 s\n"),
+            "{report}"
+        );
+        for said in [
+            "neither that an agent did it nor that none did",
+            "Held to have started it: external compromise",
+            "against the best",
+            "Would decide or overturn it: the jump host's auth log.",
+            "S-0001 ssh-reverse",
+        ] {
+            assert!(report.contains(said), "{said}: {report}");
+        }
+        assert!(!report.contains("tool call"), "{report}");
     }
 
     #[test]

@@ -379,6 +379,8 @@ pub struct SettingLine {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct UnexplainedLine {
+    /// "U-0001", in the order of reports.
+    pub id: String,
     pub behaviour: String,
     pub signals: Vec<String>,
     pub leading: String,

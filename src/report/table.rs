@@ -273,9 +273,10 @@ fn unexplained(analysis: &Analysis, options: &TableOptions, page: &mut Page) {
     }
     page.line(&format!("Not explained by any step: {}.", analysis.unexplained.len()));
     let shown = if options.verbose { usize::MAX } else { LISTED };
-    for unexplained in analysis.unexplained.iter().take(shown) {
+    for (at, unexplained) in analysis.unexplained.iter().enumerate().take(shown) {
         let text = format!(
-            "  {}  {}{}  leading: {}",
+            "  {}  {}  {}{}  leading: {}",
+            super::jsonl::unexplained_id(at),
             unexplained.behaviour.name(),
             between(&unexplained.signals, analysis),
             unexplained.summary,

