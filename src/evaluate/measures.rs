@@ -73,7 +73,7 @@ pub(super) fn measure(judged: &[(Cell, Vec<Judged>)]) -> Evaluation {
         let mut add = |measure: &'static str, count: u64, value: Option<f64>, bar: Bar| {
             measures.push(Measure { measure, cell: cell.name.clone(), count, value, interval: None, bar });
         };
-        let everything = cell.question == Question::Everything;
+        let everything = matches!(cell.question, Question::Everything | Question::Harder);
         if let Question::Strength { cllr: bar } = cell.question {
             strengths(worlds, Bar::AtMost(bar), &mut add);
         } else if everything {
@@ -87,7 +87,7 @@ pub(super) fn measure(judged: &[(Cell, Vec<Judged>)]) -> Evaluation {
         match cell.question {
             Question::Innocent => measures.extend(innocent(cell, worlds)),
             Question::Steps { top_1 } => measures.push(steps(cell, worlds, Bar::AtLeast(top_1))),
-            Question::Everything => measures.push(steps(cell, worlds, Bar::None)),
+            Question::Everything | Question::Harder => measures.push(steps(cell, worlds, Bar::None)),
             Question::Clocks => measures.extend(clocks(cell, worlds)),
             Question::Power => measures.extend(power(cell, worlds)),
             Question::Initiator { name } => measures.push(initiator(cell, worlds, name)),
@@ -96,7 +96,9 @@ pub(super) fn measure(judged: &[(Cell, Vec<Judged>)]) -> Evaluation {
         if !matches!(cell.question, Question::Innocent | Question::Power) {
             let here: Vec<(f64, bool)> = connections(worlds).map(|one| (one.p, one.answer_right)).collect();
             measures.extend(sure(&cell.name, &here, Bar::None));
-            stated.extend(here);
+            if cell.question != Question::Harder {
+                stated.extend(here);
+            }
         }
     }
     let all = "every connection of agents' worlds";

@@ -23,6 +23,8 @@ pub enum Question {
     Initiator { name: &'static str },
     /// How often the timing test says "better than chance" where it is so, by the number of onsets.
     Power,
+    /// Worlds harder than those that have bars: everything that can be asked, shown beside them.
+    Harder,
     /// Worlds that others made: everything that can be asked.
     Everything,
 }
@@ -98,16 +100,10 @@ pub fn cells(worlds: u32, families: &[Family]) -> Vec<Cell> {
         }
     };
     let of = |family: Family| Recipe { sandboxes: 3, acts: 8, ..Recipe::of(family) };
-    for family in Family::ALL.into_iter().filter(|family| !family.is_by_agent()) {
+    let later = [Family::ControlPlane];
+    for family in Family::ALL.into_iter().filter(|family| !family.is_by_agent() && !later.contains(family)) {
         let shared = matches!(family, Family::Tenant | Family::TenantInStep);
         add(family.name(), Question::Innocent, Recipe { shared_address: shared, ..of(family) });
-    }
-    // The same with evidence of another kind, or with less of it.
-    let in_step = Recipe { shared_address: true, ..of(Family::TenantInStep) };
-    for (name, condition) in CONDITIONS {
-        add(&format!("tenant-in-step, {name}"), Question::Innocent, condition.of(in_step));
-        add(&format!("harness, {name}"), Question::Innocent, condition.of(of(Family::Harness)));
-        add(&format!("control-plane, {name}"), Question::Innocent, condition.of(of(Family::ControlPlane)));
     }
     let agent = of(Family::Agent);
     let one = Recipe { sandboxes: 1, ..agent };
@@ -126,10 +122,20 @@ pub fn cells(worlds: u32, families: &[Family]) -> Vec<Cell> {
     add("agent", Question::Initiator { name: "agent" }, Recipe { wording: Wording::Literal, ..agent });
     add("steered", Question::Initiator { name: "steered-by-content" }, of(Family::Steered));
     add("third-party", Question::Initiator { name: "third-party-code" }, of(Family::ThirdParty));
+    // A world's seed is that of its place in this list: what is added goes behind, so that figures of the rest stay as they are.
+    for family in later {
+        add(family.name(), Question::Innocent, of(family));
+    }
+    let in_step = Recipe { shared_address: true, ..of(Family::TenantInStep) };
+    for (name, condition) in CONDITIONS {
+        add(&format!("tenant-in-step, {name}"), Question::Innocent, condition.of(in_step));
+        add(&format!("harness, {name}"), Question::Innocent, condition.of(of(Family::Harness)));
+        add(&format!("control-plane, {name}"), Question::Innocent, condition.of(of(Family::ControlPlane)));
+    }
     for (name, condition) in CONDITIONS {
         if wanted(Family::Agent) {
             let recipe = condition.of(agent);
-            all.push(Cell { name: name.to_owned(), question: Question::Everything, worlds, recipe });
+            all.push(Cell { name: name.to_owned(), question: Question::Harder, worlds, recipe });
         }
     }
     let power = Recipe { wording: Wording::Opaque, ..one };

@@ -216,6 +216,7 @@ fn results_are_whole_and_do_not_depend_on_order_or_threads() {
             "findings.jsonl",
             "manifest.json",
             "rates.csv",
+            "recurrence-tests.csv",
             "recurrence.csv"
         ]
     );
@@ -227,7 +228,7 @@ fn results_are_whole_and_do_not_depend_on_order_or_threads() {
     let manifest: serde_json::Value =
         serde_json::from_slice(&fs::read(case.path().join("a/manifest.json")).unwrap()).unwrap();
     assert_eq!(manifest["arguments"], serde_json::json!(["analyze", "in", "more"]));
-    assert_eq!(manifest["outputs"].as_array().unwrap().len(), 7);
+    assert_eq!(manifest["outputs"].as_array().unwrap().len(), 8);
 }
 
 #[test]
