@@ -58,16 +58,22 @@ pub(crate) fn events(
     let written = Written::of(acts.iter().map(|act| &act.tokens));
     let counts = |token: &Token| matches!(token, Token::UnresolvedPort(_)) || written.asks_for(token);
     let mut known: BTreeMap<BTreeSet<Token>, Arc<BTreeSet<Token>>> = BTreeMap::new();
+    let mut strangers: BTreeMap<Option<u16>, Arc<BTreeSet<Token>>> = BTreeMap::new();
     for (index, conversation) in intake.conversations.iter().enumerate() {
         let key = conversation.key;
         if !wanted(&key) {
             continue;
         }
-        let shown: BTreeSet<Token> = names.shown(key.dst, key.dst_port).into_iter().filter(counts).collect();
-        let tokens = match known.get(&shown) {
-            Some(tokens) => Arc::clone(tokens),
-            None => Arc::clone(known.entry(shown.clone()).or_insert(Arc::new(shown))),
-        };
+        let tokens = Arc::clone(match key.dst {
+            Some(dst) if !names.has(dst) && written.is_stranger(dst, key.dst_port) => {
+                let port = || key.dst_port.map(Token::UnresolvedPort);
+                strangers.entry(key.dst_port).or_insert_with(|| Arc::new(port().into_iter().collect()))
+            }
+            _ => {
+                let shown: BTreeSet<Token> = names.shown(key.dst, key.dst_port).into_iter().filter(counts).collect();
+                known.entry(shown.clone()).or_insert_with(|| Arc::new(shown))
+            }
+        });
         for (part, segment) in conversation.segments.iter().enumerate() {
             let event = |at, src_port, number, last| {
                 let (at, slack_ns) = clocks.align_stamp(key.evidence, at);

@@ -69,6 +69,11 @@ impl Names {
         self.of.get(&address).map(|names| names.iter().cloned().collect()).unwrap_or_default()
     }
 
+    /// Whether the address has a name.
+    pub(crate) fn has(&self, address: IpAddr) -> bool {
+        self.of.contains_key(&address)
+    }
+
     /// Whether any address of the name is known.
     pub(crate) fn is_resolved(&self, name: &str) -> bool {
         self.lowest.contains_key(name)
@@ -83,7 +88,7 @@ impl Names {
     pub(crate) fn shown(&self, address: Option<IpAddr>, port: Option<u16>) -> BTreeSet<Token> {
         let mut tokens = self.tokens(address, port);
         if let (Some(address), Some(port)) = (address, port)
-            && !self.of.contains_key(&address)
+            && !self.has(address)
         {
             tokens.insert(Token::UnresolvedPort(port));
         }

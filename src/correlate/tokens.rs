@@ -106,6 +106,12 @@ impl<'a> Written<'a> {
         Written { tokens, networks }
     }
 
+    /// Whether a peer without a name is known to no step: most of what a large log shows.
+    pub(crate) fn is_stranger(&self, address: IpAddr, port: Option<u16>) -> bool {
+        let endpoint = port.map(|port| Token::Endpoint(address, port));
+        !self.asks_for(&Token::Address(address)) && !endpoint.is_some_and(|endpoint| self.asks_for(&endpoint))
+    }
+
     /// Whether a token that is shown could be shared with some step. O(log of what was written).
     pub(crate) fn asks_for(&self, shown: &Token) -> bool {
         self.tokens.contains(shown)

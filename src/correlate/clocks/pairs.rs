@@ -117,7 +117,8 @@ pub(super) fn sightings(
                 hi: start.at.0,
             });
         }
-        if from < all.len() {
+        let stranger = key.dst.is_none_or(|dst| !names.has(dst) && wanted.is_stranger(dst, key.dst_port));
+        if from < all.len() && !stranger {
             for token in names.tokens(key.dst, key.dst_port).into_iter().filter(|token| wanted.asks_for(token)) {
                 let hits = by_token.entry(token).or_default().entry(key.src).or_default();
                 hits.extend((from..all.len()).take((PAIRS_PER_TOKEN + 1).saturating_sub(hits.len())));
