@@ -10,7 +10,7 @@ mod matrix;
 
 use super::analysis::{Judgement, MissingRow, Rival, RivalCell, RivalId, RivalRow};
 use counts::{Counted, HYPOTHESES};
-pub(crate) use counts::{Followed, Idle, Naming, Strangers};
+pub(crate) use counts::{Followed, Idle, Naming, Repeats, Strangers};
 use matrix::{Cell, Matrix, Observed, spread};
 
 /// Likelihood classes.
@@ -84,6 +84,17 @@ pub(crate) struct Observables {
     pub(crate) refused: Seen,
     /// The program that opened it descends from the tool's shell.
     pub(crate) descends_from_tool: Seen,
+    /// The same command stands in episodes of another reward configuration or model.
+    pub(crate) same_command: Seen,
+    pub(crate) repeats: Option<Repeats>,
+    /// What the agent said right before the call states what it is for.
+    pub(crate) stated_purpose: Seen,
+    /// A wallet, key, name or address of it is known from elsewhere ...
+    pub(crate) known_elsewhere: Seen,
+    /// ... namely so, for a person.
+    pub(crate) known_as: Option<String>,
+    /// The call says that it was blocked, and nothing it asked for got through.
+    pub(crate) intent_only: Seen,
 }
 
 struct Row {
@@ -96,6 +107,8 @@ struct Row {
     likelihood: [f64; HYPOTHESES],
     /// P(what was seen | hypothesis) where the case's counts give it.
     counted: Option<Counted>,
+    /// How much of what is so the sources show: 1 unless a list or a count that is known to miss most of it has it.
+    reach: f64,
     /// What evidence would show it.
     decided_by: &'static str,
 }
@@ -105,7 +118,10 @@ impl Row {
         let judged = match self.seen {
             Seen::Unknown => return None,
             Seen::Yes => self.likelihood,
-            Seen::No => self.likelihood.map(|p| 1.0 - p),
+            // What shows nothing by its absence is no row.
+            Seen::No if self.reach <= 0.0 => return None,
+            // P(shown | h) = reach P(it is so | h); of what is shown, the reach is the same factor everywhere.
+            Seen::No => self.likelihood.map(|p| 1.0 - self.reach * p),
         };
         let mut cells = judged.map(|p| Cell { p, judged: true });
         for (cell, counted) in cells.iter_mut().zip(self.counted.iter().flat_map(|counted| counted.p)) {
@@ -117,10 +133,11 @@ impl Row {
     }
 }
 
-/// Groups of rows that speak of a step: nothing to ask for where no step is held to have done it.
-const ABOUT_THE_STEP: [u8; 3] = [2, 7, 8];
+/// Rows that speak of a step: nothing to ask for where no step is held to have done it.
+const ABOUT_THE_STEP: [&str; 6] =
+    ["literal-in-environment", "package-install", "replayed", "same-command", "stated-purpose", "intent-only"];
 
-fn rows(o: &Observables) -> [Row; 12] {
+fn rows(o: &Observables) -> [Row; 16] {
     let seen = |seen: Seen| match seen {
         Seen::Unknown => None,
         Seen::Yes => Some(true),
@@ -134,6 +151,7 @@ fn rows(o: &Observables) -> [Row; 12] {
         no,
         likelihood,
         counted: None,
+        reach: 1.0,
         decided_by,
     };
     let from_outside = o.precursor.as_ref();
@@ -265,6 +283,58 @@ fn rows(o: &Observables) -> [Row; 12] {
             [PP, PP, PP, PP, MM, MM, MM, MM, M],
             "the host's process tree with parents (auditd, exec traces, ps)",
         ),
+        Row {
+            counted: o.repeats.map(|repeats| repeats.counted()),
+            ..row(
+                12,
+                "same-command",
+                o.same_command,
+                (
+                    "the same command is given under other reward configurations or models",
+                    "no other reward configuration or model gives the same command",
+                ),
+                [O, P, P, P, O, O, O, O, O],
+                "transcripts of other reward configurations and models",
+            )
+        },
+        // Of one independence group with what the agent wrote in the call: both are its own words about one act.
+        row(
+            1,
+            "stated-purpose",
+            o.stated_purpose,
+            (
+                "what the agent said right before the call states its purpose (weak: it may be told after the fact)",
+                "what the agent said right before the call does not state such a purpose",
+            ),
+            [P, P, MM, P, MM, MM, MM, MM, MM],
+            "what the agent said before the call (its reasoning, where the transcript keeps it)",
+        ),
+        Row {
+            reach: M,
+            ..row(
+                13,
+                "known-elsewhere",
+                o.known_elsewhere,
+                (
+                    o.known_as.as_deref().unwrap_or("its wallet, key, name or address is known from elsewhere"),
+                    "no wallet, key, name or address of it stands in the case's list of known ones",
+                ),
+                [M, O, P, M, PP, MM, O, MM, M],
+                "lists of wallets, keys and addresses that others have met ([intel] of the case file)",
+            )
+        },
+        // The same refusals as those of the row on the firewall's verdicts.
+        Row {
+            reach: 0.0,
+            ..row(
+                10,
+                "intent-only",
+                o.intent_only,
+                ("the call says that it was blocked, and nothing it asked for got through", ""),
+                [P, P, M, P, MM, MM, MM, MM, MM],
+                "the output of the call, and verdicts on its peer",
+            )
+        },
     ]
 }
 
@@ -343,7 +413,7 @@ fn missing(rows: &[Row], totals: &[f64; HYPOTHESES], has_step: bool) -> Vec<Miss
     let best = totals.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let weights = totals.map(|total| 10_f64.powf(total - best));
     let sum: f64 = weights.iter().sum();
-    let asked = |row: &&Row| row.seen == Seen::Unknown && (has_step || !ABOUT_THE_STEP.contains(&row.group));
+    let asked = |row: &&Row| row.seen == Seen::Unknown && (has_step || !ABOUT_THE_STEP.contains(&row.id));
     let mut missing: Vec<MissingRow> = rows
         .iter()
         .filter(asked)

@@ -1,7 +1,9 @@
 //! What the evidence can say for and against each rival hypothesis about a group of signals, and what it covers.
 
 mod controls;
+mod known;
 mod lookup;
+mod said;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -22,7 +24,9 @@ use crate::intake::CaseFile;
 use crate::model::{Actor, Behaviour, Flow, TextOrigin};
 use crate::time::{Instant, SECOND};
 use controls::Controls;
+use known::Wallets;
 use lookup::Lookup;
+use said::Commands;
 
 /// A way in counts as a precursor if it was used within this time before the event, in nanoseconds.
 const PRECURSOR_NS: i64 = 6 * 3600 * SECOND;
@@ -76,6 +80,8 @@ pub(crate) struct Witnesses<'a> {
     pub(crate) aligned: Option<Aligned>,
     lookup: Lookup<'a>,
     controls: Controls<'a>,
+    wallets: Wallets<'a>,
+    commands: Commands<'a>,
 }
 
 impl<'a> Witnesses<'a> {
@@ -93,7 +99,8 @@ impl<'a> Witnesses<'a> {
         let peers: BTreeSet<Flow> = traced.iter().flat_map(peers_of).collect();
         let lookup = Lookup::new(steps, clocks, case, events, &peers);
         let controls = Controls::new(steps, events);
-        Witnesses { steps, clocks, names, case, events, aligned, lookup, controls }
+        let (wallets, commands) = (Wallets::new(steps), Commands::new(steps, traced));
+        Witnesses { steps, clocks, names, case, events, aligned, lookup, controls, wallets, commands }
     }
 
     /// Whether the onsets of the case together follow calls more often than chance.
@@ -130,6 +137,9 @@ impl Witnesses<'_> {
         let (beat, starts) = self.beat(&peers);
         let (inbound_precursor, precursor) = self.precursor(first, &peers);
         let idle = self.idle(&peers);
+        let (same_command, repeats) = self.same_command(step);
+        let (known_elsewhere, known_as) = self.known_elsewhere(step, &shown, &peers);
+        let behaviour = signals.first().map(|one| one.signal.behaviour);
         Observables {
             literal_in_agent_text: Seen::of(has_transcripts, literal),
             naming: self.controls.naming(step.map(|best| &best.shared)),
@@ -156,6 +166,12 @@ impl Witnesses<'_> {
             refused: self.refused(&peers),
             // No source tells of programs with their parents yet.
             descends_from_tool: Seen::Unknown,
+            same_command,
+            repeats,
+            stated_purpose: step.map_or(Seen::Unknown, |best| self.stated_purpose(best, behaviour)),
+            known_elsewhere,
+            known_as,
+            intent_only: step.map_or(Seen::Unknown, |best| self.intent_only(best, &peers)),
         }
     }
 
@@ -364,7 +380,10 @@ impl Witnesses<'_> {
             network && source.first.zip(source.last).is_some_and(|(first, last)| inside(first, last))
         });
         match covering {
-            Some((_, source)) => format!("{} covers this time and shows nothing that lines up", source.path),
+            Some((_, source)) => {
+                let intent = if self.says_blocked(at) { "; the call itself says that it was blocked" } else { "" };
+                format!("{} covers this time and shows nothing that lines up{intent}", source.path)
+            }
             None => "no network source covers this time".to_owned(),
         }
     }

@@ -3,6 +3,7 @@
 mod egress;
 mod gpu;
 mod grammar;
+mod intel;
 mod raw;
 
 use std::collections::BTreeMap;
@@ -17,7 +18,8 @@ use toml::Spanned;
 
 pub use egress::EgressRule;
 pub use gpu::{GpuAllotment, GpuFacts, GpuName};
-use grammar::{YEARS, network, offset, volume, year_message, zone};
+use grammar::{YEARS, fixed_folder, network, offset, place, volume, year_message, zone};
+pub use intel::Intel;
 
 use crate::time::{TimeContext, YearSource, ZoneSource};
 
@@ -164,6 +166,8 @@ pub struct CaseFile {
     /// `None` if nothing is said of approvals.
     pub approvals: Option<ApprovalRule>,
     pub hash_prices: Vec<HashPrice>,
+    /// `None` without a list of known indicators.
+    pub intel: Option<Intel>,
 }
 
 impl CaseFile {
@@ -276,7 +280,8 @@ impl CaseFile {
             })
         });
         let hash_prices = prices.collect::<Result<Vec<_>, CaseError>>()?;
-        Ok(CaseFile { path: None, bytes: Vec::new(), hosts, sources, runs, egress, gpu, approvals, hash_prices })
+        let intel = raw.intel.map(|intel| intel::intel(intel, &reader)).transpose()?;
+        Ok(CaseFile { path: None, bytes: Vec::new(), hosts, sources, runs, egress, gpu, approvals, hash_prices, intel })
     }
 
     /// Puts what was declared on the command line before what the file declares: each `PATTERN=VALUE`.
@@ -376,21 +381,6 @@ impl CaseFile {
         let Some(own) = &self.path else { return false };
         own == path || matches!((own.canonicalize(), path.canonicalize()), (Ok(own), Ok(path)) if own == path)
     }
-}
-
-/// The last folder of a pattern that stands for itself.
-fn fixed_folder(pattern: &str) -> Option<String> {
-    let folders = pattern.rsplit_once('/')?.0;
-    let fixed = |folder: &&str| !matches!(*folder, "" | "." | "..") && !folder.contains(['*', '?', '[', '{', '\\']);
-    folders.rsplit('/').find(fixed).map(str::to_owned)
-}
-
-/// Line and column, from 1, of a byte.
-fn place(text: &[u8], at: usize) -> (usize, usize) {
-    let before = text.get(..at).unwrap_or(text);
-    let line = memchr::memchr_iter(b'\n', before).count() + 1;
-    let start = memchr::memrchr(b'\n', before).map_or(0, |end| end + 1);
-    (line, String::from_utf8_lossy(before.get(start..).unwrap_or_default()).chars().count() + 1)
 }
 
 struct Reader<'a> {

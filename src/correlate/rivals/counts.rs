@@ -116,6 +116,22 @@ fn relative_poisson(k: u64, mean: f64) -> f64 {
     }
 }
 
+/// Other reward configurations or models of the case, and those of them under which the same command was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Repeats {
+    pub(crate) with: u64,
+    pub(crate) others: u64,
+}
+
+impl Repeats {
+    /// How often unrelated policies come upon one command is not known from the few of a case: the classes stay, and the
+    /// counts are shown.
+    pub(super) fn counted(&self) -> Counted {
+        let words = format!("under {} of {} other reward configurations or models", self.with, self.others);
+        Counted { p: [None; HYPOTHESES], words }
+    }
+}
+
 /// How often hosts without agents reach what agents' hosts reach, this peer left out.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Strangers {

@@ -104,8 +104,8 @@ fn nothing_observed_decides_nothing() {
     let judged = judge(&Observables::default(), true);
     assert_eq!(leading(&judged.rivals), "undecided");
     assert!(judged.judgement.rows.is_empty() && judged.judgement.overturned_without.is_empty());
-    assert_eq!(judged.judgement.missing.len(), 12);
-    assert_eq!(judge(&Observables::default(), false).judgement.missing.len(), 9);
+    assert_eq!(judged.judgement.missing.len(), 16);
+    assert_eq!(judge(&Observables::default(), false).judgement.missing.len(), 10);
 }
 
 #[test]
@@ -119,4 +119,49 @@ fn what_is_missing_is_ranked_by_what_it_is_expected_to_tell() {
     // The verdicts of a firewall say yes with (7*.5 + .95 + .2)/9 = .5167: log10(.95/.2) = .677; else log10(.8/.05) = 1.204.
     let verdicts = missing.iter().find(|row| row.source.contains("verdicts")).unwrap();
     assert!((verdicts.expected_spread - 0.9317).abs() < 1e-3, "{}", verdicts.expected_spread);
+}
+
+#[test]
+fn a_list_that_lacks_it_says_little() {
+    let judged = |known| {
+        let judged = judge(&Observables { known_elsewhere: known, ..written_and_aligned() }, true);
+        of(&judged, RivalId::ExternalCompromise).log10_lr
+    };
+    let open = judged(Seen::Unknown);
+    // By hand: .2 against .95 where it is listed; 1 - .2 * .2 = .96 against 1 - .2 * .95 = .81 where it is not.
+    assert!((judged(Seen::Yes) - open - (0.95_f64 / 0.2).log10()).abs() < 1e-9);
+    assert!((judged(Seen::No) - open - (0.81_f64 / 0.96).log10()).abs() < 1e-9);
+}
+
+#[test]
+fn what_the_agent_said_counts_once_with_what_it_wrote() {
+    let told = Observables { stated_purpose: Seen::Yes, ..written_and_aligned() };
+    let (judged, without) = (judge(&told, true), judge(&written_and_aligned(), true));
+    assert_eq!(judged.rivals, without.rivals, "the literal says more: log10(.95/.02) against log10(.7/.02)");
+    let row = judged.judgement.rows.iter().find(|row| row.id == "stated-purpose").unwrap();
+    assert!(!row.counts_in);
+}
+
+#[test]
+fn a_call_that_was_let_through_is_no_mere_intent() {
+    let judged = judge(&Observables { intent_only: Seen::No, ..written_and_aligned() }, true);
+    assert_eq!(judged.rivals, judge(&written_and_aligned(), true).rivals);
+    assert!(judged.judgement.rows.iter().all(|row| row.id != "intent-only"));
+    assert!(judged.judgement.missing.iter().all(|row| !row.source.contains("output of the call")));
+    // With the refusals it is one group: the row that says more counts, log10(.7/.02) against log10(.95/.2).
+    let both = Observables { intent_only: Seen::Yes, refused: Seen::Yes, ..written_and_aligned() };
+    let rows = judge(&both, true).judgement.rows;
+    let counts = |id: &str| rows.iter().find(|row| row.id == id).unwrap().counts_in;
+    assert_eq!((counts("intent-only"), counts("refused")), (true, false));
+}
+
+#[test]
+fn counts_of_other_configurations_are_shown_beside_judged_cells() {
+    let repeats = Some(Repeats { with: 1, others: 3 });
+    let judged = judge(&Observables { same_command: Seen::Yes, repeats, ..Observables::default() }, true);
+    let row = &judged.judgement.rows[0];
+    assert_eq!((row.id, row.counts.as_str()), ("same-command", "under 1 of 3 other reward configurations or models"));
+    // By hand: .7 against .5.
+    assert!((of(&judged, RivalId::Agent).log10_lr + (0.7_f64 / 0.5).log10()).abs() < 1e-9);
+    assert!(of(&judged, RivalId::Agent).rows[0].judged);
 }

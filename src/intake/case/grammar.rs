@@ -98,3 +98,18 @@ pub(super) fn offset(text: &str) -> Result<i64, String> {
     let offset = i64::try_from(signed).ok().filter(|offset| *offset != i64::MIN);
     offset.ok_or_else(|| format!("{text:?} is more than 292 years"))
 }
+
+/// The last folder of a pattern that stands for itself.
+pub(super) fn fixed_folder(pattern: &str) -> Option<String> {
+    let folders = pattern.rsplit_once('/')?.0;
+    let fixed = |folder: &&str| !matches!(*folder, "" | "." | "..") && !folder.contains(['*', '?', '[', '{', '\\']);
+    folders.rsplit('/').find(fixed).map(str::to_owned)
+}
+
+/// Line and column, from 1, of a byte.
+pub(super) fn place(text: &[u8], at: usize) -> (usize, usize) {
+    let before = text.get(..at).unwrap_or(text);
+    let line = memchr::memchr_iter(b'\n', before).count() + 1;
+    let start = memchr::memrchr(b'\n', before).map_or(0, |end| end + 1);
+    (line, String::from_utf8_lossy(before.get(start..).unwrap_or_default()).chars().count() + 1)
+}

@@ -13,6 +13,7 @@ pub(super) struct Case {
     pub(super) gpu: Option<super::gpu::RawGpu>,
     pub(super) approvals: Option<Approvals>,
     pub(super) mining: Option<Mining>,
+    pub(super) intel: Option<super::intel::RawIntel>,
 }
 
 #[derive(Deserialize)]

@@ -155,7 +155,7 @@ fn errors_name_the_place_and_what_is_allowed() {
     );
     assert_eq!(
         error("[sources]\n"),
-        "case.toml:1:2: unknown field `sources`, expected one of `host`, `source`, `run`, `egress`, `gpu`, `approvals`, `mining`"
+        "case.toml:1:2: unknown field `sources`, expected one of `host`, `source`, `run`, `egress`, `gpu`, `approvals`, `mining`, `intel`"
     );
     assert!(error("[[source]]\nzone = \"UTC\"\n").contains("missing field `path`"));
     assert!(error("[[source]]\npath = \"x\"\nyear = \"2026\"\n").starts_with("case.toml:3:8: invalid type: string"));
