@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::analysis::{Finding, Judgement, RivalId, StepRef, Strength, UncoveredStep, Unexplained};
+use super::analysis::{Finding, Judgement, RivalId, StepRef, Strength, Term, UncoveredStep, Unexplained};
 use super::attribute::{Attributed, Steps};
 use super::clocks::Clocks;
+use super::processes::Descent;
 use super::rivals::{self, Judged};
 use super::tokens::Token;
 use super::traced::{LEAST, Traced};
@@ -114,7 +115,10 @@ fn finding(
         .iter()
         .max_by(|a, b| a.strength.log10_lr.total_cmp(&b.strength.log10_lr).then(b.step.cmp(&a.step)))
         .copied();
-    let strength = strongest.map(|best| best.strength.clone()).unwrap_or_default();
+    let mut strength = strongest.map(|best| best.strength.clone()).unwrap_or_default();
+    if !strength.terms.is_empty() {
+        strength.terms.extend(witnesses.descents(&signals).into_iter().map(process_term));
+    }
     let step_indices: BTreeSet<usize> = lines_up.iter().map(|best| best.step).collect();
     let spans: Vec<Span> = signals.iter().filter_map(|one| one.signal.span).collect();
     let first = spans.iter().map(|span| span.lo).min();
@@ -183,6 +187,18 @@ fn finding(
         strength,
         first,
         last,
+    }
+}
+
+/// Whose child the owner is, beside the terms of the strength. It is weighed among the rivals, and once is enough.
+fn process_term(descent: Descent) -> Term {
+    Term {
+        term: "process",
+        observed: descent.words,
+        log10_lr: 0.0,
+        counts: "weighed among the rivals".to_owned(),
+        cap: String::new(),
+        records: descent.records,
     }
 }
 

@@ -19,6 +19,7 @@ mod limits;
 mod names;
 mod persisted;
 mod precede;
+mod processes;
 mod rates;
 mod rivals;
 mod rows;

@@ -8,6 +8,8 @@
 mod counts;
 mod matrix;
 
+use std::collections::BTreeSet;
+
 use super::analysis::{Judgement, MissingRow, Rival, RivalCell, RivalId, RivalRow};
 use counts::{Counted, HYPOTHESES};
 pub(crate) use counts::{Followed, Idle, Naming, Repeats, Strangers};
@@ -82,8 +84,12 @@ pub(crate) struct Observables {
     pub(crate) own_address: Seen,
     /// The firewall refused it throughout.
     pub(crate) refused: Seen,
-    /// The program that opened it descends from the tool's shell.
+    /// The program that owns its socket or GPU descends from the tool's shell ...
     pub(crate) descends_from_tool: Seen,
+    /// ... or from a service that runs programs for others ...
+    pub(crate) service_parent: Seen,
+    /// ... namely so, for a person.
+    pub(crate) ancestry: Option<String>,
     /// The same command stands in episodes of another reward configuration or model.
     pub(crate) same_command: Seen,
     pub(crate) repeats: Option<Repeats>,
@@ -133,11 +139,13 @@ impl Row {
     }
 }
 
+const PROCESS_TREE: &str = "the host's process tree with parents (auditd, Falco, other exec traces)";
+
 /// Rows that speak of a step: nothing to ask for where no step is held to have done it.
 const ABOUT_THE_STEP: [&str; 6] =
     ["literal-in-environment", "package-install", "replayed", "same-command", "stated-purpose", "intent-only"];
 
-fn rows(o: &Observables) -> [Row; 16] {
+fn rows(o: &Observables) -> [Row; 17] {
     let seen = |seen: Seen| match seen {
         Seen::Unknown => None,
         Seen::Yes => Some(true),
@@ -155,6 +163,7 @@ fn rows(o: &Observables) -> [Row; 16] {
         decided_by,
     };
     let from_outside = o.precursor.as_ref();
+    let ancestry = |seen: Seen, plain| o.ancestry.as_deref().filter(|_| seen == Seen::Yes).unwrap_or(plain);
     // A row of failures, then a way in: a person with access of their own seldom fails in a row.
     let human = if from_outside.is_none_or(|precursor| precursor.forced) { M } else { P };
     // agent, steered, third-party, replayed, external, misconfiguration, other tenant, harness, human
@@ -277,11 +286,22 @@ fn rows(o: &Observables) -> [Row; 16] {
             "descends-from-tool",
             o.descends_from_tool,
             (
-                "the program that opened it descends from the tool's shell",
-                "the program that opened it descends from another service",
+                ancestry(o.descends_from_tool, "the program that owns it descends from the tool's shell"),
+                "the program that owns it does not descend from a tool's shell",
             ),
             [PP, PP, PP, PP, MM, MM, MM, MM, M],
-            "the host's process tree with parents (auditd, exec traces, ps)",
+            PROCESS_TREE,
+        ),
+        row(
+            11,
+            "service-parent",
+            o.service_parent,
+            (
+                ancestry(o.service_parent, "the program that owns it descends from a service (sshd, Ray, cron, CI)"),
+                "the program that owns it does not descend from a service (sshd, Ray, cron, CI)",
+            ),
+            [MM, MM, MM, MM, PP, P, P, PP, P],
+            PROCESS_TREE,
         ),
         Row {
             counted: o.repeats.map(|repeats| repeats.counted()),
@@ -424,6 +444,9 @@ fn missing(rows: &[Row], totals: &[f64; HYPOTHESES], has_step: bool) -> Vec<Miss
         })
         .collect();
     missing.sort_by(|a, b| b.expected_spread.total_cmp(&a.expected_spread));
+    // One source may decide several rows: what it tells most counts.
+    let mut asked: BTreeSet<String> = BTreeSet::new();
+    missing.retain(|row| asked.insert(row.source.clone()));
     missing
 }
 

@@ -14,6 +14,7 @@ use super::attribute::{Attributed, Steps};
 use super::clocks::Clocks;
 use super::events::Event;
 use super::names::Names;
+use super::processes::{Asked, Descent, Origin, Processes};
 use super::rivals::{Followed, Idle, Observables, Precursor, Seen, Strangers};
 use super::tokens::Token;
 use super::traced::Traced;
@@ -82,6 +83,7 @@ pub(crate) struct Witnesses<'a> {
     controls: Controls<'a>,
     wallets: Wallets<'a>,
     commands: Commands<'a>,
+    processes: Processes<'a>,
 }
 
 impl<'a> Witnesses<'a> {
@@ -100,7 +102,8 @@ impl<'a> Witnesses<'a> {
         let lookup = Lookup::new(steps, clocks, case, events, &peers);
         let controls = Controls::new(steps, events);
         let (wallets, commands) = (Wallets::new(steps), Commands::new(steps, traced));
-        Witnesses { steps, clocks, names, case, events, aligned, lookup, controls, wallets, commands }
+        let processes = Processes::new(steps, clocks, case);
+        Witnesses { steps, clocks, names, case, events, aligned, lookup, controls, wallets, commands, processes }
     }
 
     /// Whether the onsets of the case together follow calls more often than chance.
@@ -139,6 +142,7 @@ impl Witnesses<'_> {
         let idle = self.idle(&peers);
         let (same_command, repeats) = self.same_command(step);
         let (known_elsewhere, known_as) = self.known_elsewhere(step, &shown, &peers);
+        let (descends_from_tool, service_parent, ancestry) = self.ancestry(step, signals);
         let behaviour = signals.first().map(|one| one.signal.behaviour);
         Observables {
             literal_in_agent_text: Seen::of(has_transcripts, literal),
@@ -164,8 +168,9 @@ impl Witnesses<'_> {
             }),
             own_address: self.own_address(&peers),
             refused: self.refused(&peers),
-            // No source tells of programs with their parents yet.
-            descends_from_tool: Seen::Unknown,
+            descends_from_tool,
+            service_parent,
+            ancestry,
             same_command,
             repeats,
             stated_purpose: step.map_or(Seen::Unknown, |best| self.stated_purpose(best, behaviour)),
@@ -213,6 +218,29 @@ impl Witnesses<'_> {
             (Some(_), None) => true,
             (None, _) => false,
         }
+    }
+
+    /// What the owners of a group of signals descend from, as far as the trails of their machines tell.
+    pub(crate) fn descents(&self, signals: &[&Traced]) -> Vec<Descent> {
+        self.processes.descents(signals, self.steps, &Asked { clocks: self.clocks, case: self.case })
+    }
+
+    /// Whether the owners descend from a tool's shell, whether from a service, and the words for it. Where some do and others
+    /// do not, it stays open.
+    fn ancestry(&self, step: Option<&Attributed>, signals: &[&Traced]) -> (Seen, Seen, Option<String>) {
+        let mut descents = self.descents(signals);
+        // What a call has scheduled is run by the scheduler: of that call it tells nothing.
+        let schedules = step.is_some_and(|best| self.steps.acts.get(best.step).is_some_and(|act| act.leaves_running()));
+        descents.retain(|descent| !(schedules && descent.from == Origin::Service { scheduler: true }));
+        let of_tool = |descent: &Descent| matches!(descent.from, Origin::Tool(_));
+        let (tool, service) = (descents.iter().any(of_tool), !descents.iter().all(of_tool));
+        if tool == service {
+            return (Seen::Unknown, Seen::Unknown, None);
+        }
+        // Of several owners, one whose shell ran the step that is held to have done it.
+        let held = |descent: &&Descent| step.is_some_and(|best| descent.from == Origin::Tool(best.step));
+        let shown = descents.iter().find(held).or(descents.first());
+        (Seen::of(true, tool), Seen::of(true, service), shown.map(|descent| descent.words.clone()))
     }
 
     /// Somebody from outside who came in before the event on the host that it came from, or failed to in a row. Where no

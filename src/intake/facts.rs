@@ -336,6 +336,30 @@ pub struct ExecutionFact {
     pub count: u64,
 }
 
+/// A process as one record tells of it: that it began to run a program, opened or accepted a connection, or reported
+/// something. Pids come again; which sights are of one process is for who looks at them in order of time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProcessFact {
+    /// The machine, if the record names it.
+    pub host: Option<String>,
+    pub pid: u32,
+    pub parent_pid: Option<u32>,
+    /// Path or name of its program, and of the program that started it.
+    pub process: Option<String>,
+    pub parent_process: Option<String>,
+    /// Its arguments, where the record is of its beginning.
+    pub command: Option<String>,
+    /// Of the connection that the record is about.
+    pub flow: Option<Flow>,
+    pub span: Option<Span>,
+    pub record: Record,
+}
+
+impl ProcessFact {
+    /// Bound per evidence; the first are kept.
+    pub const KEPT: usize = 200_000;
+}
+
 /// All of it. Every list is sorted by evidence and record.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
@@ -358,4 +382,5 @@ pub struct Facts {
     pub alerts: Vec<AlertFact>,
     pub verdicts: Vec<VerdictFact>,
     pub executions: Vec<ExecutionFact>,
+    pub processes: Vec<ProcessFact>,
 }

@@ -56,6 +56,7 @@ pub(super) struct Fold {
     alerts: BTreeMap<(String, Option<String>, Option<IpAddr>), AlertFact>,
     verdicts: BTreeMap<(Behaviour, Flow, String), VerdictFact>,
     executions: BTreeMap<(Option<String>, Option<String>, String), ExecutionFact>,
+    processes: BTreeMap<u64, ProcessFact>,
     pub(super) episodes: BTreeMap<String, Episode>,
     /// With what came back.
     pub(super) steps: Vec<(Step, Option<Packed>)>,
@@ -93,6 +94,7 @@ impl Fold {
             alerts: BTreeMap::new(),
             verdicts: BTreeMap::new(),
             executions: BTreeMap::new(),
+            processes: BTreeMap::new(),
             episodes: BTreeMap::new(),
             steps: Vec::new(),
             results: Vec::new(),
@@ -326,6 +328,13 @@ impl Fold {
         }
     }
 
+    fn process(&mut self, fact: ProcessFact) {
+        self.processes.insert(fact.record.number, fact);
+        if self.processes.len() > ProcessFact::KEPT {
+            self.processes.pop_last();
+        }
+    }
+
     fn gpu_sample(&mut self, span: Option<Span>, record: u64, sample: &GpuSample<'_>) {
         let gpu = gpu_name(sample.gpu_uuid.as_deref(), sample.gpu);
         let series = self.gpu.entry(gpu.clone()).or_insert_with(|| GpuSeries::new(self.evidence, gpu));
@@ -397,6 +406,7 @@ impl Fold {
             alerts: self.alerts.into_values().collect(),
             verdicts: self.verdicts.into_values().collect(),
             executions: self.executions.into_values().collect(),
+            processes: self.processes.into_values().collect(),
         };
         facts.dns.sort_by_key(|fact| (fact.record, fact.address));
         facts.queries.sort_by_key(|fact| fact.record);

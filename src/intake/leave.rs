@@ -34,6 +34,7 @@ macro_rules! each_fact {
         $with!(alerts, record.evidence);
         $with!(verdicts, record.evidence);
         $with!(executions, record.evidence);
+        $with!(processes, record.evidence);
     };
 }
 

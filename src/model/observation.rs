@@ -141,6 +141,7 @@ pub struct Connection<'a> {
     pub tcp_sequence: Option<u32>,
     pub process: Option<Cow<'a, str>>,
     pub pid: Option<u32>,
+    pub parent_pid: Option<u32>,
 }
 
 /// A DNS message.
@@ -400,6 +401,9 @@ pub struct Alert<'a> {
     pub action: Option<Action>,
     /// The behaviour that the sensor's own words name ("Mining Behavior", "ET COINMINER"), if they name one.
     pub behaviour: Option<Behaviour>,
+    /// The service that reported it, where the record tells its process.
+    pub process: Option<Cow<'a, str>>,
+    pub pid: Option<u32>,
 }
 
 /// A program that ran, as the audit trail of its machine has it (Linux audit `EXECVE`, Windows event 4688).
@@ -411,6 +415,8 @@ pub struct Execution<'a> {
     pub process: Option<Cow<'a, str>>,
     pub pid: Option<u32>,
     pub parent_pid: Option<u32>,
+    /// Path or name of the program that started it.
+    pub parent_process: Option<Cow<'a, str>>,
     pub user: Option<Cow<'a, str>>,
     pub directory: Option<Cow<'a, str>>,
 }
@@ -459,11 +465,13 @@ impl Observation<'_> {
                 category: Cow::Owned(alert.category.to_string()),
                 message: Cow::Owned(alert.message.to_string()),
                 user: owned(&alert.user),
+                process: owned(&alert.process),
                 ..*alert
             }),
             Detail::Execution(execution) => Detail::Execution(Execution {
                 command: Cow::Owned(execution.command.to_string()),
                 process: owned(&execution.process),
+                parent_process: owned(&execution.parent_process),
                 user: owned(&execution.user),
                 directory: owned(&execution.directory),
                 ..*execution

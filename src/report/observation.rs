@@ -133,9 +133,11 @@ pub fn observation_row(observation: &Observation<'_>, source: &Source, clock: &C
             said.shown("accounted milliseconds", process.accounted_ms);
             row.message = said.done();
         }
-        Detail::Alert(Alert { category, message, user, action, behaviour }) => {
+        Detail::Alert(Alert { category, message, user, action, behaviour, process, pid }) => {
             row.action = action.map(|action| action.name());
             row.rule = Some(category.to_string());
+            row.process = process.as_ref().map(|process| process.to_string());
+            row.pid = *pid;
             let mut said = Said::default();
             said.text("", Some(message));
             said.text("user", user.as_deref());
@@ -148,6 +150,7 @@ pub fn observation_row(observation: &Observation<'_>, source: &Source, clock: &C
             row.pid = execution.pid;
             let mut said = Said::default();
             said.shown("parent-pid", execution.parent_pid);
+            said.text("parent", execution.parent_process.as_deref());
             said.text("user", execution.user.as_deref());
             said.text("in", execution.directory.as_deref());
             row.message = said.done();

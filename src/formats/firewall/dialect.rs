@@ -252,6 +252,7 @@ impl Out<'_> {
             user: fields.connection.user.clone(),
             action: fields.connection.action,
             behaviour,
+            ..Alert::default()
         })
     }
 }

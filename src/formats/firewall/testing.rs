@@ -74,6 +74,7 @@ pub(crate) fn as_json(observation: &Observation<'_>) -> Value {
             put("tcp_sequence", json!(c.tcp_sequence));
             put("process", json!(c.process));
             put("pid", json!(c.pid));
+            put("parent_pid", json!(c.parent_pid));
         }
         Detail::Dns(dns) => {
             put("query", json!(dns.query));
@@ -96,6 +97,8 @@ pub(crate) fn as_json(observation: &Observation<'_>) -> Value {
             put("user", json!(alert.user));
             put("action", json!(alert.action.map(|action| action.name())));
             put("behaviour", json!(alert.behaviour.map(|behaviour| behaviour.name())));
+            put("process", json!(alert.process));
+            put("pid", json!(alert.pid));
         }
         Detail::Other(text) => put("text", json!(text)),
         Detail::Execution(execution) => {
@@ -103,6 +106,7 @@ pub(crate) fn as_json(observation: &Observation<'_>) -> Value {
             put("process", json!(execution.process));
             put("pid", json!(execution.pid));
             put("parent_pid", json!(execution.parent_pid));
+            put("parent_process", json!(execution.parent_process));
             put("user", json!(execution.user));
             put("directory", json!(execution.directory));
         }

@@ -1,13 +1,15 @@
 //! Observations as they come, and folds of parts of a file joined.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::collections::btree_map::Entry;
 
 use super::{DISTINCT_KEPT, Fold};
-use crate::evidence::Anomaly;
+use crate::evidence::{Anomaly, Record};
 use crate::formats::Sink;
 use crate::intake::facts::{
-    AlertFact, ExecutionFact, FileFact, GpuSeries, MiningFact, ProbeFact, SshFact, Teller, TimeAnchor, VerdictFact,
+    AlertFact, ExecutionFact, FileFact, GpuSeries, MiningFact, ProbeFact, ProcessFact, SshFact, Teller, TimeAnchor,
+    VerdictFact,
 };
 use crate::intake::merge::{
     join_alert, join_episode, join_facts, join_process, join_unread, keep_anomaly, repeat, tunnel_fact,
@@ -45,6 +47,9 @@ impl Sink for Fold {
                 _ => span,
             };
             self.span = Some(self.span.map_or(whole, |known| known.cover(whole)));
+        }
+        if let Some(fact) = process(observation, self.at(record)) {
+            self.process(fact);
         }
         match &observation.detail {
             Detail::Connection(seen) => {
@@ -231,6 +236,7 @@ impl Sink for Fold {
         for fact in fork.executions.into_values() {
             self.execution(fact);
         }
+        fork.processes.into_values().for_each(|fact| self.process(fact));
         for episode in fork.episodes.into_values() {
             self.episode(episode);
         }
@@ -248,5 +254,34 @@ impl Sink for Fold {
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {
         self
+    }
+}
+
+/// What an observation tells of the process that it is about.
+fn process(observation: &Observation<'_>, record: Record) -> Option<ProcessFact> {
+    let owned = |text: &Option<Cow<'_, str>>| text.as_deref().map(str::to_owned);
+    let fact = |pid, process| ProcessFact {
+        host: owned(&observation.host),
+        pid,
+        parent_pid: None,
+        process: owned(process),
+        parent_process: None,
+        command: None,
+        flow: None,
+        span: observation.span,
+        record,
+    };
+    match &observation.detail {
+        Detail::Execution(execution) => Some(ProcessFact {
+            parent_pid: execution.parent_pid,
+            parent_process: owned(&execution.parent_process),
+            command: Some(execution.command.to_string()),
+            ..fact(execution.pid?, &execution.process)
+        }),
+        Detail::Connection(seen) => {
+            Some(ProcessFact { parent_pid: seen.parent_pid, flow: observation.flow, ..fact(seen.pid?, &seen.process) })
+        }
+        Detail::Alert(alert) => Some(fact(alert.pid?, &alert.process)),
+        _ => None,
     }
 }

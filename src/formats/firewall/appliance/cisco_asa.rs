@@ -177,6 +177,7 @@ fn user<'r>(message: Message<'r>, mut fields: Fields<'r>, record: &'r Record<'r>
         user: user.map(text),
         action: None,
         behaviour: None,
+        ..Alert::default()
     };
     out.observe(span, fields.device.take(), flow, Detail::Alert(alert));
     Ok(())

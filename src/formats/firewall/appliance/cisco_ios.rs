@@ -261,6 +261,7 @@ fn at_terminal<'r>(
             .map(text),
         action: None,
         behaviour: None,
+        ..Alert::default()
     };
     let flow = Flow { ..fields.flow };
     out.observe(span, fields.device.take(), Some(flow), Detail::Alert(alert));
@@ -312,6 +313,7 @@ fn login<'r>(message: &Message<'r>, mut fields: Fields<'r>, record: &'r Record<'
         user: value(b"[user: ").or_else(|| value(b"User '")).map(text),
         action: None,
         behaviour: None,
+        ..Alert::default()
     };
     let flow = Flow { ..fields.flow };
     out.observe(span, fields.device.take(), Some(flow), Detail::Alert(alert));

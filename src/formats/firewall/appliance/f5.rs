@@ -120,6 +120,7 @@ fn administrator<'r>(mut fields: Fields<'r>, record: &'r Record<'r>, out: &mut O
         user: after(b"ser=").map(text),
         action: None,
         behaviour: None,
+        ..Alert::default()
     };
     out.observe(span, fields.device.take(), Some(fields.flow), Detail::Alert(alert));
     Ok(())

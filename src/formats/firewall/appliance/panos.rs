@@ -317,7 +317,7 @@ fn report<'r>(
     let span = out.times(&mut fields);
     let message = text(&what);
     let user = fields.connection.user.take();
-    let alert = Alert { category: category.into(), message, user, action: None, behaviour: None };
+    let alert = Alert { category: category.into(), message, user, action: None, behaviour: None, ..Alert::default() };
     out.observe(span, fields.device.take(), Some(fields.flow), Detail::Alert(alert));
     Ok(())
 }

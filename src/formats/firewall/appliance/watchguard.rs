@@ -113,6 +113,7 @@ fn from_message<'r>(mut fields: Fields<'r>, record: &'r Record<'r>, out: &mut Ou
         user: Some(text(user)),
         action: None,
         behaviour: None,
+        ..Alert::default()
     };
     out.observe(span, fields.device.take(), Some(fields.flow), Detail::Alert(alert));
     Ok(())

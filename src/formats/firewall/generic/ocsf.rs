@@ -161,7 +161,8 @@ fn finding<'r>(event: &'r Value<'r>, mut fields: Fields<'r>, record: &'r Record<
     let action = fields.connection.action;
     let behaviour = behaviour(&message);
     let user = fields.connection.user.take();
-    let alert = Alert { category: "finding".into(), message: message.into(), user, action, behaviour };
+    let alert =
+        Alert { category: "finding".into(), message: message.into(), user, action, behaviour, ..Alert::default() };
     let flow = (!fields.is_empty()).then_some(fields.flow);
     out.observe(span, fields.device.take(), flow, Detail::Alert(alert));
     Ok(())

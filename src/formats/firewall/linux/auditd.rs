@@ -124,7 +124,7 @@ impl<'a> Event<'_, 'a> {
                         pid: self.number("pid"),
                         user: self.user(),
                         directory: part.get("cwd").map(|cwd| cwd.text()),
-                        parent_pid: None,
+                        ..Execution::default()
                     };
                     out.observe(span, host, None, Detail::Execution(execution));
                     return Ok(());
@@ -135,8 +135,7 @@ impl<'a> Event<'_, 'a> {
                         category: "audit-anomaly".into(),
                         message: part.shown(),
                         user: self.user(),
-                        action: None,
-                        behaviour: None,
+                        ..Alert::default()
                     };
                     out.observe(span, host, None, Detail::Alert(alert));
                     return Ok(());
@@ -185,6 +184,7 @@ impl<'a> Event<'_, 'a> {
             parent_pid: self.number("ppid"),
             user: self.user(),
             directory: self.part("CWD").and_then(|part| part.get("cwd")).map(|cwd| cwd.text()),
+            parent_process: None,
         };
         out.observe(span, host, None, Detail::Execution(execution));
         Ok(())
@@ -205,6 +205,7 @@ impl<'a> Event<'_, 'a> {
         let connection = Connection {
             process: self.value("exe").or_else(|| self.value("comm")).map(|exe| exe.text()),
             pid: self.number("pid"),
+            parent_pid: self.number("ppid"),
             user: self.user(),
             ..Connection::default()
         };
@@ -330,6 +331,8 @@ fn login(part: &Part<'_>, span: Option<Span>, host: Option<Cow<'_, str>>, out: &
         user,
         action: Some(if passed { Action::Allow } else { Action::Deny }),
         behaviour: None,
+        process: given("exe").map(|exe| exe.text()),
+        pid: given("pid").and_then(|pid| u32::try_from(number(pid.raw)?).ok()),
     };
     out.observe(span, host, src.map(|src| Flow { src: Some(src), ..Flow::default() }), Detail::Alert(alert));
     Ok(())

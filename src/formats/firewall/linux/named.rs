@@ -231,6 +231,7 @@ fn event(message: &[u8]) -> Option<Event<'_>> {
             message,
             user: None,
             action: Some(if passes { Action::Allow } else { Action::Deny }),
+            ..Alert::default()
         });
         return Some(event);
     }

@@ -98,7 +98,14 @@ fn event(message: &[u8]) -> Option<Event<'_>> {
         let action = verdict_of(words().nth(before)?)?;
         let message = text(message);
         let behaviour = verdict::behaviour(&message);
-        Some(Alert { category: Cow::Borrowed("dns-policy"), behaviour, message, user: None, action: Some(action) })
+        Some(Alert {
+            category: Cow::Borrowed("dns-policy"),
+            behaviour,
+            message,
+            user: None,
+            action: Some(action),
+            ..Alert::default()
+        })
     });
     let flow = Flow { src: Some(src), src_port, ..Flow::default() };
     Some(Event { dns, flow, alert })

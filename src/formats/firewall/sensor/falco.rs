@@ -51,6 +51,7 @@ const FALCO: &[(&str, Field)] = &[
 /// Between which ends, as `client->server`.
 const TUPLES: [&str; 2] = ["fd.name", "connection"];
 const COMMANDS: [&str; 2] = ["proc.cmdline", "command"];
+const PARENTS: [&str; 2] = ["proc.pname", "parent"];
 
 const PRIORITIES: [&[u8]; 8] =
     [b"Emergency", b"Alert", b"Critical", b"Error", b"Warning", b"Notice", b"Informational", b"Debug"];
@@ -130,6 +131,7 @@ struct Seen<'r> {
     command: Option<Cow<'r, str>>,
     directory: Option<Cow<'r, str>>,
     parent: Option<u32>,
+    parent_process: Option<Cow<'r, str>>,
 }
 
 impl<'r> Seen<'r> {
@@ -150,6 +152,8 @@ impl<'r> Seen<'r> {
             self.directory.get_or_insert_with(|| text_of(value));
         } else if name == b"proc.ppid" {
             self.parent = self.parent.or_else(|| text(&value).parse().ok());
+        } else if is(&PARENTS) {
+            self.parent_process.get_or_insert_with(|| text_of(value));
         } else if let Some(field) = NAMES.get(name) {
             self.fields.set(field, value);
         }
@@ -183,14 +187,16 @@ impl<'r> Seen<'r> {
                 process: connection.process.clone(),
                 pid: connection.pid,
                 parent_pid: self.parent,
+                parent_process: self.parent_process,
                 user: user.clone(),
                 directory: self.directory,
             };
             out.observe(span, host.clone(), None, Detail::Execution(execution));
         } else if flow.is_some() {
+            self.fields.connection.parent_pid = self.parent;
             out.observe(span, host.clone(), flow, Detail::Connection(self.fields.connection()));
         }
-        let alert = Alert { category: "falco".into(), message, user, action: None, behaviour };
+        let alert = Alert { category: "falco".into(), message, user, action: None, behaviour, ..Alert::default() };
         out.observe(span, host, flow, Detail::Alert(alert));
         Ok(())
     }

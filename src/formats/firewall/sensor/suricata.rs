@@ -146,7 +146,14 @@ pub(super) fn read<'r>(
         let category = string(eve, "alert.category").unwrap_or_default();
         let span = out.span(moment.or(record.peeled.stamp));
         let behaviour = behaviour(&signature).or_else(|| behaviour(&category));
-        let alert = Alert { category: "threat".into(), message: signature.into(), user: None, action, behaviour };
+        let alert = Alert {
+            category: "threat".into(),
+            message: signature.into(),
+            user: None,
+            action,
+            behaviour,
+            ..Alert::default()
+        };
         out.observe(span, host, Some(flow), Detail::Alert(alert));
     }
     Ok(())

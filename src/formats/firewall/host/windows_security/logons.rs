@@ -60,6 +60,7 @@ pub(super) fn read<'r>(id: u64, object: &'r Value<'r>, record: &'r Record<'r>, o
         user: fields.connection.user.take(),
         action: None,
         behaviour: None,
+        ..Alert::default()
     };
     out.observe(span, fields.device.take(), Some(fields.flow), Detail::Alert(alert));
     Ok(())

@@ -1,0 +1,208 @@
+use super::*;
+use crate::correlate::attribute::Attribution;
+use crate::correlate::kit::{World, ip, ms};
+use crate::formats::Kind;
+use crate::intake::GpuProcessFact;
+use crate::model::{Behaviour, Protocol, Signal};
+use crate::time::{Basis, Span};
+
+const CASE: &str = "[[host]]\nname = \"h1\"\naddresses = [\"10.20.0.5\"]\nagent = true\n\
+                    [[host]]\nname = \"h2\"\naddresses = [\"10.20.0.6\"]\n\
+                    [[run]]\ntranscripts = \"a*.jsonl\"\nhost = \"h1\"\n";
+const COMMAND: &str = "./job -o 198.51.100.20:3333";
+
+/// A trail of one machine beside the transcript of an agent that ran [`COMMAND`] from ten to twenty seconds.
+struct Trail {
+    world: World,
+    audit: EvidenceId,
+    host: Option<&'static str>,
+}
+
+impl Trail {
+    fn new(host: Option<&'static str>) -> Trail {
+        let mut world = World::with_case(CASE);
+        let audit = world.source("audit.log", Kind::Firewall, Basis::ExplicitOffset);
+        let transcript = world.episode("a1.jsonl", None);
+        world.step(transcript, Some((ms(0), ms(1_000))), "ls");
+        world.step(transcript, Some((ms(10_000), ms(20_000))), COMMAND);
+        Trail { world, audit, host }
+    }
+
+    fn fact(&mut self, at: i64, pid: u32, parent: Option<u32>, program: &str) -> &mut ProcessFact {
+        let number = self.world.intake.facts.processes.len() as u64 + 1;
+        self.world.intake.facts.processes.push(ProcessFact {
+            host: self.host.map(str::to_owned),
+            pid,
+            parent_pid: parent,
+            process: Some(program.to_owned()),
+            parent_process: None,
+            command: None,
+            flow: None,
+            span: Some(Span::at(ms(at), Basis::ExplicitOffset)),
+            record: Record { evidence: self.audit, number },
+        });
+        self.world.intake.facts.processes.last_mut().unwrap()
+    }
+
+    fn runs(&mut self, at: i64, pid: u32, parent: u32, program: &str, command: &str) {
+        self.fact(at, pid, Some(parent), program).command = Some(command.to_owned());
+    }
+
+    fn connects(&mut self, at: i64, pid: u32, parent: Option<u32>, program: &str) {
+        self.fact(at, pid, parent, program).flow = Some(to_pool(None));
+    }
+
+    fn descents(self, one: Traced) -> Vec<(Origin, String)> {
+        let laid = self.world.lay();
+        let steps = laid.steps();
+        let processes = Processes::new(&steps, &laid.clocks, &laid.world.case);
+        let asked = Asked { clocks: &laid.clocks, case: &laid.world.case };
+        processes.descents(&[&one], &steps, &asked).into_iter().map(|one| (one.from, one.words)).collect()
+    }
+}
+
+fn to_pool(src: Option<&str>) -> Flow {
+    Flow {
+        src: src.map(ip),
+        src_port: None,
+        dst: Some(ip("198.51.100.20")),
+        dst_port: Some(3333),
+        protocol: Some(Protocol::TCP),
+    }
+}
+
+fn signal(source: SignalSource, at: i64, record: Record) -> Traced {
+    let signal = Signal {
+        span: Some(Span::at(ms(at), Basis::ExplicitOffset)),
+        flow: (source == SignalSource::Network).then(|| to_pool(Some("10.20.0.5"))),
+        records: vec![record],
+        ..Signal::new(Behaviour::Mining, source)
+    };
+    Traced { signal, attribution: Attribution { best: None }, timed: true }
+}
+
+/// Traffic from 10.20.0.5 to the pool at twelve seconds.
+fn traffic() -> Traced {
+    signal(SignalSource::Network, 12_000, Record { evidence: EvidenceId(9), number: 1 })
+}
+
+#[test]
+fn a_socket_is_traced_to_the_shell_of_the_step() {
+    let mut trail = Trail::new(Some("h1"));
+    trail.runs(10_100, 4309, 1200, "/usr/bin/bash", &format!("bash -c '{COMMAND}'"));
+    trail.runs(10_200, 4311, 4309, "/work/job", COMMAND);
+    trail.connects(11_900, 4311, Some(4309), "/work/job");
+    let words = "process 4311 (/work/job) on h1 descends from the shell that ran step 1 of a1 (process 4309)";
+    assert_eq!(trail.descents(traffic()), [(Origin::Tool(1), words.to_owned())]);
+}
+
+#[test]
+fn a_shell_that_became_its_program_is_the_same_process() {
+    // A shell runs the last command of its text in its own place: pid and parent stay.
+    let mut trail = Trail::new(None);
+    trail.runs(10_100, 4309, 1200, "/usr/bin/bash", &format!("bash -c '{COMMAND}'"));
+    trail.runs(10_200, 4309, 1200, "/work/job", COMMAND);
+    trail.connects(11_900, 4309, Some(1200), "/work/job");
+    assert_eq!(trail.descents(traffic())[0].0, Origin::Tool(1));
+}
+
+#[test]
+fn a_pid_that_came_again_is_another_process() {
+    // By hand: pid 4309 is the tool's shell until 11 s, when sshd starts another process of that number, whose child
+    // connects.
+    let trail = |reused: bool| {
+        let mut trail = Trail::new(Some("h1"));
+        trail.fact(5_000, 790, None, "/usr/sbin/sshd");
+        trail.runs(10_100, 4309, 1200, "/usr/bin/bash", &format!("bash -c '{COMMAND}'"));
+        if reused {
+            trail.runs(11_000, 4309, 790, "/usr/bin/bash", "-bash");
+        }
+        trail.runs(11_500, 5000, 4309, "/work/job", COMMAND);
+        trail.connects(11_900, 5000, Some(4309), "/work/job");
+        trail.descents(traffic())
+    };
+    assert_eq!(trail(false)[0].0, Origin::Tool(1));
+    let words = "process 5000 (/work/job) on h1 descends from sshd (process 790)";
+    assert_eq!(trail(true), [(Origin::Service { scheduler: false }, words.to_owned())]);
+    // What began later is nobody's parent.
+    let mut late = Trail::new(Some("h1"));
+    late.connects(11_900, 5000, Some(4309), "/work/job");
+    late.runs(12_500, 4309, 1200, "/usr/bin/bash", &format!("bash -c '{COMMAND}'"));
+    assert_eq!(late.descents(traffic()), []);
+}
+
+#[test]
+fn what_the_trail_does_not_tell_is_not_made_up() {
+    // No shell of a step, and no service: an ancestor is missing.
+    let mut trail = Trail::new(Some("h1"));
+    trail.connects(11_900, 4311, Some(4309), "/work/job");
+    assert_eq!(trail.descents(traffic()), []);
+    // Adopted by the first process: who started it is not told.
+    let mut adopted = Trail::new(Some("h1"));
+    adopted.fact(0, 1, None, "/usr/sbin/sshd");
+    adopted.connects(11_900, 4311, Some(1), "/work/job");
+    assert_eq!(adopted.descents(traffic()), []);
+    // The text of another command.
+    let mut other = Trail::new(Some("h1"));
+    other.runs(10_100, 4309, 1200, "/usr/bin/bash", "bash -c 'make all'");
+    other.connects(11_900, 4309, Some(1200), "/usr/bin/bash");
+    assert_eq!(other.descents(traffic()), []);
+    // The same command, an hour after the step had ended.
+    let mut later = Trail::new(Some("h1"));
+    later.runs(3_620_000, 4309, 1200, "/usr/bin/bash", &format!("bash -c '{COMMAND}'"));
+    later.connects(3_621_000, 4309, Some(1200), "/work/job");
+    let at = signal(SignalSource::Network, 3_621_000, Record { evidence: EvidenceId(9), number: 1 });
+    assert_eq!(later.descents(at), []);
+}
+
+#[test]
+fn a_socket_of_another_machine_or_another_time_is_not_the_owner() {
+    let owners = |host: &'static str, at: i64| {
+        let mut trail = Trail::new(Some(host));
+        trail.fact(5_000, 790, None, "sshd");
+        trail.connects(at, 5000, Some(790), "/work/job");
+        trail.descents(traffic()).len()
+    };
+    assert_eq!((owners("h1", 11_900), owners("H1", 11_900)), (1, 1));
+    assert_eq!(owners("h2", 11_900), 0, "the case says that 10.20.0.5 is h1");
+    assert_eq!(owners("h1", 30_000), 0, "eighteen seconds later");
+}
+
+#[test]
+fn a_gpu_is_traced_by_pid_and_program_to_what_was_running_then() {
+    let owner = |name: &str, at: i64| {
+        let mut trail = Trail::new(Some("h1"));
+        let record = Record { evidence: trail.world.source("gpu.csv", Kind::Gpu, Basis::ExplicitOffset), number: 7 };
+        let span = Some(Span::at(ms(at), Basis::ExplicitOffset));
+        trail.fact(5_000, 640, None, "/usr/sbin/cron");
+        trail.runs(6_000, 9917, 640, "/opt/job", "/opt/job");
+        trail.world.intake.facts.gpu_processes.push(GpuProcessFact {
+            gpu: "1".to_owned(),
+            pid: Some(9917),
+            process: Some(name.to_owned()),
+            first: span,
+            last: span,
+            first_record: record,
+            last_record: record,
+            polls: 1,
+            memory_used_max_mib: None,
+            accounted_ms: None,
+            utilization_percent: None,
+        });
+        trail.descents(signal(SignalSource::Gpu, at, record)).into_iter().map(|one| one.0).collect::<Vec<_>>()
+    };
+    assert_eq!(owner("job", 60_000), [Origin::Service { scheduler: true }]);
+    assert_eq!(owner("python3", 60_000), [], "another program has the pid by then");
+    assert_eq!(owner("job", 1_000), [], "before it began");
+}
+
+#[test]
+fn a_program_that_a_trail_shows_is_its_own_owner() {
+    let mut trail = Trail::new(Some("h1"));
+    trail.fact(5_000, 790, None, "raylet");
+    trail.runs(11_000, 5000, 790, "/work/xmrig", "/work/xmrig -o 198.51.100.20:3333");
+    let record = Record { evidence: trail.audit, number: 2 };
+    let words = "process 5000 (/work/xmrig) on h1 descends from raylet (process 790)";
+    let found = trail.descents(signal(SignalSource::Host, 11_000, record));
+    assert_eq!(found, [(Origin::Service { scheduler: false }, words.to_owned())]);
+}
