@@ -261,10 +261,10 @@ fn not_theirs(steps: &Steps<'_>, events: &[Event]) -> BTreeMap<Flow, Vec<Instant
         return found;
     }
     for event in events.iter().filter(|event| event.timed) {
-        let theirs = event.src.is_some_and(|src| identity.is_agent(src));
+        let theirs = event.src.is_some_and(|src| identity.is_agent_at(src, event.at));
         if !theirs
             && event.src.is_some_and(crate::model::is_private)
-            && event.dst.is_some_and(|dst| !identity.is_agent(dst))
+            && event.dst.is_some_and(|dst| !identity.is_agent_at(dst, event.at))
         {
             found.entry(event.peers()).or_default().push(event.at);
         }

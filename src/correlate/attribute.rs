@@ -270,7 +270,7 @@ impl Yardstick {
     fn identity(&self, steps: &Steps<'_>, at: usize, event: &Event) -> Term {
         let records = vec![event.record];
         let src = event.src.map_or_else(String::new, |src| src.to_string());
-        match steps.identity.fits(&steps.intake.steps[at].episode, event.src) {
+        match steps.identity.fits_at(&steps.intake.steps[at].episode, event.src, event.at) {
             Some(true) => {
                 let there = self.from.get(&event.src).copied().unwrap_or(0);
                 let weight = self.same_host(event.src);

@@ -135,6 +135,8 @@ fn finding(
             }
         }
     }
+    let opened = signals.iter().filter_map(|one| one.signal.flow?.src);
+    limits.extend(opened.filter_map(|src| steps.identity.leases().limit(src)));
     // What a source cannot show limits what rests on it.
     let telemetry = signals.iter().filter(|one| one.signal.source == SignalSource::Gpu);
     let watched: BTreeSet<EvidenceId> =

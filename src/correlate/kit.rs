@@ -172,7 +172,7 @@ impl World {
         let names = self.names();
         let clocks = clocks::find(&self.intake, &self.case, &acts, &names);
         acts::note_unresolved(&mut acts, &names);
-        let identity = Identity::new(&self.intake, &self.case, &acts, &names);
+        let identity = Identity::new(&self.intake, &self.case, &acts, &names, &clocks);
         acts::share(&mut acts, &self.intake, &self.case, &identity, rules());
         let events = events::events(&self.intake, &clocks, &names, &acts, &|_| true);
         let mut times = steptime::step_times(&self.intake, &clocks);
@@ -199,8 +199,9 @@ impl Laid {
 
     /// Connections of the hosts that agents are known to run on, or of all.
     pub(super) fn theirs(&self) -> Vec<Event> {
-        let theirs =
-            |event: &&Event| !self.identity.knows_agents() || event.src.is_some_and(|src| self.identity.is_agent(src));
+        let theirs = |event: &&Event| {
+            !self.identity.knows_agents() || event.src.is_some_and(|src| self.identity.is_agent_at(src, event.at))
+        };
         self.events.iter().filter(theirs).cloned().collect()
     }
 }

@@ -15,6 +15,7 @@ mod identity;
 pub mod jitter;
 #[cfg(test)]
 mod kit;
+mod leases;
 mod limits;
 mod names;
 mod persisted;
@@ -80,7 +81,7 @@ fn correlated(
     let names = Names::new(&intake.facts, acts::printed_resolutions(intake)).learn(intake, &acts);
     let clocks = clocks::find(intake, &options.case, &acts, &names);
     acts::note_unresolved(&mut acts, &names);
-    let identity = Identity::new(intake, &options.case, &acts, &names);
+    let identity = Identity::new(intake, &options.case, &acts, &names, &clocks);
     acts::share(&mut acts, intake, &options.case, &identity, rules);
     let mut seen = detected(intake, options, rules);
     let (unallotted, of_allotments) = allotted::held_against(intake, options, &clocks);
@@ -91,7 +92,7 @@ fn correlated(
     steptime::bound_by_order(&mut times, intake, &acts, &everywhere, &identity, &clocks);
     let steps = Steps { intake, acts: &acts, times: &times, identity: &identity };
     // Where the agents' hosts are known, nothing that other hosts opened can be a step's doing.
-    let by_agent = |event: &&Event| event.src.is_some_and(|src| identity.is_agent(src));
+    let by_agent = |event: &&Event| event.src.is_some_and(|src| identity.is_agent_at(src, event.at));
     let mut theirs: Cow<'_, [Event]> = match identity.knows_agents() {
         true => everywhere.iter().filter(by_agent).cloned().collect(),
         false => Cow::Borrowed(&everywhere),

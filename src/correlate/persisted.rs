@@ -33,7 +33,7 @@ pub(crate) fn note(findings: &mut [Finding], events: &[Event], attributions: &[A
         }
         let ended = extents.iter().find(|one| one.id == step.episode).map(|one| one.last);
         let after = ended.is_some_and(|ended| event.at > ended.plus(event.slack_ns));
-        if after || steps.identity.fits(&step.episode, event.src) == Some(false) {
+        if after || steps.identity.fits_at(&step.episode, event.src, event.at) == Some(false) {
             later.entry(best.step).or_default().push(event);
         }
     }
@@ -80,7 +80,7 @@ fn sentence(
             one.id != own
                 && one.first <= event.at
                 && event.at <= one.last
-                && steps.identity.fits(one.id, event.src) == Some(true)
+                && steps.identity.fits_at(one.id, event.src, event.at) == Some(true)
         });
         let names: Vec<&str> = here.map(|one| one.name).collect();
         if names.is_empty() {

@@ -78,7 +78,7 @@ pub(crate) fn bound_by_order(
         let to = from + intake.steps[from..].iter().take_while(|step| step.episode == *episode).count();
         if intake.steps[from..to].iter().all(|step| step.start.is_none()) {
             let (steps, acts, times) = (&intake.steps[from..to], &acts[from..to], &mut times[from..to]);
-            let fits = |event: &Event| identity.fits(episode, event.src) != Some(false);
+            let fits = |event: &Event| identity.fits_at(episode, event.src, event.at) != Some(false);
             for (at, bounds) in traffic.lay(steps, acts, &fits) {
                 anchors.entry(from + at).or_insert(bounds);
             }
@@ -146,7 +146,7 @@ fn sole_witnesses(
     for event in events.iter().filter(|event| event.timed) {
         for token in event.tokens.iter() {
             let Some([step]) = writers.get(token).map(Vec::as_slice) else { continue };
-            if identity.fits(&intake.steps[*step].episode, event.src) != Some(false) {
+            if identity.fits_at(&intake.steps[*step].episode, event.src, event.at) != Some(false) {
                 let (lo, hi) = (event.at.plus(-event.slack_ns), event.at.plus(event.slack_ns));
                 let first = anchors.entry(*step).or_insert((lo, hi));
                 *first = (lo.min(first.0), hi.min(first.1));

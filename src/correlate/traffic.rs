@@ -48,7 +48,7 @@ impl<'e> Traffic<'e> {
         places.get(first..before(&|at| at <= to).max(first)).unwrap_or_default()
     }
 
-    /// Events of that time, both ends included, that may come from a host ([`Place::fits`]): of one that is not known,
+    /// Events of that time, both ends included, that may come from a host ([`Place::fits_at`]): of one that is not known,
     /// all. In order of time.
     pub(crate) fn of_place(&self, place: Option<&Place>, from: Instant, to: Instant) -> Vec<&'e Event> {
         let Some(place) = place.filter(|place| !place.addresses.is_empty()) else {
@@ -65,7 +65,8 @@ impl<'e> Traffic<'e> {
         let lists = openers.iter().filter_map(|opener| self.by_source.get(opener));
         let mut found: Vec<u32> = lists.flat_map(|places| self.between(places, from, to)).copied().collect();
         found.sort_unstable();
-        found.into_iter().filter_map(|at| self.event(at)).collect()
+        let then = |event: &&Event| place.fits_at(event.src, event.at) != Some(false);
+        found.into_iter().filter_map(|at| self.event(at)).filter(then).collect()
     }
 
     /// Dated events of that time, both ends included, that bear out something written ([`tokens::any_shared`]). In order

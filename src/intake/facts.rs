@@ -360,6 +360,22 @@ impl ProcessFact {
     pub const KEPT: usize = 200_000;
 }
 
+/// A DHCP server gave an address to a host, or got it back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LeaseFact {
+    pub address: IpAddr,
+    pub hardware: String,
+    pub name: Option<String>,
+    pub ended: bool,
+    pub span: Option<Span>,
+    pub record: Record,
+}
+
+impl LeaseFact {
+    /// Bound per evidence; the first are kept.
+    pub const KEPT: usize = 200_000;
+}
+
 /// All of it. Every list is sorted by evidence and record.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
@@ -383,4 +399,5 @@ pub struct Facts {
     pub verdicts: Vec<VerdictFact>,
     pub executions: Vec<ExecutionFact>,
     pub processes: Vec<ProcessFact>,
+    pub leases: Vec<LeaseFact>,
 }

@@ -57,6 +57,7 @@ pub(super) struct Fold {
     verdicts: BTreeMap<(Behaviour, Flow, String), VerdictFact>,
     executions: BTreeMap<(Option<String>, Option<String>, String), ExecutionFact>,
     processes: BTreeMap<u64, ProcessFact>,
+    leases: BTreeMap<u64, LeaseFact>,
     pub(super) episodes: BTreeMap<String, Episode>,
     /// With what came back.
     pub(super) steps: Vec<(Step, Option<Packed>)>,
@@ -95,6 +96,7 @@ impl Fold {
             verdicts: BTreeMap::new(),
             executions: BTreeMap::new(),
             processes: BTreeMap::new(),
+            leases: BTreeMap::new(),
             episodes: BTreeMap::new(),
             steps: Vec::new(),
             results: Vec::new(),
@@ -335,6 +337,13 @@ impl Fold {
         }
     }
 
+    fn lease(&mut self, fact: LeaseFact) {
+        self.leases.insert(fact.record.number, fact);
+        if self.leases.len() > LeaseFact::KEPT {
+            self.leases.pop_last();
+        }
+    }
+
     fn gpu_sample(&mut self, span: Option<Span>, record: u64, sample: &GpuSample<'_>) {
         let gpu = gpu_name(sample.gpu_uuid.as_deref(), sample.gpu);
         let series = self.gpu.entry(gpu.clone()).or_insert_with(|| GpuSeries::new(self.evidence, gpu));
@@ -407,6 +416,7 @@ impl Fold {
             verdicts: self.verdicts.into_values().collect(),
             executions: self.executions.into_values().collect(),
             processes: self.processes.into_values().collect(),
+            leases: self.leases.into_values().collect(),
         };
         facts.dns.sort_by_key(|fact| (fact.record, fact.address));
         facts.queries.sort_by_key(|fact| fact.record);

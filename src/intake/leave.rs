@@ -35,6 +35,7 @@ macro_rules! each_fact {
         $with!(verdicts, record.evidence);
         $with!(executions, record.evidence);
         $with!(processes, record.evidence);
+        $with!(leases, record.evidence);
     };
 }
 

@@ -34,8 +34,8 @@ pub use case::{
 };
 pub use facts::{
     AlertFact, CrossingFact, DnsFact, ExecutionFact, Facts, FileFact, GpuPoint, GpuProcessFact, GpuSeries,
-    GpuSettingsFact, HttpFact, MiningFact, NameFact, NameSource, ProbeFact, ProcessFact, QueryFact, SequenceFact,
-    SshFact, Teller, TimeAnchor, TunnelFact, VerdictFact, WrittenFact,
+    GpuSettingsFact, HttpFact, LeaseFact, MiningFact, NameFact, NameSource, ProbeFact, ProcessFact, QueryFact,
+    SequenceFact, SshFact, Teller, TimeAnchor, TunnelFact, VerdictFact, WrittenFact,
 };
 pub use leave::LeftOut;
 pub use packed::Packed;
@@ -386,6 +386,7 @@ fn append(all: &mut Facts, more: Facts) {
     all.verdicts.extend(more.verdicts);
     all.executions.extend(more.executions);
     all.processes.extend(more.processes);
+    all.leases.extend(more.leases);
 }
 
 impl Options {

@@ -18,7 +18,7 @@ pub use flow::{Flow, Protocol, is_private};
 pub use gpu::{ComputeMode, GpuSettings};
 pub use observation::{
     Action, Alert, Certificate, Connection, Detail, Direction, Dns, Execution, GpuProcess, GpuSample, Http, JobTime,
-    Mining, Ntp, Observation, Ssh, SshMessage, Tls, Work,
+    Lease, Mining, Ntp, Observation, Ssh, SshMessage, Tls, Work,
 };
 pub use probe::{Oddity, Probe};
 pub use secret::{Secret, mask};

@@ -36,6 +36,7 @@ pub enum Detail<'a> {
     GpuProcess(GpuProcess<'a>),
     Alert(Alert<'a>),
     Execution(Execution<'a>),
+    Lease(Lease<'a>),
     /// Anything else that is worth a place on the timeline, in one line of text.
     Other(Cow<'a, str>),
 }
@@ -58,6 +59,7 @@ impl Detail<'_> {
             Detail::GpuProcess(_) => "gpu-process",
             Detail::Alert(_) => "alert",
             Detail::Execution(_) => "process",
+            Detail::Lease(_) => "lease",
             Detail::Other(_) => "other",
         }
     }
@@ -421,6 +423,18 @@ pub struct Execution<'a> {
     pub directory: Option<Cow<'a, str>>,
 }
 
+/// A DHCP server gave an address to a host, or got it back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lease<'a> {
+    pub address: IpAddr,
+    /// Hardware address, in lower case.
+    pub hardware: Cow<'a, str>,
+    /// As the host names itself.
+    pub name: Option<Cow<'a, str>>,
+    /// It was given back.
+    pub ended: bool,
+}
+
 fn owned(text: &Option<Cow<'_, str>>) -> Option<Cow<'static, str>> {
     text.as_ref().map(|text| Cow::Owned(text.to_string()))
 }
@@ -475,6 +489,11 @@ impl Observation<'_> {
                 user: owned(&execution.user),
                 directory: owned(&execution.directory),
                 ..*execution
+            }),
+            Detail::Lease(lease) => Detail::Lease(Lease {
+                hardware: Cow::Owned(lease.hardware.to_string()),
+                name: owned(&lease.name),
+                ..*lease
             }),
             Detail::Other(text) => Detail::Other(Cow::Owned(text.to_string())),
         };

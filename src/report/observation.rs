@@ -155,6 +155,11 @@ pub fn observation_row(observation: &Observation<'_>, source: &Source, clock: &C
             said.text("in", execution.directory.as_deref());
             row.message = said.done();
         }
+        Detail::Lease(lease) => {
+            let what = if lease.ended { "given back by" } else { "leased to" };
+            let name = lease.name.as_ref().map_or_else(String::new, |name| format!(" ({name})"));
+            row.message = Some(format!("{} {what} {}{name}", lease.address, lease.hardware));
+        }
         Detail::Other(text) => row.message = Some(text.to_string()),
     }
     row

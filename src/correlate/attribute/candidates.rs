@@ -136,7 +136,7 @@ impl<'a> Index<'a> {
 
     /// Whether an event from there may come from the step, as [`crate::correlate::identity::Identity::fits`].
     pub(super) fn fits(&self, step: usize, event: &Event) -> Option<bool> {
-        self.places.get(step).copied().flatten()?.fits(event.src)
+        self.places.get(step).copied().flatten()?.fits_at(event.src, event.at)
     }
 
     /// Whether what the step did can reach the network from there at all: on its own host, or where it is installed as well.

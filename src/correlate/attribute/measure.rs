@@ -36,6 +36,7 @@ impl Yardstick {
             }
             let time = steps.times[at];
             let place = steps.identity.place(&step.episode);
+            let fits_at = |event: &Event| place.and_then(|place| place.fits_at(event.src, event.at)) != Some(false);
             let fits = |src: Option<IpAddr>| place.and_then(|place| place.fits(src)) != Some(false);
             if !time.stamped {
                 // Without times a control is a call whose words the traffic bears out at all.
@@ -57,7 +58,7 @@ impl Yardstick {
             let named = traffic.named(&steps.acts[at].tokens, from, to);
             let mut named = named.into_iter().filter(|event| steps.during(at, event)).peekable();
             let met_any = named.peek().is_some();
-            if let Some(event) = named.find(|event| fits(event.src)) {
+            if let Some(event) = named.find(|event| fits_at(event)) {
                 literal += 1;
                 lags.push(event.at.since(start));
                 matched += 1;
@@ -144,7 +145,7 @@ fn containment(steps: &Steps<'_>, traffic: &Traffic<'_>, events: &[Event]) -> Co
         calls.push((end.since(start), next));
         let latest = start.plus(Containment::SOON_NS);
         let earliest = start.plus(-widest.saturating_add(time.slack_ns));
-        let fits = |event: &&Event| steps.identity.fits(&step.episode, event.src) != Some(false);
+        let fits = |event: &&Event| steps.identity.fits_at(&step.episode, event.src, event.at) != Some(false);
         if let Some(event) = traffic.named(&act.tokens, earliest, latest).into_iter().find(fits) {
             anchors += 1;
             inside += u64::from(event.at <= end.plus(event.slack_ns.saturating_add(time.slack_ns)));

@@ -43,8 +43,8 @@ impl<'a> Controls<'a> {
             let theirs = |event: &&Event| {
                 let slack = event.slack_ns.saturating_add(time.slack_ns);
                 let during = event.at >= start.plus(-slack) && event.at <= end.plus(slack);
-                let agents =
-                    !steps.identity.knows_agents() || event.src.is_some_and(|src| steps.identity.is_agent(src));
+                let agents = !steps.identity.knows_agents()
+                    || event.src.is_some_and(|src| steps.identity.is_agent_at(src, event.at));
                 event.timed && during && agents
             };
             let place = steps.identity.place(&step.episode);

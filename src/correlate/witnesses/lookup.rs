@@ -86,14 +86,15 @@ impl<'a> Lookup<'a> {
                 lookup.by_peers.entry(event.peers()).or_default().push(at);
             }
             let Some(src) = event.src else { continue };
-            let (other, outsider) = *kinds.entry(src).or_insert_with(|| {
+            let (private, outsider) = *kinds.entry(src).or_insert_with(|| {
                 let private = is_private(src);
-                (private && !identity.is_agent(src), !private && case.host_of_address(src).is_none())
+                (private, !private && case.host_of_address(src).is_none())
             });
-            if other {
+            let agent = identity.is_agent_at(src, event.at);
+            if private && !agent {
                 lookup.any_others = true;
                 lookup.others_reach.insert((event.dst, event.dst_port));
-            } else if identity.is_agent(src) {
+            } else if agent {
                 lookup.agents_reach.insert((event.dst, event.dst_port));
             }
             let (Some(dst), Some(port), true) = (event.dst, event.dst_port, outsider) else { continue };

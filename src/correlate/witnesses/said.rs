@@ -41,7 +41,8 @@ impl<'a> Commands<'a> {
     fn repeats(&self, steps: &Steps<'a>, at: usize) -> Option<Repeats> {
         let intake = steps.intake;
         let step = intake.steps.get(at)?;
-        let episode = intake.episodes.iter().find(|episode| episode.id == step.episode)?;
+        let place = intake.episodes.binary_search_by(|episode| episode.id.cmp(&step.episode)).ok()?;
+        let episode = intake.episodes.get(place)?;
         let own: Setting<'_> = (episode.reward_config.as_deref(), episode.model.as_deref());
         let same = self.of.get(command(steps, at)?)?;
         let others = self.all.iter().filter(|other| differ(own, **other));

@@ -52,6 +52,7 @@ pub(crate) static DIALECTS: &[&dyn Dialect] = &[
     &appliance::filterlog::Filterlog,
     &linux::named::Bind,
     &linux::unbound::Unbound,
+    &linux::dhcp::Dhcp,
     &appliance::fortigate::FortiGate,
     &appliance::panos::Panos,
     &cloud::alibaba_firewall::AlibabaFirewall,

@@ -101,6 +101,12 @@ pub(crate) fn as_json(observation: &Observation<'_>) -> Value {
             put("pid", json!(alert.pid));
         }
         Detail::Other(text) => put("text", json!(text)),
+        Detail::Lease(lease) => {
+            put("address", json!(lease.address));
+            put("hardware", json!(lease.hardware));
+            put("name", json!(lease.name));
+            put("ended", json!(lease.ended));
+        }
         Detail::Execution(execution) => {
             put("command", json!(execution.command));
             put("process", json!(execution.process));

@@ -8,8 +8,8 @@ use super::{DISTINCT_KEPT, Fold};
 use crate::evidence::{Anomaly, Record};
 use crate::formats::Sink;
 use crate::intake::facts::{
-    AlertFact, ExecutionFact, FileFact, GpuSeries, MiningFact, ProbeFact, ProcessFact, SshFact, Teller, TimeAnchor,
-    VerdictFact,
+    AlertFact, ExecutionFact, FileFact, GpuSeries, LeaseFact, MiningFact, ProbeFact, ProcessFact, SshFact, Teller,
+    TimeAnchor, VerdictFact,
 };
 use crate::intake::merge::{
     join_alert, join_episode, join_facts, join_process, join_unread, keep_anomaly, repeat, tunnel_fact,
@@ -136,6 +136,14 @@ impl Sink for Fold {
                 record: self.at(record),
                 count: 1,
             }),
+            Detail::Lease(lease) => self.lease(LeaseFact {
+                address: lease.address,
+                hardware: lease.hardware.to_string(),
+                name: lease.name.as_deref().map(str::to_owned),
+                ended: lease.ended,
+                span,
+                record: self.at(record),
+            }),
             Detail::Other(_) => {}
         }
     }
@@ -236,6 +244,7 @@ impl Sink for Fold {
         for fact in fork.executions.into_values() {
             self.execution(fact);
         }
+        fork.leases.into_values().for_each(|fact| self.lease(fact));
         fork.processes.into_values().for_each(|fact| self.process(fact));
         for episode in fork.episodes.into_values() {
             self.episode(episode);

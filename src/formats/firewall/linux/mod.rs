@@ -2,6 +2,7 @@
 
 pub(crate) mod auditd;
 pub(crate) mod conntrack;
+pub(crate) mod dhcp;
 pub(crate) mod iptables;
 pub(crate) mod named;
 mod netfilter;

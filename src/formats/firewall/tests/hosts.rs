@@ -21,3 +21,8 @@ fn bind_samples() {
 fn unbound_samples() {
     check_samples("dns-unbound");
 }
+
+#[test]
+fn dhcp_samples() {
+    check_samples("dhcp");
+}
