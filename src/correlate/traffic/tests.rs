@@ -46,7 +46,8 @@ fn a_host_has_what_its_addresses_opened_and_what_nobody_is_known_to_have() {
     ];
     let traffic = Traffic::new(&events, &[]);
     let addresses = ["10.0.0.5/32", "10.9.0.0/24", "10.9.0.77/32"].map(|network| network.parse().unwrap()).to_vec();
-    let place = Place { addresses, ..Place::default() };
+    let mut place = Place::default();
+    place.addresses = addresses;
     assert_eq!(at(&traffic.of_place(Some(&place), ms(0), ms(9_000))), [0, 1_000, 3_000, 4_000]);
     assert_eq!(at(&traffic.of_place(Some(&place), ms(1_000), ms(3_000))), [1_000, 3_000], "both ends count");
     assert_eq!(at(&traffic.of_place(Some(&place), ms(3_001), ms(2_000))), [0_i64; 0], "ends that crossed");
