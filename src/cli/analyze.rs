@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use coincident::correlate::Analysis;
 use coincident::report::manifest::{FileHash, Manifest};
-use coincident::report::{Reading, csv, jsonl, table};
+use coincident::report::{Reading, csv, html, jsonl, table};
 
 use super::Format;
 use super::engine::{self, InForce};
@@ -53,7 +53,7 @@ impl Level {
     }
 }
 
-const FILES: [&str; 9] = [
+const FILES: [&str; 10] = [
     "findings.csv",
     "episodes.csv",
     "conversations.csv",
@@ -62,6 +62,7 @@ const FILES: [&str; 9] = [
     "recurrence.csv",
     "recurrence-tests.csv",
     "findings.jsonl",
+    "report.html",
     "manifest.json",
 ];
 
@@ -125,7 +126,9 @@ fn files(
 ) -> Result<Vec<(String, Vec<u8>)>, Stop> {
     let mut files: Vec<(String, Vec<u8>)> =
         csv::all(analysis)?.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).collect();
-    files.push(("findings.jsonl".to_owned(), jsonl::render(&jsonl::lines(analysis, reading)).into_bytes()));
+    let lines = jsonl::lines(analysis, reading);
+    files.push(("findings.jsonl".to_owned(), jsonl::render(&lines).into_bytes()));
+    files.push(("report.html".to_owned(), html::render(analysis, &lines, voice.zone).into_bytes()));
     for (_, bytes) in &mut files {
         if let Cow::Owned(masked) = voice.masked(bytes) {
             *bytes = masked;

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 pub use rates::{ConfigRate, Preceding, Recurrence, Worst};
 
 use super::drift::ClockSegment;
+use super::gpu::GpuTrace;
 use super::stability::Stability;
 
 use crate::evidence::{EvidenceId, Record};
@@ -27,6 +28,8 @@ pub struct Analysis {
     pub conversations: Vec<ConversationRow>,
     /// What each connection was attributed to; empty unless [`crate::intake::Options::keep_attributions`].
     pub attributions: Vec<ConnectionStep>,
+    /// What GPUs drew, thinned for drawing.
+    pub gpu: Vec<GpuTrace>,
     pub alignment: Option<Alignment>,
     pub rates: Vec<ConfigRate>,
     /// By question, any behaviour first.

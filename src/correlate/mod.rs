@@ -11,6 +11,7 @@ mod coverage;
 pub mod drift;
 mod events;
 mod findings;
+mod gpu;
 mod identity;
 pub mod jitter;
 #[cfg(test)]
@@ -35,6 +36,8 @@ mod witnesses;
 pub mod zone;
 
 pub use crate::intake::EvidenceAnomaly;
+pub use gpu::{GpuTrace, GpuTracePoint};
+
 pub use analysis::{
     Alignment, AlignmentTest, Analysis, Clock, ClockPoint, ConfigRate, ConnectionStep, ConversationRow, EpisodeRow,
     Finding, Grade, Judgement, MissingRow, Preceding, Recurrence, Rival, RivalCell, RivalId, RivalRow, StepRef,
@@ -135,6 +138,7 @@ fn correlated(
         episodes,
         conversations,
         attributions: kept,
+        gpu: gpu::traces(intake, &clocks),
         alignment,
         rates,
         recurrence,

@@ -99,7 +99,7 @@ fn bans(number: Option<f64>) -> String {
 }
 
 /// "firewall.log line 9-28, 32; capture.pcap packet 41": every record, runs of neighbours as a range.
-fn places(records: &[RecordLine]) -> String {
+pub(super) fn places(records: &[RecordLine]) -> String {
     let mut parts: Vec<(String, Vec<(u64, u64)>)> = Vec::new();
     for record in records {
         let numbered = record.locator.rsplit_once(' ').and_then(|(unit, number)| Some((unit, number.parse().ok()?)));
@@ -358,14 +358,14 @@ fn source_cells(source: &SourceLine) -> [String; 7] {
 }
 
 /// "2026-11-20 14:13:46.500Z" of an RFC 3339 time with nine digits.
-fn readable(time: &str) -> String {
+pub(super) fn readable(time: &str) -> String {
     match (time.get(..10), time.get(11..23)) {
         (Some(day), Some(clock)) => format!("{day} {clock}Z"),
         _ => time.to_owned(),
     }
 }
 
-fn clock_part(time: &str) -> String {
+pub(super) fn clock_part(time: &str) -> String {
     time.get(11..23).map_or_else(|| time.to_owned(), |clock| format!("{clock}Z"))
 }
 

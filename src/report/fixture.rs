@@ -258,6 +258,18 @@ pub(crate) fn analysis() -> Analysis {
     };
     let test = |onsets, in_window, expected, p| AlignmentTest { onsets, in_window, expected, p };
     Analysis {
+        gpu: vec![GpuTrace {
+            name: "gpu.csv 1".to_owned(),
+            points: (0..10)
+                .map(|n| GpuTracePoint {
+                    at: at(n * 100),
+                    power_w: Some(100.0 + n as f32),
+                    utilization_percent: Some(50.0),
+                    memory_used_mib: None,
+                })
+                .collect(),
+            points_of: 10,
+        }],
         sources,
         clocks: vec![reference, firewall_clock, gpu_clock, transcript_clock],
         signals: vec![

@@ -412,7 +412,7 @@ impl Names<'_> {
     }
 }
 
-fn signal_source(source: SignalSource) -> &'static str {
+pub(super) fn signal_source(source: SignalSource) -> &'static str {
     match source {
         SignalSource::Network => "network",
         SignalSource::Gpu => "gpu",

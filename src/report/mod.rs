@@ -5,6 +5,7 @@ mod details;
 pub mod escape;
 pub mod evaluation;
 pub mod explain;
+pub mod html;
 pub mod jsonl;
 pub mod junit;
 pub mod layout;

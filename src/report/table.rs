@@ -101,7 +101,7 @@ fn headline(analysis: &Analysis, zone: DisplayZone) -> String {
 }
 
 /// First and last dated moment of all sources on the reference clock.
-fn extent(analysis: &Analysis) -> Option<(Instant, Instant)> {
+pub(super) fn extent(analysis: &Analysis) -> Option<(Instant, Instant)> {
     let mut extent: Option<(Instant, Instant)> = None;
     for (at, source) in analysis.sources.iter().enumerate() {
         let (Some(first), Some(last)) = (source.first, source.last) else { continue };

@@ -217,7 +217,8 @@ fn results_are_whole_and_do_not_depend_on_order_or_threads() {
             "manifest.json",
             "rates.csv",
             "recurrence-tests.csv",
-            "recurrence.csv"
+            "recurrence.csv",
+            "report.html"
         ]
     );
     for file in files("a") {
@@ -228,7 +229,7 @@ fn results_are_whole_and_do_not_depend_on_order_or_threads() {
     let manifest: serde_json::Value =
         serde_json::from_slice(&fs::read(case.path().join("a/manifest.json")).unwrap()).unwrap();
     assert_eq!(manifest["arguments"], serde_json::json!(["analyze", "in", "more"]));
-    assert_eq!(manifest["outputs"].as_array().unwrap().len(), 8);
+    assert_eq!(manifest["outputs"].as_array().unwrap().len(), 9);
 }
 
 #[test]
