@@ -110,7 +110,7 @@ fn lane(name: &str, inside: &str, height: usize) -> String {
 }
 
 fn ticks(told: &Told<'_>, axis: &Axis) -> String {
-    const TICKS: u32 = 5;
+    const TICKS: u32 = 4;
     let tick = |nth: u32| {
         let share = f64::from(nth) / f64::from(TICKS);
         let at = axis.from.plus((axis.length * share) as i64);
