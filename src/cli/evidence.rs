@@ -11,6 +11,7 @@ use coincident::report::source_problem;
 use super::engine::InForce;
 use super::exit::{Exit, Stop};
 use super::output::Voice;
+use super::progress;
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct EvidenceArgs {
@@ -137,8 +138,11 @@ impl Evidence {
             return Err(Stop::usage(message));
         }
         let bytes = files.iter().fold(0_u64, |sum, file| sum.saturating_add(file.bytes));
-        voice.progress(&format!("reading {} files, {} MiB", files.len(), bytes >> 20));
-        Ok(super::engine::take_in(&self.paths, &self.options))
+        let read = || super::engine::take_in(&self.paths, &self.options);
+        match voice.is_watched() {
+            true => Ok(progress::watched(&self.options.bytes_read, bytes, read)),
+            false => Ok(read()),
+        }
     }
 
     /// The arguments in their normal form, for the manifest: without order, threads and output.

@@ -11,6 +11,7 @@ mod exit;
 mod explain;
 mod output;
 mod probe;
+mod progress;
 mod rules;
 mod simulate;
 mod timeline;

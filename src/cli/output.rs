@@ -29,9 +29,14 @@ impl Voice {
         }
     }
 
+    /// Whether a person watches what is said on stderr.
+    pub(crate) fn is_watched(self) -> bool {
+        !self.quiet && io::stderr().is_terminal()
+    }
+
     /// A line on stderr while work goes on, where a person watches.
     pub(crate) fn progress(self, text: &str) {
-        if !self.quiet && io::stderr().is_terminal() {
+        if self.is_watched() {
             self.insist(text);
         }
     }

@@ -2,6 +2,7 @@ use std::any::Any;
 use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
@@ -149,6 +150,15 @@ impl Input {
     /// # Errors
     /// When it cannot be opened.
     pub fn open(name: &str, path: &Path, evidence: EvidenceId) -> io::Result<Self> {
+        Self::open_counting(name, path, evidence, &Arc::default())
+    }
+
+    /// The same, with every byte of the file that was read added to `read`.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn open_counting(name: &str, path: &Path, evidence: EvidenceId, read: &Arc<AtomicU64>) -> io::Result<Self> {
+        let read = Arc::clone(read);
         let mut file = File::open(path)?;
         let (blocks, received) = sync_channel::<io::Result<Vec<u8>>>(Self::BLOCKS_AHEAD);
         // Blocks that were read come back to be filled again: fresh memory costs more than reading into it.
@@ -166,6 +176,7 @@ impl Input {
                         block.truncate(n);
                         sha.update(&block);
                         length += n as u64;
+                        read.fetch_add(n as u64, Ordering::Relaxed);
                         // A reader that stopped early still leaves a hash of the whole file.
                         wanted = wanted && blocks.send(Ok(block)).is_ok();
                     }

@@ -19,6 +19,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use rayon::prelude::*;
 
@@ -55,6 +56,8 @@ pub struct Options {
     pub omit_conversations: bool,
     /// What every single connection was attributed to is wanted.
     pub keep_attributions: bool,
+    /// Bytes of evidence read so far, for who wants to know meanwhile.
+    pub bytes_read: Arc<AtomicU64>,
 }
 
 /// The evidence after one pass.
@@ -140,7 +143,9 @@ pub fn take_in(paths: &[PathBuf], options: &Options) -> Intake {
         .zip(&probed)
         .zip(&readers)
         .enumerate()
-        .map(|(index, ((file, probed), reader))| read(file, EvidenceId(index as u32), probed, reader, &among))
+        .map(|(index, ((file, probed), reader))| {
+            read(file, EvidenceId(index as u32), probed, reader, (&among, &options.bytes_read))
+        })
         .collect();
     let mut intake =
         Intake { files, readers, walk_errors: errors.iter().map(ToString::to_string).collect(), ..Intake::default() };
@@ -295,12 +300,12 @@ fn read(
     evidence: EvidenceId,
     probed: &Probed,
     reader: &Reader,
-    among: &Arc<Paths>,
+    (among, bytes_read): (&Arc<Paths>, &Arc<AtomicU64>),
 ) -> (Source, Fold) {
     let mut fold = Fold::new(evidence);
     let mut failure = probed.failure.clone();
     let (mut sha256, mut bytes) = (String::new(), file.bytes);
-    match Input::open(&file.name, &file.path, evidence) {
+    match Input::open_counting(&file.name, &file.path, evidence, bytes_read) {
         Ok(mut input) => {
             input.columns.clone_from(&reader.columns);
             input.among = Some(Arc::clone(among));
