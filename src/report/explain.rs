@@ -6,6 +6,7 @@ use super::escape;
 use super::layout::{Align, Screen, Table, Tone};
 use super::lines::{FindingLine, Line, RecordLine, SignalLine, SourceLine, StepLine, SummaryLine, UnexplainedLine};
 use super::table::{hypothesis, times_less};
+use super::when::bans;
 
 /// The verbal scale: lower bound in bans, words.
 pub const SCALE: [(&str, &str); 7] = [
@@ -92,10 +93,6 @@ pub fn ids(lines: &[Line]) -> Vec<&str> {
 struct Report {
     out: String,
     screen: Screen,
-}
-
-fn bans(number: Option<f64>) -> String {
-    number.map_or_else(|| "unbounded".to_owned(), |bans| format!("{bans:+.1}"))
 }
 
 /// "firewall.log line 9-28, 32; capture.pcap packet 41": every record, runs of neighbours as a range.
@@ -222,7 +219,9 @@ impl Report {
             many => format!("tool calls {}", many.join(", ")),
         };
         let factor = match finding.strength.log10_lr {
-            Some(bans) => format!("about 10^{bans:.1} times more probable"),
+            Some(weight) => {
+                format!("about 10^{} times more probable", bans(Some(weight)).trim_start_matches('+'))
+            }
             None => "more probable, by a factor that has no bound here,".to_owned(),
         };
         self.line(&format!(

@@ -365,7 +365,7 @@ pub(crate) fn analysis() -> Analysis {
             p: None,
             smallest: Some(0.5),
             phi: None,
-            words: "not asked: 2 onsets over 2 runs can reach P = 0.50 at the least".to_owned(),
+            words: "not asked: no outcome of 2 onsets over 2 runs gives a P below 0.50".to_owned(),
         }],
         preceding: vec![Preceding {
             behaviour: Behaviour::Mining,

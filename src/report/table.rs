@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::layout::{Align, Table, Tone};
 use super::sources::clock_cell;
-use super::when::thousands;
+use super::when::{bans, thousands};
 use super::{DisplayZone, Reading, Screen, escape};
 use crate::correlate::{Analysis, Clock, Finding, Rival};
 use crate::evidence::{AnomalyKind, EvidenceId};
@@ -206,11 +206,6 @@ fn unread_words(source: &Source) -> String {
     format!("Unread: {}, {records}: {}", source.path, reasons.join("; "))
 }
 
-/// "+6.0", "-3.1".
-fn signed(bans: f64) -> String {
-    if bans.is_finite() { format!("{bans:+.1}") } else { "unbounded".to_owned() }
-}
-
 fn findings(analysis: &Analysis, screen: Screen) -> String {
     let mut table = Table::new(&[
         ("ID", Align::Left),
@@ -238,7 +233,7 @@ fn findings(analysis: &Analysis, screen: Screen) -> String {
             (finding.episode.clone(), Tone::Plain),
             (steps(finding), Tone::Plain),
             (finding.behaviour.name().to_owned(), Tone::Plain),
-            (format!("{} ({})", finding.strength.words, signed(finding.strength.log10_lr)), tone),
+            (format!("{} ({})", finding.strength.words, bans(Some(finding.strength.log10_lr))), tone),
             (lines_up(finding), Tone::Plain),
         ]);
     }

@@ -3,6 +3,7 @@
 use chrono::SecondsFormat;
 use chrono_tz::Tz;
 
+use crate::stats::words;
 use crate::time::{Instant, SECOND};
 
 /// The zone that times are shown in. Machine-readable outputs stay in UTC whatever it says.
@@ -96,6 +97,15 @@ pub fn thousands(number: u64) -> String {
     grouped
 }
 
+/// A weight of evidence: "+1.3", with as many digits more as it takes to stay on its side of the scale's bounds ("+2.99" is
+/// below "strong", "+3.0" would not be). Without a number: "unbounded".
+pub fn bans(number: Option<f64>) -> String {
+    let Some(bans) = number.filter(|bans| bans.is_finite()) else { return "unbounded".to_owned() };
+    let mut shown = (1..=6).map(|digits| format!("{bans:+.digits$}"));
+    let kept = |text: &String| text.parse().is_ok_and(|shown: f64| words(shown) == words(bans));
+    shown.find(kept).unwrap_or_else(|| bans.to_string())
+}
+
 /// A probability or ratio with two significant digits: "0.2", "3e-6", "0.61".
 pub fn probability(p: f64) -> String {
     if !p.is_finite() {
@@ -165,6 +175,9 @@ mod tests {
         assert_eq!([0, 999, 1_204, 1_234_567].map(thousands), ["0", "999", "1 204", "1 234 567"]);
         assert_eq!([0.2, 3e-6, 0.61, 1.0, 0.05].map(probability), ["0.2", "3e-6", "0.61", "1", "0.05"]);
         assert_eq!(probability(0.999_999), "1 - 1e-6");
+        let weights = [1.34, 2.97, 2.9996, 3.0, -0.299, 6.0].map(|weight| bans(Some(weight)));
+        assert_eq!(weights, ["+1.3", "+2.97", "+2.9996", "+3.0", "-0.299", "+6.0"]);
+        assert_eq!((bans(None), bans(Some(f64::INFINITY))), ("unbounded".to_owned(), "unbounded".to_owned()));
         assert_eq!(six_digits(3.900_000_000_000_000_4), Some(3.9));
         assert_eq!(six_digits(f64::NEG_INFINITY), None);
     }

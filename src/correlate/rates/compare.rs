@@ -84,7 +84,7 @@ fn two(runs: &BTreeMap<&str, Run<'_>>, a: &str, b: &str) -> (String, bool) {
     let of_b = labels.len() - of_a;
     if of_a < 4 || of_b < 4 {
         let least = permutation::smallest_two_sided(labels.len() as u64, of_a as u64).filter(|_| of_a > 0 && of_b > 0);
-        let least = least.map_or_else(String::new, |p| format!(" These could reach P = {p:.2} at the least."));
+        let least = least.map_or_else(String::new, |p| format!(" No outcome of these gives a P below {p:.2}."));
         let sentence = format!(
             "Runs per reward configuration: {of_a} of {a} and {of_b} of {b}; too few for an inference over configurations \
              (4 and 4 are the least that can reach P = 0.03).{least}"

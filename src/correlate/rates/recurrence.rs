@@ -72,7 +72,7 @@ fn over_runs(units: &[&Unit<'_, '_>], behaviour: Option<Behaviour>) -> Recurrenc
     };
     if test.smallest > LEVEL {
         let words = format!(
-            "not asked: {} over {} runs can reach P = {:.2} at the least",
+            "not asked: no outcome of {} over {} runs gives a P below {:.2}",
             counted(blank.onsets, "onset"),
             units.len(),
             test.smallest
@@ -118,7 +118,7 @@ fn over_checkpoints(units: &BTreeMap<(&str, u64), Unit<'_, '_>>, behaviour: Opti
     };
     if test.smallest > LEVEL {
         let words = format!(
-            "not asked: {} with {} can reach P = {:.2} at the least",
+            "not asked: no outcome of {} with {} gives a P below {:.2}",
             counted(blank.units, if single { "run" } else { "checkpoint" }),
             counted(blank.onsets, "onset"),
             test.smallest

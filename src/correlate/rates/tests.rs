@@ -75,7 +75,7 @@ fn a_run_under_both_configurations_is_of_neither() {
     let (_, limits) = rated(&rows(&episodes), &[]);
     assert!(limits[0].starts_with("Runs per reward configuration: 4 of a and 3 of b; too few"), "{limits:?}");
     // By hand: C(7,4) = 35 ways, 1/35 = .029. The mixed run has 1 of 1 under a and 0 of 1 under b: one half by chance.
-    assert!(limits[0].ends_with("These could reach P = 0.03 at the least."), "{limits:?}");
+    assert!(limits[0].ends_with("No outcome of these gives a P below 0.03."), "{limits:?}");
     assert!(limits[1].starts_with("1 run has episodes of both a and b: odds ratio unbounded, P = 0.500"), "{limits:?}");
 }
 
@@ -227,7 +227,7 @@ fn onsets_of_one_run_alone_are_beyond_chance_and_one_each_is_not() {
     // By hand: two onsets over two runs fall into one run in half of the cases.
     let few = of(&[("r1", 2), ("r2", 0)]);
     assert_eq!((few.p, few.smallest), (None, Some(0.5)));
-    assert_eq!(few.words, "not asked: 2 onsets over 2 runs can reach P = 0.50 at the least");
+    assert_eq!(few.words, "not asked: no outcome of 2 onsets over 2 runs gives a P below 0.50");
     let (episodes, findings) = hourly(&[("r1", 3)]);
     assert_eq!(recurrence(&episodes, &findings, &CaseFile::default()), []);
 }
@@ -253,7 +253,7 @@ fn a_rate_that_rises_with_the_checkpoint() {
     // Four can reach 2/24.
     let four = of(&[("r0", 0), ("r1", 1), ("r2", 2), ("r3", 3)], &[1, 2, 3, 4]);
     assert_eq!(four.p, None);
-    assert_eq!(four.words, "not asked: 4 runs with 6 onsets can reach P = 0.08 at the least");
+    assert_eq!(four.words, "not asked: no outcome of 4 runs with 6 onsets gives a P below 0.08");
 }
 
 #[test]

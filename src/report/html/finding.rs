@@ -2,12 +2,12 @@
 
 use super::Told;
 use super::findings::{command, limits};
-use super::markup::{Cell, bans, figure, level, list, paragraph, percent, table, text, words};
+use super::markup::{Cell, figure, level, list, paragraph, percent, table, text, words};
 use super::rivals;
 use crate::report::explain::{self, clock_part, places, readable};
 use crate::report::lines::{FindingLine, StabilityLine, StrengthLine};
 use crate::report::table::hypothesis;
-use crate::report::when::probability;
+use crate::report::when::{bans, probability};
 
 /// All findings that are told in full. The first few are open.
 pub(super) fn all(told: &Told<'_>) -> String {
@@ -105,14 +105,14 @@ fn ladder(strength: &StrengthLine) -> String {
             (_, false) => "against",
         };
         rows.push_str(&format!(
-            "<rect class=\"{class}\" x=\"{}\" width=\"{}\" y=\"{}\" height=\"12\"/><text x=\"{}\" y=\"{}\">{} {:+.1}</text>\n",
+            "<rect class=\"{class}\" x=\"{}\" width=\"{}\" y=\"{}\" height=\"12\"/><text x=\"{}\" y=\"{}\">{} {}</text>\n",
             percent(share(from.min(*to))),
             percent((share(from.max(*to)) - share(from.min(*to))).max(0.002)),
             row * ROW + 6,
             percent(share(from.max(*to)) + 0.01),
             row * ROW + 17,
             text(name),
-            to - from,
+            bans(Some(to - from)),
         ));
     }
     let grid: String = [0.0, 1.0, 2.0, 3.0, 4.0, 6.0]

@@ -1,10 +1,11 @@
 //! Tables of findings, of what no step explains, and of steps that nothing covers.
 
 use super::Told;
-use super::markup::{Cell, bans, figure, level, link, list, paragraph, table, text, words};
+use super::markup::{Cell, figure, level, link, list, paragraph, table, text, words};
 use crate::report::explain::{places, readable};
 use crate::report::lines::{Line, StepLine};
 use crate::report::table::hypothesis;
+use crate::report::when::bans;
 
 /// Every finding, the most serious first.
 pub(super) fn body(told: &Told<'_>) -> String {

@@ -73,11 +73,6 @@ pub(super) fn percent(share: f64) -> String {
     format!("{:.3}%", share * 100.0)
 }
 
-/// "+1.3", or what stands for a number without bound.
-pub(super) fn bans(number: Option<f64>) -> String {
-    number.map_or_else(|| "unbounded".to_owned(), |bans| format!("{bans:+.1}"))
-}
-
 /// A number as in the JSON lines; empty if it is not known.
 pub(super) fn number(number: Option<f64>) -> String {
     number.and_then(six_digits).map_or_else(String::new, |number| number.to_string())

@@ -1,8 +1,9 @@
 //! The matrix of what was seen and the hypotheses that compete for it.
 
-use super::markup::{Cell, bans, figure, list, table, text, words};
+use super::markup::{Cell, figure, list, table, text, words};
 use crate::report::lines::{JudgementLine, RivalLine};
 use crate::report::table::hypothesis;
+use crate::report::when::bans;
 
 /// Shades from "goes well with it" to "hardly goes with it", by log10 P.
 fn shade(log10_p: f64) -> &'static str {

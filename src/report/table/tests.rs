@@ -25,7 +25,7 @@ fn first_screen() {
 
          Findings in 1 of 2 episodes. By chance 0.2 of 9 onsets would fall in a tool call's window; 9 do (P = 3e-6, controls hold). Windows cover 18 % of the time.
          reward config  resource-bonus 1 of 1 episode, task-only 0 of 1. One run: no inference over configurations is possible.
-         dispersion over runs  not asked: 2 onsets over 2 runs can reach P = 0.50 at the least.
+         dispersion over runs  not asked: no outcome of 2 onsets over 2 runs gives a P below 0.50.
          Before mining more often than in other episodes of the same run: program nvidia-smi in 3 of 3 against 0 of 5 (adjusted P = 0.036). It comes before, it is not shown to lead to it.
          Not explained by any step: 1.
            U-0001  probing  40 ports of 10.30.0.20 in 2.0 s  leading: external compromise
