@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::DateTime;
 use clap::{Args, ValueEnum};
@@ -47,6 +48,10 @@ enum TimelineFormat {
     Csv,
     /// One JSON object per line
     Jsonl,
+    /// CSV that Timesketch imports: message, datetime, timestamp_desc first. Dated rows only
+    TimesketchCsv,
+    /// JSON lines that Timesketch imports. Dated rows only
+    TimesketchJsonl,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -89,6 +94,8 @@ impl Timeline {
         let shape = match self.format {
             TimelineFormat::Csv => Shape::Csv,
             TimelineFormat::Jsonl => Shape::Jsonl,
+            TimelineFormat::TimesketchCsv => Shape::TimesketchCsv,
+            TimelineFormat::TimesketchJsonl => Shape::TimesketchJsonl,
         };
         let plan = Arc::new(Plan {
             sources: intake.sources.clone(),
@@ -97,6 +104,7 @@ impl Timeline {
             shape,
             pool: Pool::default(),
             show_secrets: voice.show_secrets,
+            left_out: AtomicU64::default(),
         });
         plan.add_steps(&intake.episodes, &intake.steps);
         let make = |source| Box::new(TimelineSink::new(Arc::clone(&plan), source)) as Box<dyn Sink>;
@@ -106,10 +114,14 @@ impl Timeline {
             }
         }
         let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-        let written = plan.write(&mut out);
+        let written = Arc::clone(&plan).write(&mut out);
         let written = written.and_then(|rows| out.into_inner().map(|_| rows).map_err(io::IntoInnerError::into_error));
         let rows = written.map_err(|error| Stop::write("the timeline", &error))?;
         voice.progress(&format!("{rows} rows"));
+        match plan.left_out.load(Ordering::Relaxed) {
+            0 => {}
+            undated => voice.say(&format!("{undated} undated rows left out: Timesketch takes none without a time")),
+        }
         Ok(exit_of(&intake, voice))
     }
 

@@ -19,6 +19,7 @@ pub mod rules;
 pub mod sources;
 pub mod table;
 pub mod timeline;
+mod timesketch;
 pub mod when;
 
 #[cfg(test)]

@@ -173,13 +173,18 @@ impl Row {
 
     /// The row as a line of CSV under [`Row::COLUMNS`].
     pub fn csv(&self) -> Vec<u8> {
+        csv_line(self.cells().iter().map(|cell| cell.as_deref().unwrap_or_default()))
+    }
+
+    /// The cells under [`Row::COLUMNS`], fit for CSV.
+    pub(super) fn cells(&self) -> [Option<String>; 50] {
         let text = |text: &Option<String>| text.as_deref().map(|text| escape::csv_cell(text).into_owned());
         fn number<N: ToString>(number: Option<N>) -> Option<String> {
             number.map(|number| number.to_string())
         }
         let word = |word: Option<&'static str>| word.map(str::to_owned);
         let flag = |flag: bool| flag.then(|| "true".to_owned());
-        let cells: [Option<String>; 50] = [
+        [
             self.time.clone(),
             self.time_hi.clone(),
             word(self.time_basis),
@@ -230,8 +235,7 @@ impl Row {
             number(self.pid),
             text(&self.process),
             text(&self.message),
-        ];
-        csv_line(cells.iter().map(|cell| cell.as_deref().unwrap_or_default()))
+        ]
     }
 }
 

@@ -10,6 +10,7 @@ mod sink;
 use std::borrow::Cow;
 use std::io::{self, Write};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use filter::Filter;
 pub use rows::Pool;
@@ -19,6 +20,7 @@ use super::jsonl::to_line;
 use super::observation::{step_row, step_time};
 use super::redact;
 use super::row::{Row, csv_line};
+use super::timesketch;
 use crate::correlate::drift::Correction;
 use crate::correlate::{Clock, Grade};
 use crate::intake::Source;
@@ -29,26 +31,32 @@ use crate::model::{Episode, Step};
 pub enum Shape {
     Csv,
     Jsonl,
+    TimesketchCsv,
+    TimesketchJsonl,
 }
 
 impl Shape {
-    fn render(self, row: &Row, show_secrets: bool) -> Vec<u8> {
+    /// The row as bytes; `None` if it has no place in this shape.
+    fn render(self, row: &Row, show_secrets: bool) -> Option<Vec<u8>> {
         let bytes = match self {
             Shape::Csv => row.csv(),
             Shape::Jsonl => to_line(row).into_bytes(),
+            Shape::TimesketchCsv => timesketch::csv(row)?,
+            Shape::TimesketchJsonl => timesketch::jsonl(row)?,
         };
         let masked = (!show_secrets).then(|| redact::masked_bytes(&bytes));
-        match masked {
+        Some(match masked {
             Some(Cow::Owned(masked)) => masked,
             _ => bytes,
-        }
+        })
     }
 
     /// What stands before the first row.
     pub fn header(self) -> Vec<u8> {
         match self {
             Shape::Csv => csv_line(Row::COLUMNS),
-            Shape::Jsonl => Vec::new(),
+            Shape::TimesketchCsv => timesketch::header(),
+            Shape::Jsonl | Shape::TimesketchJsonl => Vec::new(),
         }
     }
 }
@@ -83,9 +91,23 @@ pub struct Plan {
     pub pool: Pool,
     /// Wallets, logins and workers are shown whole.
     pub show_secrets: bool,
+    /// Rows that are wanted but have no time where the shape has no place for such.
+    pub left_out: AtomicU64,
 }
 
 impl Plan {
+    fn put(&self, key: rows::Key, row: &Row, buffer: &mut rows::Buffer) {
+        match self.shape.render(row, self.show_secrets) {
+            Some(bytes) => {
+                buffer.push(key, &bytes);
+                self.pool.take_if_full(buffer);
+            }
+            None => {
+                self.left_out.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
     /// Adds the steps of all episodes.
     pub fn add_steps(&self, episodes: &[Episode], steps: &[Step]) {
         let mut buffer = rows::Buffer::default();
@@ -100,8 +122,7 @@ impl Plan {
             if self.filter.takes_step(time, name, &step.episode, episode) {
                 let row = step_row(step, name, episode, source, clock);
                 let key = rows::Key::new(time.map(|span| span.lo), step.record.evidence.0, step.record.number);
-                buffer.push(key, &self.shape.render(&row, self.show_secrets));
-                self.pool.take_if_full(&mut buffer);
+                self.put(key, &row, &mut buffer);
             }
         }
         self.pool.take(&mut buffer);

@@ -56,8 +56,7 @@ impl Sink for TimelineSink {
             }
             let source = u32::try_from(self.source).unwrap_or(u32::MAX);
             let key = rows::Key::new(time.map(|span| span.lo), source, observation.record);
-            self.buffer.push(key, &self.plan.shape.render(&row, self.plan.show_secrets));
-            self.plan.pool.take_if_full(&mut self.buffer);
+            self.plan.put(key, &row, &mut self.buffer);
         }
     }
 

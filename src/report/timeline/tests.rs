@@ -22,6 +22,7 @@ fn plan(shape: Shape, filter: Filter, pool: Pool) -> Arc<Plan> {
         shape,
         pool,
         show_secrets: false,
+        left_out: AtomicU64::default(),
     })
 }
 
@@ -206,4 +207,19 @@ fn a_disk_that_fails_is_an_error_not_a_short_timeline() {
     }
     let plan = plan(Shape::Csv, Filter::default(), Pool::default());
     assert_eq!(plan.write(&mut Full).unwrap_err().kind(), io::ErrorKind::StorageFull);
+}
+
+#[test]
+fn timesketch_gets_dated_rows_and_the_others_are_counted() {
+    for shape in [Shape::TimesketchCsv, Shape::TimesketchJsonl] {
+        let plan = plan(shape, Filter::default(), Pool::default());
+        let mut sink = TimelineSink::new(Arc::clone(&plan), 1);
+        sink.observation(&connection(1, Some(START)));
+        sink.observation(&connection(2, None));
+        sink.close();
+        plan.add_steps(&[episode()], &[step(4, START, at(25))]);
+        let text = written(Arc::clone(&plan));
+        assert_eq!(text.lines().count(), 2 + usize::from(shape == Shape::TimesketchCsv), "{text}");
+        assert_eq!(plan.left_out.load(Ordering::Relaxed), 1);
+    }
 }
