@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use coincident::correlate::Analysis;
 use coincident::report::manifest::{FileHash, Manifest};
-use coincident::report::{Reading, csv, html, jsonl, table};
+use coincident::report::{Reading, csv, html, jsonl, parquet, table};
 
 use super::Format;
 use super::engine::{self, InForce};
@@ -23,6 +23,9 @@ pub(crate) struct Analyze {
     /// Write into a directory that is not empty, replacing earlier results
     #[arg(long, requires = "output")]
     force: bool,
+    /// Write every table as Apache Parquet, too, for DuckDB, pandas and their like
+    #[arg(long, requires = "output")]
+    parquet: bool,
     /// What is printed on standard output
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     format: Format,
@@ -53,25 +56,26 @@ impl Level {
     }
 }
 
-const FILES: [&str; 10] = [
-    "findings.csv",
-    "episodes.csv",
-    "conversations.csv",
-    "clocks.csv",
-    "rates.csv",
-    "recurrence.csv",
-    "recurrence-tests.csv",
-    "findings.jsonl",
-    "report.html",
-    "manifest.json",
-];
+const TABLES: [&str; 7] =
+    ["findings", "episodes", "conversations", "clocks", "rates", "recurrence", "recurrence-tests"];
+
+/// The files that are written.
+fn names(parquet: bool) -> Vec<String> {
+    let tables = |extension: &'static str| TABLES.iter().map(move |name| format!("{name}.{extension}"));
+    let mut names: Vec<String> = tables("csv").collect();
+    if parquet {
+        names.extend(tables("parquet"));
+    }
+    names.extend(["findings.jsonl", "report.html", "manifest.json"].map(str::to_owned));
+    names
+}
 
 impl Analyze {
     pub(crate) fn run(&self, voice: Voice, rules: &InForce) -> Outcome {
         let mut evidence = self.evidence.resolve(voice)?;
         evidence.options.omit_conversations = self.output.is_none();
         let output = match &self.output {
-            Some(path) => Some(OutputDir::open(path, &FILES, self.force, &evidence.paths)?),
+            Some(path) => Some(OutputDir::open(path, &names(self.parquet), self.force, &evidence.paths)?),
             None => None,
         };
         let intake = match evidence.take_in(voice) {
@@ -89,7 +93,16 @@ impl Analyze {
             if self.stability {
                 arguments.insert(1, "--stability".to_owned());
             }
-            output.write(&files(&analysis, &reading, &evidence, rules, (voice, arguments))?)?;
+            if self.parquet {
+                arguments.insert(1, "--parquet".to_owned());
+            }
+            let mut tables = files(&analysis, &reading, voice)?;
+            if self.parquet {
+                tables.extend(parquet_files(&analysis, voice)?);
+            }
+            let manifest = manifest(&analysis, &reading, (&evidence, rules, arguments), &tables);
+            tables.push(("manifest.json".to_owned(), manifest));
+            output.write(&tables)?;
         }
         match self.format {
             Format::Table => {
@@ -101,7 +114,7 @@ impl Analyze {
                 };
                 voice.print(table::render(&analysis, &reading, &options).as_bytes())?;
             }
-            Format::Csv => voice.print(&csv::findings(&analysis)?)?,
+            Format::Csv => voice.print(&csv::findings(&analysis).csv()?)?,
             Format::Jsonl => voice.print(jsonl::render(&jsonl::lines(&analysis, &reading)).as_bytes())?,
         }
         let problems = reading.problems(&analysis);
@@ -117,15 +130,11 @@ impl Analyze {
     }
 }
 
-fn files(
-    analysis: &Analysis,
-    reading: &Reading,
-    evidence: &Evidence,
-    rules: &InForce,
-    (voice, arguments): (Voice, Vec<String>),
-) -> Result<Vec<(String, Vec<u8>)>, Stop> {
-    let mut files: Vec<(String, Vec<u8>)> =
-        csv::all(analysis)?.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).collect();
+fn files(analysis: &Analysis, reading: &Reading, voice: Voice) -> Result<Vec<(String, Vec<u8>)>, Stop> {
+    let mut files = Vec::new();
+    for (name, table) in csv::all(analysis)? {
+        files.push((format!("{name}.csv"), table.csv()?));
+    }
     let lines = jsonl::lines(analysis, reading);
     files.push(("findings.jsonl".to_owned(), jsonl::render(&lines).into_bytes()));
     files.push(("report.html".to_owned(), html::render(analysis, &lines, voice.zone).into_bytes()));
@@ -134,12 +143,29 @@ fn files(
             *bytes = masked;
         }
     }
+    Ok(files)
+}
+
+fn parquet_files(analysis: &Analysis, voice: Voice) -> Result<Vec<(String, Vec<u8>)>, Stop> {
+    let mut files = Vec::new();
+    for (name, table) in csv::all(analysis)? {
+        let name = format!("{name}.parquet");
+        let bytes = parquet::file(&table, voice.show_secrets).map_err(|error| Stop::write(&name, &error))?;
+        files.push((name, bytes));
+    }
+    Ok(files)
+}
+
+fn manifest(
+    analysis: &Analysis,
+    reading: &Reading,
+    (evidence, rules, arguments): (&Evidence, &InForce, Vec<String>),
+    files: &[(String, Vec<u8>)],
+) -> Vec<u8> {
     let mut manifest = Manifest::new(&analysis.sources, &rules.set, arguments);
     let case = &evidence.options.case;
     manifest.case_file = case.path.as_ref().map(|path| FileHash::of(&path.display().to_string(), &case.bytes));
     manifest.not_read = reading.problems(analysis);
     manifest.outputs = files.iter().map(|(name, bytes)| FileHash::of(name, bytes)).collect();
-    let manifest = manifest.to_json().into_bytes();
-    files.push(("manifest.json".to_owned(), manifest));
-    Ok(files)
+    manifest.to_json().into_bytes()
 }

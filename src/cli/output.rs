@@ -72,7 +72,12 @@ pub(crate) struct OutputDir {
 impl OutputDir {
     /// Opens a new or empty directory for files of these names; with `force`, any directory, where only files of these
     /// names are replaced. It may not lie within the evidence.
-    pub(crate) fn open(path: &Path, names: &[&str], force: bool, evidence: &[PathBuf]) -> Result<Self, Stop> {
+    pub(crate) fn open(
+        path: &Path,
+        names: &[impl AsRef<str>],
+        force: bool,
+        evidence: &[PathBuf],
+    ) -> Result<Self, Stop> {
         let shown = path.display();
         let existed = path.exists();
         if existed && !path.is_dir() {
@@ -86,20 +91,12 @@ impl OutputDir {
                 )));
             }
         }
-        // Before anything is created: results within the evidence would be evidence the next time.
-        let place = anchored(path);
-        let inside = |evidence: &PathBuf| evidence.is_dir() && place.starts_with(anchored(evidence));
-        if let Some(evidence) = evidence.iter().find(|evidence| inside(evidence)) {
-            return Err(Stop::usage(format!(
-                "{shown}: lies within the evidence {}; give -o a directory elsewhere",
-                evidence.display()
-            )));
-        }
+        keep_out(path, evidence)?;
         fs::create_dir_all(path).map_err(|error| Stop::write(&shown.to_string(), &error))?;
         let mut files = Vec::new();
         for name in names {
             let file = new_file(path).map_err(|error| Stop::write(&shown.to_string(), &error))?;
-            files.push(((*name).to_owned(), file));
+            files.push((name.as_ref().to_owned(), file));
         }
         Ok(OutputDir { path: path.to_path_buf(), force, files })
     }
@@ -116,6 +113,51 @@ impl OutputDir {
             kept.map_err(|error| Stop::write(&shown, &error.error))?;
         }
         Ok(())
+    }
+}
+
+/// A new output file, opened before the work. It appears whole, at the end.
+pub(crate) struct OutputFile {
+    path: PathBuf,
+    file: NamedTempFile,
+}
+
+impl OutputFile {
+    /// Opens a file that does not exist yet, outside of the evidence.
+    pub(crate) fn open(path: &Path, evidence: &[PathBuf]) -> Result<Self, Stop> {
+        let shown = path.display();
+        if path.exists() {
+            return Err(Stop::usage(format!("{shown}: exists, and nothing is overwritten; give -o a new file")));
+        }
+        keep_out(path, evidence)?;
+        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let file = new_file(directory).map_err(|error| Stop::write(&shown.to_string(), &error))?;
+        Ok(OutputFile { path: path.to_path_buf(), file })
+    }
+
+    /// Where to write.
+    pub(crate) fn writer(&mut self) -> &mut fs::File {
+        self.file.as_file_mut()
+    }
+
+    /// Gives the file its name.
+    pub(crate) fn keep(self) -> Result<(), Stop> {
+        let kept = self.file.persist_noclobber(&self.path);
+        kept.map(drop).map_err(|error| Stop::write(&self.path.display().to_string(), &error.error))
+    }
+}
+
+/// Refuses a place for results within the evidence, before anything is created: they would be evidence the next time.
+fn keep_out(path: &Path, evidence: &[PathBuf]) -> Result<(), Stop> {
+    let place = anchored(path);
+    let inside = |evidence: &PathBuf| evidence.is_dir() && place.starts_with(anchored(evidence));
+    match evidence.iter().find(|evidence| inside(evidence)) {
+        Some(evidence) => Err(Stop::usage(format!(
+            "{}: lies within the evidence {}; give -o a place elsewhere",
+            path.display(),
+            evidence.display()
+        ))),
+        None => Ok(()),
     }
 }
 

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -15,16 +16,19 @@ use coincident::time::Instant;
 use super::engine::{self, InForce};
 use super::evidence::{Evidence, EvidenceArgs, exit_of};
 use super::exit::{Outcome, Stop};
-use super::output::Voice;
+use super::output::{OutputFile, Voice};
 
 /// Every observation and step of all sources, merged and sorted by corrected time; undated ones last
 #[derive(Args, Debug)]
 pub(crate) struct Timeline {
     #[command(flatten)]
     evidence: EvidenceArgs,
-    /// What is printed on standard output
+    /// What is printed on standard output, or written to --output
     #[arg(long, value_name = "FORMAT", default_value = "csv")]
     format: TimelineFormat,
+    /// Write to a new file outside of the evidence, and nothing to standard output
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
     /// Only rows of this kind (may be given several times)
     #[arg(long, value_name = "KIND", help_heading = "Filters")]
     kind: Vec<Kind>,
@@ -52,6 +56,8 @@ enum TimelineFormat {
     TimesketchCsv,
     /// JSON lines that Timesketch imports. Dated rows only
     TimesketchJsonl,
+    /// Apache Parquet, for DuckDB, pandas and their like; needs --output
+    Parquet,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -79,6 +85,13 @@ fn moment(text: &str) -> Result<Instant, String> {
     at.timestamp_nanos_opt().map(Instant).ok_or_else(|| "outside of the years 1678 to 2262".to_owned())
 }
 
+fn write(plan: &Arc<Plan>, out: impl Write + Send) -> Result<u64, Stop> {
+    let mut out = BufWriter::with_capacity(1 << 16, out);
+    let written = Arc::clone(plan).write(&mut out);
+    let written = written.and_then(|rows| out.flush().map(|()| rows));
+    written.map_err(|error| Stop::write("the timeline", &error))
+}
+
 impl Timeline {
     pub(crate) fn run(&self, voice: Voice, rules: &InForce) -> Outcome {
         if let (Some(from), Some(to)) = (self.from, self.to)
@@ -87,6 +100,10 @@ impl Timeline {
             return Err(Stop::usage("--from lies after --to"));
         }
         let evidence = self.evidence.resolve(voice)?;
+        let file = self.output.as_ref().map(|path| OutputFile::open(path, &evidence.paths)).transpose()?;
+        if file.is_none() && matches!(self.format, TimelineFormat::Parquet) {
+            return Err(Stop::usage("--format parquet: it is binary; give a file for it with --output FILE"));
+        }
         let intake = evidence.take_in(voice)?;
         let clocks = engine::clocks(&intake, &evidence.options, rules);
         let corrections = corrections(&intake.sources, &clocks);
@@ -96,6 +113,7 @@ impl Timeline {
             TimelineFormat::Jsonl => Shape::Jsonl,
             TimelineFormat::TimesketchCsv => Shape::TimesketchCsv,
             TimelineFormat::TimesketchJsonl => Shape::TimesketchJsonl,
+            TimelineFormat::Parquet => Shape::Parquet,
         };
         let plan = Arc::new(Plan {
             sources: intake.sources.clone(),
@@ -113,10 +131,14 @@ impl Timeline {
                 sink.close();
             }
         }
-        let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-        let written = Arc::clone(&plan).write(&mut out);
-        let written = written.and_then(|rows| out.into_inner().map(|_| rows).map_err(io::IntoInnerError::into_error));
-        let rows = written.map_err(|error| Stop::write("the timeline", &error))?;
+        let rows = match file {
+            Some(mut file) => {
+                let rows = write(&plan, file.writer())?;
+                file.keep()?;
+                rows
+            }
+            None => write(&plan, io::stdout())?,
+        };
         voice.progress(&format!("{rows} rows"));
         match plan.left_out.load(Ordering::Relaxed) {
             0 => {}

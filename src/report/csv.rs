@@ -1,69 +1,25 @@
-//! The CSV tables of `analyze`: fixed columns, one header, times in RFC 3339 UTC, unknown cells empty. Text cells
-//! cannot become formulas; number columns stay numbers.
+//! The tables of `analyze`: fixed columns, whatever they are written as.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use polars::prelude::*;
 
-use super::escape;
+use super::columns::{Table, exact_seconds, integers, moments, numbers, text, words};
 use super::jsonl::{Names, clock_of, is_tied};
 use super::sources::main_segment;
-use super::when::{rfc3339, seconds, six_digits};
+use super::when::{rfc3339, seconds};
 use crate::correlate::drift::ClockSegment;
 use crate::correlate::{Analysis, Clock, Finding};
 use crate::evidence::Record;
 use crate::model::Behaviour;
 use crate::time::Instant;
 
-fn text<S: AsRef<str>>(name: &str, cells: impl Iterator<Item = Option<S>>) -> Column {
-    let cells: Vec<Option<String>> = cells
-        .map(|cell| cell.map(|cell| escape::csv_cell(cell.as_ref()).into_owned()).filter(|cell| !cell.is_empty()))
-        .collect();
-    Column::new(name.into(), cells)
-}
-
-pub(super) fn words<S: AsRef<str>>(name: &str, cells: impl Iterator<Item = S>) -> Column {
-    text(name, cells.map(Some))
-}
-
-fn moments(name: &str, cells: impl Iterator<Item = Option<Instant>>) -> Column {
-    text(name, cells.map(|at| at.map(rfc3339)))
-}
-
-fn integers<N: TryInto<i64>>(name: &str, cells: impl Iterator<Item = Option<N>>) -> Column {
-    // Counts beyond 2^63 do not occur; one that did would be unknown rather than wrong.
-    let cells: Vec<Option<i64>> = cells.map(|cell| cell.and_then(|cell| cell.try_into().ok())).collect();
-    Column::new(name.into(), cells)
-}
-
-fn numbers(name: &str, cells: impl Iterator<Item = Option<f64>>) -> Column {
-    Column::new(name.into(), cells.map(|cell| cell.and_then(six_digits)).collect::<Vec<_>>())
-}
-
-/// Seconds to the nanosecond, as text of a plain decimal would be; six digits would not hold an epoch-sized offset.
-fn exact_seconds(name: &str, cells: impl Iterator<Item = Option<i64>>) -> Column {
-    Column::new(name.into(), cells.map(|cell| cell.map(seconds)).collect::<Vec<_>>())
-}
-
-fn render(columns: Vec<Column>) -> PolarsResult<Vec<u8>> {
-    write(DataFrame::new_infer_height(columns)?)
-}
-
-pub(super) fn write(mut frame: DataFrame) -> PolarsResult<Vec<u8>> {
-    let mut bytes = Vec::new();
-    CsvWriter::new(&mut bytes).n_threads(1).finish(&mut frame)?;
-    Ok(bytes)
-}
-
 fn joined<S: AsRef<str>>(items: impl IntoIterator<Item = S>, separator: &str) -> String {
     items.into_iter().map(|item| item.as_ref().to_owned()).collect::<Vec<_>>().join(separator)
 }
 
 /// One row per finding.
-///
-/// # Errors
-/// Only when polars cannot build the frame, which it can from columns of one length.
-pub fn findings(analysis: &Analysis) -> PolarsResult<Vec<u8>> {
+pub fn findings(analysis: &Analysis) -> Table {
     let names = Names(&analysis.sources);
     let kinds: BTreeMap<&str, &str> =
         analysis.signals.iter().map(|signal| (signal.id.as_str(), signal.kind.as_str())).collect();
@@ -89,7 +45,7 @@ pub fn findings(analysis: &Analysis) -> PolarsResult<Vec<u8>> {
             "; ",
         )
     };
-    render(vec![
+    Table(vec![
         words("finding", all().map(|finding| &finding.id)),
         words("level", all().map(|finding| finding.level)),
         words("behaviour", all().map(|finding| finding.behaviour.name())),
@@ -133,12 +89,9 @@ pub fn findings(analysis: &Analysis) -> PolarsResult<Vec<u8>> {
 }
 
 /// One row per episode, flagged or not.
-///
-/// # Errors
-/// As [`findings`].
-pub fn episodes(analysis: &Analysis) -> PolarsResult<Vec<u8>> {
+pub fn episodes(analysis: &Analysis) -> Table {
     let all = || analysis.episodes.iter();
-    render(vec![
+    Table(vec![
         words("episode", all().map(|episode| &episode.name)),
         text("run", all().map(|episode| episode.run.as_ref())),
         text("reward_config", all().map(|episode| episode.reward_config.as_ref())),
@@ -157,17 +110,14 @@ pub fn episodes(analysis: &Analysis) -> PolarsResult<Vec<u8>> {
 }
 
 /// One row per conversation and session.
-///
-/// # Errors
-/// As [`findings`].
-pub fn conversations(analysis: &Analysis) -> PolarsResult<Vec<u8>> {
+pub fn conversations(analysis: &Analysis) -> Table {
     let names = Names(&analysis.sources);
     let all = || analysis.conversations.iter();
     let place = |row: &crate::correlate::ConversationRow| {
         names.record(Record { evidence: row.evidence, number: row.first_record })
     };
     let step = |row: &crate::correlate::ConversationRow| row.step.clone();
-    render(vec![
+    Table(vec![
         moments("first", all().map(|row| Some(row.first))),
         moments("last", all().map(|row| Some(row.last))),
         text("src_ip", all().map(|row| row.src.map(|ip| ip.to_string()))),
@@ -194,10 +144,7 @@ pub fn conversations(analysis: &Analysis) -> PolarsResult<Vec<u8>> {
 }
 
 /// One row per evidence file with the clock that holds for it.
-///
-/// # Errors
-/// As [`findings`].
-pub fn clocks(analysis: &Analysis) -> PolarsResult<Vec<u8>> {
+pub fn clocks(analysis: &Analysis) -> Table {
     let rows: Vec<_> =
         analysis.sources.iter().enumerate().map(|(at, source)| (source, clock_of(analysis, at))).collect();
     let clock = || rows.iter().map(|(_, clock)| *clock);
@@ -205,7 +152,7 @@ pub fn clocks(analysis: &Analysis) -> PolarsResult<Vec<u8>> {
     let segment = || clock().map(|clock| clock.and_then(main_segment));
     let bound = || clock().map(|clock| clock.and_then(|clock| clock.writers));
     let utc = || clock().map(|clock| clock.and_then(|clock| clock.utc));
-    render(vec![
+    Table(vec![
         words("path", rows.iter().map(|(source, _)| &source.path)),
         text("clock", clock().map(|clock| clock.map(|clock| &clock.name))),
         integers("reference", clock().map(|clock| clock.map(|clock| i64::from(clock.reference)))),
@@ -255,13 +202,10 @@ fn segments(clock: &Clock) -> String {
 }
 
 /// Flagged episodes and onsets per run, reward configuration and model, with exact 95 % intervals.
-///
-/// # Errors
-/// As [`findings`].
-pub fn rates(analysis: &Analysis) -> PolarsResult<Vec<u8>> {
+pub fn rates(analysis: &Analysis) -> Table {
     let all = || analysis.rates.iter();
     let share = |flagged: u32, episodes: u32| (episodes > 0).then(|| f64::from(flagged) / f64::from(episodes));
-    render(vec![
+    Table(vec![
         words("group", all().map(|rate| rate.group)),
         words("name", all().map(|rate| &rate.name)),
         text("behaviour", all().map(|rate| rate.behaviour.map(Behaviour::name))),
@@ -286,12 +230,9 @@ pub fn rates(analysis: &Analysis) -> PolarsResult<Vec<u8>> {
 }
 
 /// Whether runs and checkpoints differ beyond chance: a row per question and behaviour.
-///
-/// # Errors
-/// As [`findings`].
-pub fn recurrence_tests(analysis: &Analysis) -> PolarsResult<Vec<u8>> {
+pub fn recurrence_tests(analysis: &Analysis) -> Table {
     let all = || analysis.recurrence.iter();
-    render(vec![
+    Table(vec![
         words("question", all().map(|one| one.question)),
         text("behaviour", all().map(|one| one.behaviour.map(Behaviour::name))),
         integers("units", all().map(|one| Some(one.units))),
@@ -309,7 +250,7 @@ pub fn recurrence_tests(analysis: &Analysis) -> PolarsResult<Vec<u8>> {
 /// finding of each behaviour. Sorted by run, then configuration; an unknown one is null and comes first.
 ///
 /// # Errors
-/// As [`findings`].
+/// As [`Table::csv`].
 #[expect(deprecated, reason = "the successor is the lazy engine, which brings a network client along")]
 pub fn recurrence_frame(analysis: &Analysis) -> PolarsResult<DataFrame> {
     let mut behaviours: BTreeMap<&str, BTreeSet<Behaviour>> = BTreeMap::new();
@@ -328,8 +269,8 @@ pub fn recurrence_frame(analysis: &Analysis) -> PolarsResult<DataFrame> {
     for behaviour in Behaviour::ALL {
         columns.push(integers(behaviour.name(), all().map(|row| Some(i64::from(has(&row.name, behaviour))))));
     }
-    let summed: Vec<PlSmallStr> = columns.iter().skip(2).map(|column| column.name().clone()).collect();
-    let frame = DataFrame::new_infer_height(columns)?;
+    let summed: Vec<PlSmallStr> = columns.iter().skip(2).map(|column| column.name.as_str().into()).collect();
+    let frame = Table(columns).frame()?;
     let mut grouped = frame.group_by_stable(["run", "reward_config"])?.select(summed.iter().cloned()).sum()?;
     for name in &summed {
         grouped.rename(&format!("{name}_sum"), name.clone())?;
@@ -337,27 +278,27 @@ pub fn recurrence_frame(analysis: &Analysis) -> PolarsResult<DataFrame> {
     grouped.sort(["run", "reward_config"], SortMultipleOptions::default().with_maintain_order(true))
 }
 
-/// [`recurrence_frame`] as CSV.
+/// [`recurrence_frame`] as a table.
 ///
 /// # Errors
-/// As [`findings`].
-pub fn recurrence(analysis: &Analysis) -> PolarsResult<Vec<u8>> {
-    write(recurrence_frame(analysis)?)
+/// As [`Table::csv`].
+pub fn recurrence(analysis: &Analysis) -> PolarsResult<Table> {
+    Table::of_frame(&recurrence_frame(analysis)?)
 }
 
-/// Every table that `analyze -o` writes as CSV, by file name.
+/// Every table that `analyze -o` writes, by the name of its file without the extension.
 ///
 /// # Errors
-/// As [`findings`].
-pub fn all(analysis: &Analysis) -> PolarsResult<Vec<(&'static str, Vec<u8>)>> {
+/// As [`Table::csv`].
+pub fn all(analysis: &Analysis) -> PolarsResult<Vec<(&'static str, Table)>> {
     Ok(vec![
-        ("findings.csv", findings(analysis)?),
-        ("episodes.csv", episodes(analysis)?),
-        ("conversations.csv", conversations(analysis)?),
-        ("clocks.csv", clocks(analysis)?),
-        ("rates.csv", rates(analysis)?),
-        ("recurrence.csv", recurrence(analysis)?),
-        ("recurrence-tests.csv", recurrence_tests(analysis)?),
+        ("findings", findings(analysis)),
+        ("episodes", episodes(analysis)),
+        ("conversations", conversations(analysis)),
+        ("clocks", clocks(analysis)),
+        ("rates", rates(analysis)),
+        ("recurrence", recurrence(analysis)?),
+        ("recurrence-tests", recurrence_tests(analysis)),
     ])
 }
 
@@ -366,8 +307,8 @@ mod tests {
     use super::*;
     use crate::report::fixture;
 
-    fn shown(bytes: PolarsResult<Vec<u8>>) -> String {
-        String::from_utf8(bytes.unwrap()).unwrap()
+    fn shown(table: Table) -> String {
+        String::from_utf8(table.csv().unwrap()).unwrap()
     }
 
     #[test]
@@ -414,7 +355,7 @@ mod tests {
         analysis.episodes.push(third);
         let second = crate::correlate::Finding { id: "F-0003".to_owned(), ..analysis.findings[1].clone() };
         analysis.findings.push(second);
-        insta::assert_snapshot!(shown(recurrence(&analysis)), @r#"
+        insta::assert_snapshot!(shown(recurrence(&analysis).unwrap()), @r#"
         run,reward_config,episodes,steps,flagged,mining,tunnel,probing,download,concealment,privilege,persistence,egress-violation,value-transfer,limit-crossed
         ,,1,5,0,0,0,0,0,0,0,0,0,0,0
         run-a,resource-bonus,1,5,1,1,1,0,0,0,0,0,0,0,0
@@ -424,11 +365,11 @@ mod tests {
 
     #[test]
     fn empty_tables_have_their_headers() {
-        for (name, bytes) in all(&Analysis::default()).unwrap() {
-            let (empty, full) = (String::from_utf8(bytes).unwrap(), all(&fixture::analysis()).unwrap());
-            let full = full.into_iter().find(|(other, _)| *other == name).unwrap().1;
+        for (name, table) in all(&Analysis::default()).unwrap() {
+            let (empty, full) = (shown(table), all(&fixture::analysis()).unwrap());
+            let full = shown(full.into_iter().find(|(other, _)| *other == name).unwrap().1);
             assert_eq!(empty.lines().count(), 1, "{name}");
-            assert_eq!(empty.lines().next(), String::from_utf8(full).unwrap().lines().next(), "{name}");
+            assert_eq!(empty.lines().next(), full.lines().next(), "{name}");
         }
     }
 }

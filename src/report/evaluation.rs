@@ -1,10 +1,11 @@
 //! An evaluation as a table, as CSV and as a page with plots.
 
-use polars::prelude::{PolarsResult, *};
+use polars::prelude::PolarsResult;
 use serde_json::json;
 
+use super::columns::{self, exact, integers, words};
+use super::escape;
 use super::layout::{Align, Screen, Table, Tone};
-use super::{csv, escape};
 use crate::evaluate::{Bar, Curves, Evaluation, Measure};
 
 fn value(measure: &Measure) -> String {
@@ -64,19 +65,17 @@ pub fn table(evaluation: &Evaluation, screen: Screen) -> String {
 /// When the table cannot be built.
 pub fn csv(evaluation: &Evaluation) -> PolarsResult<Vec<u8>> {
     let all = &evaluation.measures;
-    let numbers = |name: &str, cell: &dyn Fn(&Measure) -> Option<f64>| {
-        Column::new(name.into(), all.iter().map(cell).collect::<Vec<Option<f64>>>())
-    };
-    csv::write(DataFrame::new_infer_height(vec![
-        csv::words("worlds", all.iter().map(|one| &one.cell)),
-        csv::words("measure", all.iter().map(|one| one.measure)),
-        Column::new("of".into(), all.iter().map(|one| one.count).collect::<Vec<u64>>()),
-        numbers("value", &|one| one.value),
-        numbers("low", &|one| one.interval.map(|(low, _)| low)),
-        numbers("high", &|one| one.interval.map(|(_, high)| high)),
-        csv::words("bar", all.iter().map(bar)),
-        csv::words("outcome", all.iter().map(outcome)),
-    ])?)
+    columns::Table(vec![
+        words("worlds", all.iter().map(|one| &one.cell)),
+        words("measure", all.iter().map(|one| one.measure)),
+        integers("of", all.iter().map(|one| Some(one.count))),
+        exact("value", all.iter().map(|one| one.value)),
+        exact("low", all.iter().map(|one| one.interval.map(|(low, _)| low))),
+        exact("high", all.iter().map(|one| one.interval.map(|(_, high)| high))),
+        words("bar", all.iter().map(bar)),
+        words("outcome", all.iter().map(outcome)),
+    ])
+    .csv()
 }
 
 /// One object per measure.

@@ -1,5 +1,6 @@
 //! Results to bytes: pure functions, one file per output format.
 
+pub mod columns;
 pub mod csv;
 mod details;
 pub mod escape;
@@ -12,6 +13,7 @@ pub mod layout;
 pub mod lines;
 pub mod manifest;
 pub mod observation;
+pub mod parquet;
 pub mod plot;
 pub mod redact;
 pub mod row;

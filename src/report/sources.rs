@@ -279,9 +279,9 @@ fn offset_cell(clock: &Clock) -> String {
 /// `clocks` as CSV: the table `clocks.csv` of `analyze`.
 ///
 /// # Errors
-/// As [`super::csv::findings`].
+/// As [`super::columns::Table::csv`].
 pub fn clocks_csv(clocks: Vec<Clock>, sources: Vec<Source>) -> polars::prelude::PolarsResult<Vec<u8>> {
-    super::csv::clocks(&crate::correlate::Analysis { clocks, sources, ..Default::default() })
+    super::csv::clocks(&crate::correlate::Analysis { clocks, sources, ..Default::default() }).csv()
 }
 
 /// `clocks` as lines of type `source`.

@@ -83,7 +83,7 @@ fn global_options_are_known_to_every_verb() {
 #[test]
 fn usage_errors_leave_with_two_and_say_what_to_do() {
     let case = case();
-    let wrong: [(&[&str], &str); 16] = [
+    let wrong: [(&[&str], &str); 19] = [
         (&[], "Usage"),
         (&["analyse"], "analyze"),
         (&["analyze"], "PATH"),
@@ -100,6 +100,9 @@ fn usage_errors_leave_with_two_and_say_what_to_do() {
             "--from lies after --to",
         ),
         (&["timeline", "in", "--episode", "ep-9"], "no such episode"),
+        (&["timeline", "in", "--format", "parquet"], "give a file for it with --output"),
+        (&["timeline", "in", "--output", "in/firewall.log"], "nothing is overwritten"),
+        (&["timeline", "in", "--output", "in/timeline.csv"], "lies within the evidence"),
         (&["analyze", "in", "-o", "a", "-o", "b"], "cannot be used multiple times"),
         (&["analyze", "in", "--rules", "none"], "give a directory of Sigma rules"),
         (&["analyze", "in", "--rules", "in"], "no rules (.yml, .yaml)"),

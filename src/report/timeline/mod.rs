@@ -4,6 +4,7 @@
 //! merged at the end: memory does not grow with the evidence.
 
 mod filter;
+mod parquet;
 mod rows;
 mod sink;
 
@@ -33,6 +34,8 @@ pub enum Shape {
     Jsonl,
     TimesketchCsv,
     TimesketchJsonl,
+    /// Binary: a file rather than lines.
+    Parquet,
 }
 
 impl Shape {
@@ -40,7 +43,7 @@ impl Shape {
     fn render(self, row: &Row, show_secrets: bool) -> Option<Vec<u8>> {
         let bytes = match self {
             Shape::Csv => row.csv(),
-            Shape::Jsonl => to_line(row).into_bytes(),
+            Shape::Jsonl | Shape::Parquet => to_line(row).into_bytes(),
             Shape::TimesketchCsv => timesketch::csv(row)?,
             Shape::TimesketchJsonl => timesketch::jsonl(row)?,
         };
@@ -56,7 +59,7 @@ impl Shape {
         match self {
             Shape::Csv => csv_line(Row::COLUMNS),
             Shape::TimesketchCsv => timesketch::header(),
-            Shape::Jsonl | Shape::TimesketchJsonl => Vec::new(),
+            Shape::Jsonl | Shape::TimesketchJsonl | Shape::Parquet => Vec::new(),
         }
     }
 }
@@ -132,9 +135,15 @@ impl Plan {
     ///
     /// # Errors
     /// When a temporary file could not be written or read, at any time before, or `out` fails.
-    pub fn write(self: Arc<Self>, out: &mut dyn Write) -> io::Result<u64> {
+    pub fn write(self: Arc<Self>, out: &mut (dyn Write + Send)) -> io::Result<u64> {
+        if self.shape == Shape::Parquet {
+            let mut groups = parquet::Groups::new(out)?;
+            let rows = self.pool.drain(&mut |row| groups.push(row))?;
+            groups.finish()?.flush()?;
+            return Ok(rows);
+        }
         out.write_all(&self.shape.header())?;
-        self.pool.write(out)
+        self.pool.drain(&mut |row| out.write_all(row))
     }
 }
 

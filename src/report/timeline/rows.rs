@@ -151,11 +151,11 @@ impl Pool {
         }
     }
 
-    /// Writes all rows in order; gives their number. The pool is empty afterwards.
+    /// Hands over all rows in order; gives their number. The pool is empty afterwards.
     ///
     /// # Errors
-    /// When a run could not be written or read, or `out` fails.
-    pub(super) fn write(&self, out: &mut dyn Write) -> io::Result<u64> {
+    /// When a run could not be written or read, or `take` fails.
+    pub(super) fn drain(&self, take: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<u64> {
         let mut held = self.lock();
         if let Some(failure) = held.failure.take() {
             return Err(failure);
@@ -176,7 +176,7 @@ impl Pool {
         sources.push(Box::new(buffer.sorted().map(|(key, row)| Ok((key, row.to_vec())))));
         let mut rows = 0;
         for row in Merge::new(sources)? {
-            out.write_all(&row?.1)?;
+            take(&row?.1)?;
             rows += 1;
         }
         held.runs.clear();

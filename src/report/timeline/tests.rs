@@ -223,3 +223,23 @@ fn timesketch_gets_dated_rows_and_the_others_are_counted() {
         assert_eq!(plan.left_out.load(Ordering::Relaxed), 1);
     }
 }
+
+#[test]
+fn groups_of_a_file_hold_every_row_in_order() {
+    use ::parquet::file::reader::{FileReader, SerializedFileReader};
+    let plan = plan(Shape::Parquet, Filter::default(), Pool::with_bounds(100_000, 64));
+    let mut sink = TimelineSink::new(Arc::clone(&plan), 1);
+    for record in (1..=70_000).rev() {
+        sink.observation(&connection(record, Some(at(record as i64))));
+    }
+    sink.close();
+    let mut file = tempfile::tempfile().unwrap();
+    assert_eq!(plan.write(&mut file).unwrap(), 70_000);
+    let reader = SerializedFileReader::new(file).unwrap();
+    assert_eq!(reader.metadata().num_row_groups(), 2, "memory holds a group at a time");
+    let locators = reader.get_row_iter(None).unwrap().map(|row| {
+        let mut cells = row.unwrap().into_columns().into_iter();
+        cells.find(|(name, _)| name == "locator").unwrap().1.to_string()
+    });
+    assert!(locators.eq((1..=70_000).map(|line| format!("\"line {line}\""))));
+}
