@@ -4,9 +4,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use coincident::correlate::Analysis;
 use coincident::report::manifest::{FileHash, Manifest};
-use coincident::report::{Reading, csv, html, jsonl, parquet, table};
+use coincident::report::{Reading, csv, html, jsonl, parquet, sarif, table};
 
-use super::Format;
 use super::engine::{self, InForce};
 use super::evidence::{Evidence, EvidenceArgs};
 use super::exit::{Exit, Outcome, Stop};
@@ -28,13 +27,26 @@ pub(crate) struct Analyze {
     parquet: bool,
     /// What is printed on standard output
     #[arg(long, value_name = "FORMAT", default_value = "table")]
-    format: Format,
+    format: AnalyzeFormat,
     /// Tell of each finding what it rests on: the analysis again without each network source, and with other settings
     #[arg(long)]
     stability: bool,
     /// Leave with exit code 1 if there is a finding of this level or a higher one
     #[arg(long, value_name = "LEVEL")]
     fail_on: Option<Level>,
+}
+
+/// How an analysis is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum AnalyzeFormat {
+    /// For people
+    Table,
+    /// One row per finding
+    Csv,
+    /// One JSON object per line
+    Jsonl,
+    /// SARIF 2.1.0, for pages of code-scanning results
+    Sarif,
 }
 
 /// Levels of findings, ascending.
@@ -79,7 +91,7 @@ impl Analyze {
             None => None,
         };
         let intake = match evidence.take_in(voice) {
-            Err(stop) if self.format == Format::Jsonl => {
+            Err(stop) if self.format == AnalyzeFormat::Jsonl => {
                 // Readers of the lines wait for a summary, also of nothing.
                 voice.print(jsonl::render(&jsonl::lines(&Analysis::default(), &Reading::default())).as_bytes())?;
                 return Err(stop);
@@ -89,23 +101,17 @@ impl Analyze {
         let analyze = if self.stability { engine::analyze_stability } else { engine::analyze };
         let (analysis, reading) = analyze(intake, &evidence.options, rules, voice);
         if let Some(output) = output {
-            let mut arguments = evidence.arguments("analyze", rules);
-            if self.stability {
-                arguments.insert(1, "--stability".to_owned());
-            }
-            if self.parquet {
-                arguments.insert(1, "--parquet".to_owned());
-            }
             let mut tables = files(&analysis, &reading, voice)?;
             if self.parquet {
                 tables.extend(parquet_files(&analysis, voice)?);
             }
-            let manifest = manifest(&analysis, &reading, (&evidence, rules, arguments), &tables);
-            tables.push(("manifest.json".to_owned(), manifest));
+            let mut manifest = begun(&analysis, &reading, (&evidence, rules, self.arguments(&evidence, rules)));
+            manifest.outputs = tables.iter().map(|(name, bytes)| FileHash::of(name, bytes)).collect();
+            tables.push(("manifest.json".to_owned(), manifest.to_json().into_bytes()));
             output.write(&tables)?;
         }
         match self.format {
-            Format::Table => {
+            AnalyzeFormat::Table => {
                 let options = table::TableOptions {
                     zone: voice.zone,
                     screen: voice.screen,
@@ -114,11 +120,12 @@ impl Analyze {
                 };
                 voice.print(table::render(&analysis, &reading, &options).as_bytes())?;
             }
-            Format::Csv => voice.print(&csv::findings(&analysis).csv()?)?,
-            Format::Jsonl => voice.print(jsonl::render(&jsonl::lines(&analysis, &reading)).as_bytes())?,
+            AnalyzeFormat::Csv => voice.print(&csv::findings(&analysis).csv()?)?,
+            AnalyzeFormat::Jsonl => voice.print(jsonl::render(&jsonl::lines(&analysis, &reading)).as_bytes())?,
+            AnalyzeFormat::Sarif => voice.print(sarif::render(&analysis, &reading).as_bytes())?,
         }
         let problems = reading.problems(&analysis);
-        if self.format != Format::Table {
+        if self.format != AnalyzeFormat::Table {
             problems.iter().for_each(|problem| voice.insist(&format!("not read: {problem}")));
         }
         let reached = |level| analysis.findings.iter().any(|finding| Level::of(finding.level) >= level);
@@ -127,6 +134,19 @@ impl Analyze {
             (false, false) => Exit::Unread,
             (false, true) => Exit::Done,
         })
+    }
+}
+
+impl Analyze {
+    /// The verb and its options in their normal form.
+    fn arguments(&self, evidence: &Evidence, rules: &InForce) -> Vec<String> {
+        let mut arguments = evidence.arguments("analyze", rules);
+        for (given, option) in [(self.stability, "--stability"), (self.parquet, "--parquet")] {
+            if given {
+                arguments.insert(1, option.to_owned());
+            }
+        }
+        arguments
     }
 }
 
@@ -156,16 +176,15 @@ fn parquet_files(analysis: &Analysis, voice: Voice) -> Result<Vec<(String, Vec<u
     Ok(files)
 }
 
-fn manifest(
-    analysis: &Analysis,
+/// A manifest that lacks the outputs.
+fn begun<'a>(
+    analysis: &'a Analysis,
     reading: &Reading,
-    (evidence, rules, arguments): (&Evidence, &InForce, Vec<String>),
-    files: &[(String, Vec<u8>)],
-) -> Vec<u8> {
+    (evidence, rules, arguments): (&Evidence, &'a InForce, Vec<String>),
+) -> Manifest<'a> {
     let mut manifest = Manifest::new(&analysis.sources, &rules.set, arguments);
     let case = &evidence.options.case;
     manifest.case_file = case.path.as_ref().map(|path| FileHash::of(&path.display().to_string(), &case.bytes));
     manifest.not_read = reading.problems(analysis);
-    manifest.outputs = files.iter().map(|(name, bytes)| FileHash::of(name, bytes)).collect();
-    manifest.to_json().into_bytes()
+    manifest
 }

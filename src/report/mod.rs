@@ -1,5 +1,6 @@
 //! Results to bytes: pure functions, one file per output format.
 
+mod attack;
 pub mod columns;
 pub mod csv;
 mod details;
@@ -18,6 +19,7 @@ pub mod plot;
 pub mod redact;
 pub mod row;
 pub mod rules;
+pub mod sarif;
 pub mod sources;
 pub mod table;
 pub mod timeline;
