@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use coincident::correlate::Analysis;
 use coincident::report::manifest::{FileHash, Manifest};
-use coincident::report::{Reading, csv, html, jsonl, parquet, sarif, table};
+use coincident::report::{Reading, csv, html, jsonl, parquet, sarif, stix, table};
 
 use super::engine::{self, InForce};
 use super::evidence::{Evidence, EvidenceArgs};
@@ -47,6 +47,8 @@ enum AnalyzeFormat {
     Jsonl,
     /// SARIF 2.1.0, for pages of code-scanning results
     Sarif,
+    /// A bundle of STIX 2.1, for platforms that share what was seen
+    Stix,
 }
 
 /// Levels of findings, ascending.
@@ -123,6 +125,7 @@ impl Analyze {
             AnalyzeFormat::Csv => voice.print(&csv::findings(&analysis).csv()?)?,
             AnalyzeFormat::Jsonl => voice.print(jsonl::render(&jsonl::lines(&analysis, &reading)).as_bytes())?,
             AnalyzeFormat::Sarif => voice.print(sarif::render(&analysis, &reading).as_bytes())?,
+            AnalyzeFormat::Stix => voice.print(stix::render(&analysis).as_bytes())?,
         }
         let problems = reading.problems(&analysis);
         if self.format != AnalyzeFormat::Table {
