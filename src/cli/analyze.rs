@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use coincident::correlate::Analysis;
 use coincident::report::manifest::{FileHash, Manifest};
-use coincident::report::{Reading, csv, html, jsonl, parquet, sarif, stix, table};
+use coincident::report::{Reading, case, csv, html, jsonl, parquet, sarif, stix, table};
 
 use super::engine::{self, InForce};
 use super::evidence::{Evidence, EvidenceArgs};
@@ -49,6 +49,8 @@ enum AnalyzeFormat {
     Sarif,
     /// A bundle of STIX 2.1, for platforms that share what was seen
     Stix,
+    /// CASE/UCO JSON-LD: what was done to which evidence, and what came of it
+    Case,
 }
 
 /// Levels of findings, ascending.
@@ -126,6 +128,10 @@ impl Analyze {
             AnalyzeFormat::Jsonl => voice.print(jsonl::render(&jsonl::lines(&analysis, &reading)).as_bytes())?,
             AnalyzeFormat::Sarif => voice.print(sarif::render(&analysis, &reading).as_bytes())?,
             AnalyzeFormat::Stix => voice.print(stix::render(&analysis).as_bytes())?,
+            AnalyzeFormat::Case => {
+                let manifest = begun(&analysis, &reading, (&evidence, rules, self.arguments(&evidence, rules)));
+                voice.print(case::render(&analysis, &reading, &manifest).as_bytes())?;
+            }
         }
         let problems = reading.problems(&analysis);
         if self.format != AnalyzeFormat::Table {
