@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use coincident::correlate::Analysis;
+use coincident::intake::IndicatorList;
 use coincident::report::manifest::{FileHash, Manifest};
 use coincident::report::{Reading, case, csv, html, jsonl, parquet, sarif, stix, table};
 
@@ -194,6 +195,8 @@ fn begun<'a>(
     let mut manifest = Manifest::new(&analysis.sources, &rules.set, arguments);
     let case = &evidence.options.case;
     manifest.case_file = case.path.as_ref().map(|path| FileHash::of(&path.display().to_string(), &case.bytes));
+    let hash = |list: &IndicatorList| FileHash::of(&list.path.display().to_string(), &list.bytes);
+    manifest.indicator_lists = case.lists().iter().map(hash).collect();
     manifest.not_read = reading.problems(analysis);
     manifest
 }

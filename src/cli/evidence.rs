@@ -80,6 +80,7 @@ impl ReadingArgs {
             Some(path) => {
                 let case = CaseFile::load(&path)?;
                 voice.say(&format!("case file {}", path.display()));
+                case.lists().iter().for_each(|list| voice.say(&list.words()));
                 case
             }
             None => CaseFile::default(),

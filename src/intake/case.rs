@@ -4,6 +4,7 @@ mod egress;
 mod gpu;
 mod grammar;
 mod intel;
+mod lists;
 mod raw;
 
 use std::collections::BTreeMap;
@@ -19,7 +20,7 @@ use toml::Spanned;
 pub use egress::EgressRule;
 pub use gpu::{GpuAllotment, GpuFacts, GpuName};
 use grammar::{YEARS, fixed_folder, network, offset, place, volume, year_message, zone};
-pub use intel::Intel;
+pub use intel::{IndicatorList, Intel};
 
 use crate::time::{TimeContext, YearSource, ZoneSource};
 
@@ -185,7 +186,10 @@ impl CaseFile {
             let (line, column) = place(&bytes, error.valid_up_to());
             CaseError::Syntax { path: shown.clone(), line, column, message: "not UTF-8".to_owned() }
         })?;
-        let case = Self::parse(text, &shown)?;
+        let mut case = Self::parse(text, &shown)?;
+        if let Some(intel) = &mut case.intel {
+            intel.read_lists(path.parent().unwrap_or(Path::new("")), &shown)?;
+        }
         Ok(CaseFile { path: Some(path.to_path_buf()), bytes, ..case })
     }
 
@@ -376,10 +380,17 @@ impl CaseFile {
         Some(allocated.iter().any(|pattern| pattern.as_str() == process || pattern.matches(process)))
     }
 
-    /// Whether a path is the case file itself, which is not evidence.
+    /// The lists of indicators that were read.
+    pub fn lists(&self) -> &[IndicatorList] {
+        self.intel.as_ref().map_or(&[], Intel::lists)
+    }
+
+    /// Whether a path is the case file itself, or a list that it names, which is not evidence.
     pub fn is_case_file(&self, path: &Path) -> bool {
-        let Some(own) = &self.path else { return false };
-        own == path || matches!((own.canonicalize(), path.canonicalize()), (Ok(own), Ok(path)) if own == path)
+        let is = |own: &Path| {
+            own == path || matches!((own.canonicalize(), path.canonicalize()), (Ok(own), Ok(path)) if own == path)
+        };
+        self.path.as_deref().is_some_and(is) || self.lists().iter().any(|list| is(&list.path))
     }
 }
 
@@ -392,6 +403,10 @@ impl Reader<'_> {
     fn wrong<T>(&self, what: &str, at: &Spanned<T>, message: String) -> CaseError {
         let (line, _) = place(self.text.as_bytes(), at.span().start);
         CaseError::Value { path: self.name.to_owned(), line, what: what.to_owned(), message }
+    }
+
+    fn line<T>(&self, at: &Spanned<T>) -> usize {
+        place(self.text.as_bytes(), at.span().start).0
     }
 
     fn value<T>(&self, what: &str, at: &Spanned<String>, parse: fn(&str) -> Result<T, String>) -> Result<T, CaseError> {

@@ -30,8 +30,8 @@ use crate::time::{Basis, Instant, TimeContext, YearSource, ZoneSource};
 use fold::Fold;
 
 pub use case::{
-    ApprovalRule, CaseError, CaseFile, EgressRule, GpuAllotment, GpuFacts, GpuName, HashPrice, Host, Intel, Pattern,
-    Run, SourceDeclaration, TimeParts,
+    ApprovalRule, CaseError, CaseFile, EgressRule, GpuAllotment, GpuFacts, GpuName, HashPrice, Host, IndicatorList,
+    Intel, Pattern, Run, SourceDeclaration, TimeParts,
 };
 pub use facts::{
     AlertFact, CrossingFact, DnsFact, ExecutionFact, Facts, FileFact, GpuPoint, GpuProcessFact, GpuSeries,

@@ -25,6 +25,9 @@ pub struct Manifest<'a> {
     pub arguments: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub case_file: Option<FileHash>,
+    /// Lists of indicators that the case file names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub indicator_lists: Vec<FileHash>,
     pub inputs: Vec<ManifestInput<'a>>,
     /// Paths that could not be listed or opened.
     pub not_read: Vec<String>,
@@ -92,6 +95,7 @@ impl<'a> Manifest<'a> {
             indicator_count: rules.indicators.len(),
             arguments,
             case_file: None,
+            indicator_lists: Vec::new(),
             inputs,
             not_read: Vec::new(),
             outputs: Vec::new(),
