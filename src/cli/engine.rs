@@ -52,8 +52,13 @@ pub(crate) fn take_in(paths: &[PathBuf], options: &Options) -> Intake {
 
 /// What lines up with what, and how reading went.
 pub(crate) fn analyze(intake: Intake, options: &Options, rules: &InForce, voice: Voice) -> (Analysis, Reading) {
-    let analysis = correlate::analyze(&intake, options, &rules.set);
-    finish(analysis, &intake, voice)
+    analyze_kept(&intake, options, rules, voice)
+}
+
+/// The same of evidence that is needed once more.
+pub(crate) fn analyze_kept(intake: &Intake, options: &Options, rules: &InForce, voice: Voice) -> (Analysis, Reading) {
+    let analysis = correlate::analyze(intake, options, &rules.set);
+    finish(analysis, intake, voice)
 }
 
 /// The same, and what each finding rests on.

@@ -1,6 +1,4 @@
-use std::fs::File;
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use coincident::report::lines::Line;
@@ -10,6 +8,7 @@ use super::engine::{self, InForce};
 use super::evidence::ReadingArgs;
 use super::exit::{Exit, Outcome, Stop};
 use super::output::Voice;
+use super::written;
 
 /// One finding, or what no step explains: steps and events side by side, each term of its strength, its rivals, what would decide
 #[derive(Args, Debug)]
@@ -25,42 +24,25 @@ pub(crate) struct Explain {
 }
 
 impl Explain {
+    /// Explains a finding of an earlier analysis; `None` if the directory is evidence. Nothing is analysed then, so
+    /// neither rules nor threads are needed.
+    pub(crate) fn run_written(&self, voice: Voice) -> Result<Option<Exit>, Stop> {
+        let Some(lines) = written::lines(&self.directory)? else { return Ok(None) };
+        self.tell(&lines, voice)?;
+        Ok(Some(Exit::Done))
+    }
+
     pub(crate) fn run(&self, voice: Voice, rules: &InForce) -> Outcome {
-        let written = self.directory.join("findings.jsonl");
-        let mut exit = Exit::Done;
-        let lines = if written.is_file() && self.directory.join("manifest.json").is_file() {
-            read(&written)?
-        } else {
-            let evidence = self.reading.resolve(std::slice::from_ref(&self.directory), voice)?;
-            let intake = evidence.take_in(voice)?;
-            let (analysis, reading) = engine::analyze_stability(intake, &evidence.options, rules, voice);
-            if !reading.problems(&analysis).is_empty() {
-                exit = Exit::Unread;
-            }
-            jsonl::lines(&analysis, &reading)
-        };
-        let Some(report) = explain::render(&lines, &self.id, voice.screen) else {
-            let ids = explain::ids(&lines);
-            let known = if ids.is_empty() { "none".to_owned() } else { ids.join(", ") };
-            return Err(Stop::usage(format!("{}: no such finding; findings here: {known}", self.id)));
-        };
-        voice.print(report.as_bytes())?;
+        let evidence = self.reading.resolve(std::slice::from_ref(&self.directory), voice)?;
+        let intake = evidence.take_in(voice)?;
+        let (analysis, reading) = engine::analyze_stability(intake, &evidence.options, rules, voice);
+        let exit = if reading.problems(&analysis).is_empty() { Exit::Done } else { Exit::Unread };
+        self.tell(&jsonl::lines(&analysis, &reading), voice)?;
         Ok(exit)
     }
-}
 
-fn read(path: &Path) -> Result<Vec<Line>, Stop> {
-    let shown = path.display();
-    let failed = |error: &std::io::Error| Stop::usage(format!("{shown}: {error}"));
-    let file = BufReader::new(File::open(path).map_err(|error| failed(&error))?);
-    let mut lines = Vec::new();
-    for (at, line) in file.lines().enumerate() {
-        let line = line.map_err(|error| failed(&error))?;
-        let parsed = serde_json::from_str(&line);
-        lines.push(parsed.map_err(|error| {
-            let what = "is not what this version of `analyze -o` writes";
-            Stop::usage(format!("{shown}:{}: {what}: {error}; analyse the evidence again", at + 1))
-        })?);
+    fn tell(&self, lines: &[Line], voice: Voice) -> Result<(), Stop> {
+        let report = explain::render(lines, &self.id, voice.screen);
+        voice.print(report.ok_or_else(|| written::no_such_finding(&self.id, lines))?.as_bytes())
     }
-    Ok(lines)
 }

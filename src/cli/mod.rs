@@ -15,6 +15,7 @@ mod progress;
 mod rules;
 mod simulate;
 mod timeline;
+mod written;
 
 use std::io::{self, IsTerminal};
 use std::num::NonZeroUsize;
@@ -115,9 +116,9 @@ pub(crate) fn main() -> ExitCode {
         }
     };
     let voice = cli.global.voice();
-    let outcome = match cli.global.pool() {
-        Ok(pool) => pool.install(|| cli.verb.run(voice, &cli.global)),
-        Err(stop) => Err(stop),
+    let outcome = match cli.verb.run_alone(voice) {
+        Some(outcome) => outcome,
+        None => cli.global.pool().and_then(|pool| pool.install(|| cli.verb.run(voice, &cli.global))),
     };
     match outcome {
         Ok(exit) => exit.into(),
@@ -132,6 +133,14 @@ pub(crate) fn main() -> ExitCode {
 }
 
 impl Verb {
+    /// Runs a verb that needs neither threads nor rules, if this is one.
+    fn run_alone(&self, voice: Voice) -> Option<Outcome> {
+        match self {
+            Verb::Explain(verb) => verb.run_written(voice).transpose(),
+            _ => None,
+        }
+    }
+
     fn run(&self, voice: Voice, global: &Global) -> Outcome {
         // Nothing here asks for rules.
         match self {

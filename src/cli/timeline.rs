@@ -8,15 +8,18 @@ use chrono::DateTime;
 use clap::{Args, ValueEnum};
 use coincident::correlate::drift::Correction;
 use coincident::formats::Sink;
-use coincident::intake::Intake;
+use coincident::intake::{Intake, duration};
+use coincident::report::explain;
+use coincident::report::jsonl;
 use coincident::report::observation::step_time;
-use coincident::report::timeline::{Filter, Plan, Pool, Shape, TimelineSink, corrections};
+use coincident::report::timeline::{Columns, Condition, Filter, Plan, Pool, Shape, TimelineSink, corrections};
 use coincident::time::Instant;
 
 use super::engine::{self, InForce};
 use super::evidence::{Evidence, EvidenceArgs, exit_of};
 use super::exit::{Outcome, Stop};
 use super::output::{OutputFile, Voice};
+use super::written;
 
 /// Every observation and step of all sources, merged and sorted by corrected time; undated ones last
 #[derive(Args, Debug)]
@@ -44,6 +47,37 @@ pub(crate) struct Timeline {
     /// Only the steps of this episode, and what was observed while it ran (may be given several times)
     #[arg(long, value_name = "NAME", help_heading = "Filters")]
     episode: Vec<String>,
+    /// Only rows around a finding (F-0001) or a group of signals that no step explains (U-0001): from --window before
+    /// its first moment to --window after its last. Leaves undated rows out
+    #[arg(long, value_name = "ID", help_heading = "Filters")]
+    around: Option<String>,
+    /// How far around it: 2m, 90s, 1h30m
+    #[arg(long, value_name = "LENGTH", default_value = "2m", value_parser = duration, requires = "around",
+          help_heading = "Filters")]
+    window: i64,
+    /// The output directory of `analyze -o` that has the finding; without it the evidence is analysed first
+    #[arg(long, value_name = "DIR", requires = "around", help_heading = "Filters")]
+    findings: Option<PathBuf>,
+    /// Only rows of which this holds: 'dst_port == 3333 and action == "deny"'. Operators: == != < <= > >= ~ !~ (regular
+    /// expression) in (…), and, or, not; networks for addresses
+    #[arg(long = "where", value_name = "CONDITION", value_parser = Condition::parse, help_heading = "Filters")]
+    condition: Option<Condition>,
+    /// Which columns are shown; every one unless asked
+    #[arg(long, value_name = "PROFILE", help_heading = "Columns")]
+    profile: Option<Profile>,
+    /// These columns, in this order, with commas between
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', conflicts_with = "profile", help_heading = "Columns")]
+    columns: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Profile {
+    /// When, what, who, with whom
+    Minimal,
+    /// Also where the record is, how sure its time is, how much was moved
+    Standard,
+    /// Every column
+    Verbose,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -74,8 +108,10 @@ enum Kind {
     GpuSample,
     GpuProcess,
     Alert,
+    Probe,
     File,
     Process,
+    Lease,
     Other,
 }
 
@@ -99,6 +135,12 @@ impl Timeline {
         {
             return Err(Stop::usage("--from lies after --to"));
         }
+        let columns = self.columns()?;
+        if columns.is_some() && !matches!(self.format, TimelineFormat::Csv | TimelineFormat::Jsonl) {
+            return Err(Stop::usage(
+                "--columns and --profile: of csv and jsonl alone; the other formats have all columns",
+            ));
+        }
         let evidence = self.evidence.resolve(voice)?;
         let file = self.output.as_ref().map(|path| OutputFile::open(path, &evidence.paths)).transpose()?;
         if file.is_none() && matches!(self.format, TimelineFormat::Parquet) {
@@ -107,7 +149,12 @@ impl Timeline {
         let intake = evidence.take_in(voice)?;
         let clocks = engine::clocks(&intake, &evidence.options, rules);
         let corrections = corrections(&intake.sources, &clocks);
-        let filter = self.filter(&intake, &corrections, &evidence)?;
+        let mut filter = self.filter(&intake, &corrections, &evidence)?;
+        if let Some(id) = &self.around {
+            let (from, to) = self.around(id, &intake, &evidence, rules, voice)?;
+            filter.from = filter.from.max(Some(from));
+            filter.to = Some(filter.to.map_or(to, |given| given.min(to)));
+        }
         let shape = match self.format {
             TimelineFormat::Csv => Shape::Csv,
             TimelineFormat::Jsonl => Shape::Jsonl,
@@ -119,6 +166,8 @@ impl Timeline {
             sources: intake.sources.clone(),
             corrections,
             filter,
+            condition: self.condition.clone(),
+            columns,
             shape,
             pool: Pool::default(),
             show_secrets: voice.show_secrets,
@@ -145,6 +194,45 @@ impl Timeline {
             undated => voice.say(&format!("{undated} undated rows left out: Timesketch takes none without a time")),
         }
         Ok(exit_of(&intake, voice))
+    }
+
+    fn columns(&self) -> Result<Option<Columns>, Stop> {
+        if !self.columns.is_empty() {
+            let named = Columns::named(&self.columns);
+            return named.map(Some).map_err(|message| Stop::usage(format!("--columns: {message}")));
+        }
+        Ok(match self.profile {
+            Some(Profile::Minimal) => Some(Columns::minimal()),
+            Some(Profile::Standard) => Some(Columns::standard()),
+            Some(Profile::Verbose) | None => None,
+        })
+    }
+
+    /// From the window before the first moment of a finding to the window after its last.
+    fn around(
+        &self,
+        id: &str,
+        intake: &Intake,
+        evidence: &Evidence,
+        rules: &InForce,
+        voice: Voice,
+    ) -> Result<(Instant, Instant), Stop> {
+        let lines = match &self.findings {
+            Some(directory) => written::lines(directory)?.ok_or_else(|| {
+                Stop::usage(format!(
+                    "{}: no findings.jsonl and manifest.json here; give what `analyze -o` wrote",
+                    directory.display()
+                ))
+            })?,
+            None => {
+                let (analysis, reading) = engine::analyze_kept(intake, &evidence.options, rules, voice);
+                jsonl::lines(&analysis, &reading)
+            }
+        };
+        let (first, last) = explain::extent(&lines, id)
+            .ok_or_else(|| written::no_such_finding(id, &lines))?
+            .ok_or_else(|| Stop::usage(format!("--around {id}: nothing dates it; filter by --episode or --host")))?;
+        Ok((first.plus(self.window.saturating_neg()), last.plus(self.window)))
     }
 
     fn filter(&self, intake: &Intake, corrections: &[Correction], evidence: &Evidence) -> Result<Filter, Stop> {

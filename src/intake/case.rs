@@ -24,6 +24,17 @@ pub use intel::{IndicatorList, Intel};
 
 use crate::time::{TimeContext, YearSource, ZoneSource};
 
+/// A length of time as people write it, "2m", "1h30m", "500ms", in nanoseconds.
+///
+/// # Errors
+/// The text says how lengths are written.
+pub fn duration(text: &str) -> Result<i64, String> {
+    match offset(text) {
+        Ok(length) if length >= 0 && !text.starts_with('+') => Ok(length),
+        _ => Err(format!("{text:?} is no length of time; give numbers with h, m, s, ms, us or ns: 2m, 1h30m, 500ms")),
+    }
+}
+
 /// What is wrong with a case file or a declaration.
 #[derive(Debug, Error)]
 pub enum CaseError {

@@ -31,7 +31,7 @@ use fold::Fold;
 
 pub use case::{
     ApprovalRule, CaseError, CaseFile, EgressRule, GpuAllotment, GpuFacts, GpuName, HashPrice, Host, IndicatorList,
-    Intel, Pattern, Run, SourceDeclaration, TimeParts,
+    Intel, Pattern, Run, SourceDeclaration, TimeParts, duration,
 };
 pub use facts::{
     AlertFact, CrossingFact, DnsFact, ExecutionFact, Facts, FileFact, GpuPoint, GpuProcessFact, GpuSeries,

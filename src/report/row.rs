@@ -1,5 +1,7 @@
 //! The columns of the timeline.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use super::escape;
@@ -171,72 +173,150 @@ impl Row {
         "message",
     ];
 
-    /// The row as a line of CSV under [`Row::COLUMNS`].
-    pub fn csv(&self) -> Vec<u8> {
-        csv_line(self.cells().iter().map(|cell| cell.as_deref().unwrap_or_default()))
+    /// What stands in a column, by its place in [`Row::COLUMNS`]. `None` where it is not known or not true.
+    pub fn cell(&self, column: usize) -> Option<Cell<'_>> {
+        self.cells().into_iter().nth(column).flatten()
     }
 
-    /// The cells under [`Row::COLUMNS`], fit for CSV.
-    pub(super) fn cells(&self) -> [Option<String>; 50] {
-        let text = |text: &Option<String>| text.as_deref().map(|text| escape::csv_cell(text).into_owned());
-        fn number<N: ToString>(number: Option<N>) -> Option<String> {
-            number.map(|number| number.to_string())
+    fn cells(&self) -> [Option<Cell<'_>>; 50] {
+        fn text(text: &Option<String>) -> Option<Cell<'_>> {
+            text.as_deref().map(Cell::Text)
         }
-        let word = |word: Option<&'static str>| word.map(str::to_owned);
-        let flag = |flag: bool| flag.then(|| "true".to_owned());
+        fn whole<'a>(number: Option<impl Into<i128>>) -> Option<Cell<'a>> {
+            number.map(|number| Cell::Whole(number.into()))
+        }
+        let word = |word: Option<&'static str>| word.map(Cell::Text);
+        let real = |number: Option<f64>| number.map(Cell::Real);
+        let flag = |flag: bool| flag.then_some(Cell::True);
         [
-            self.time.clone(),
-            self.time_hi.clone(),
+            text(&self.time),
+            text(&self.time_hi),
             word(self.time_basis),
             word(self.time_meaning),
             word(Some(self.row_type)),
             word(self.kind),
-            Some(escape::csv_cell(&self.path).into_owned()),
-            Some(self.locator.clone()),
+            Some(Cell::Text(&self.path)),
+            Some(Cell::Text(&self.locator)),
             text(&self.host),
             text(&self.episode),
             text(&self.run),
-            number(self.index),
+            whole(self.index),
             text(&self.tool),
             text(&self.command),
-            number(self.exit_code),
+            whole(self.exit_code),
             word(self.actor),
             text(&self.model),
             word(self.start_kind),
             word(self.end_kind),
             text(&self.sandbox),
             text(&self.container),
-            number(self.pgid),
+            whole(self.pgid),
             word(self.approval),
-            number(self.reward),
+            real(self.reward),
             flag(self.not_executed),
             flag(self.background),
             word(self.action),
             word(self.direction),
             text(&self.src_ip),
-            number(self.src_port),
+            whole(self.src_port),
             text(&self.dst_ip),
-            number(self.dst_port),
+            whole(self.dst_port),
             text(&self.protocol),
-            number(self.bytes_out),
-            number(self.bytes_in),
-            number(self.packets_out),
-            number(self.packets_in),
+            whole(self.bytes_out),
+            whole(self.bytes_in),
+            whole(self.packets_out),
+            whole(self.packets_in),
             text(&self.rule),
             text(&self.domain),
             text(&self.app),
-            number(self.gpu),
+            whole(self.gpu),
             text(&self.gpu_uuid),
-            number(self.utilization_percent),
-            number(self.memory_used_mib),
-            number(self.power_w),
-            number(self.sm_clock_mhz),
-            number(self.temperature_c),
-            number(self.pid),
+            real(self.utilization_percent),
+            real(self.memory_used_mib),
+            real(self.power_w),
+            real(self.sm_clock_mhz),
+            real(self.temperature_c),
+            whole(self.pid),
             text(&self.process),
             text(&self.message),
         ]
     }
+
+    /// The cells under [`Row::COLUMNS`], fit for CSV.
+    pub(super) fn safe_cells(&self) -> [Cow<'_, str>; 50] {
+        self.cells().map(safe)
+    }
+
+    /// The row as a line of CSV under [`Row::COLUMNS`].
+    pub fn csv(&self) -> Vec<u8> {
+        csv_cells(self.cells().into_iter())
+    }
+
+    /// The row as a line of CSV of these columns, by their places in [`Row::COLUMNS`].
+    pub fn csv_of(&self, columns: &[usize]) -> Vec<u8> {
+        let cells = self.cells();
+        csv_cells(columns.iter().map(|column| cells.get(*column).copied().flatten()))
+    }
+
+    /// The row as a line of JSON with the fields of these columns; `type` stands first and is always there.
+    pub fn jsonl_of(&self, columns: &[usize]) -> Vec<u8> {
+        let cells = self.cells();
+        let mut line = format!("{{\"type\":\"{}\"", self.row_type);
+        for column in columns {
+            let (Some(name), Some(Some(cell))) = (Self::COLUMNS.get(*column), cells.get(*column)) else { continue };
+            if *name != "type" {
+                line.push_str(&format!(",\"{name}\":{}", cell.json()));
+            }
+        }
+        line.push('}');
+        let mut line = escape::json(line).into_bytes();
+        line.push(b'\n');
+        line
+    }
+}
+
+/// What stands in one column of a row.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Cell<'a> {
+    Text(&'a str),
+    Whole(i128),
+    Real(f64),
+    True,
+}
+
+impl<'a> Cell<'a> {
+    /// The cell as text, before anything in it is made safe.
+    pub fn text(self) -> Cow<'a, str> {
+        match self {
+            Cell::Text(text) => Cow::Borrowed(text),
+            Cell::Whole(number) => Cow::Owned(number.to_string()),
+            Cell::Real(number) => Cow::Owned(number.to_string()),
+            Cell::True => Cow::Borrowed("true"),
+        }
+    }
+
+    fn json(self) -> String {
+        match self {
+            // Text is written whatever it holds; numbers of rows are finite.
+            Cell::Text(text) => serde_json::to_string(text).unwrap_or_default(),
+            Cell::Real(number) => serde_json::to_string(&number).unwrap_or_default(),
+            other => other.text().into_owned(),
+        }
+    }
+}
+
+/// Fit for CSV; empty where nothing is known.
+fn safe(cell: Option<Cell<'_>>) -> Cow<'_, str> {
+    match cell {
+        None => Cow::Borrowed(""),
+        Some(Cell::Text(text)) => escape::csv_cell(text),
+        Some(number) => number.text(),
+    }
+}
+
+fn csv_cells<'a>(cells: impl Iterator<Item = Option<Cell<'a>>>) -> Vec<u8> {
+    let cells: Vec<Cow<'_, str>> = cells.map(safe).collect();
+    csv_line(cells.iter().map(AsRef::as_ref))
 }
 
 /// A line of CSV (RFC 4180 quoting, line feed at the end).

@@ -40,8 +40,8 @@ pub(super) fn csv(row: &Row) -> Option<Vec<u8>> {
     let (datetime, meaning, data_type) = (datetime(row)?, meaning(row), data_type(row));
     let message = escape::csv_cell(&message);
     let required = [message.as_ref(), datetime.as_str(), meaning.as_str(), data_type.as_str()];
-    let cells = row.cells();
-    Some(csv_line(required.into_iter().chain(cells.iter().map(|cell| cell.as_deref().unwrap_or_default()))))
+    let cells = row.safe_cells();
+    Some(csv_line(required.into_iter().chain(cells.iter().map(AsRef::as_ref))))
 }
 
 /// The row as a line of JSON. `None` if nothing dates it.

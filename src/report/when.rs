@@ -48,6 +48,11 @@ pub fn rfc3339(at: Instant) -> String {
     at.to_utc().to_rfc3339_opts(SecondsFormat::Nanos, true)
 }
 
+/// The moment that RFC 3339 text names, as [`rfc3339`] and people write it. `None` if it names none.
+pub fn parse_rfc3339(text: &str) -> Option<Instant> {
+    chrono::DateTime::parse_from_rfc3339(text).ok()?.timestamp_nanos_opt().map(Instant)
+}
+
 /// Nanoseconds as seconds for JSON and CSV, to the nanosecond as far as a double holds it.
 pub fn seconds(ns: i64) -> f64 {
     ns as f64 / SECOND as f64

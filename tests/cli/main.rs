@@ -6,6 +6,7 @@ mod exchange;
 mod odd;
 mod reference;
 mod rules;
+mod timeline;
 mod worlds;
 
 use std::fs;
@@ -84,7 +85,7 @@ fn global_options_are_known_to_every_verb() {
 #[test]
 fn usage_errors_leave_with_two_and_say_what_to_do() {
     let case = case();
-    let wrong: [(&[&str], &str); 19] = [
+    let wrong: [(&[&str], &str); 26] = [
         (&[], "Usage"),
         (&["analyse"], "analyze"),
         (&["analyze"], "PATH"),
@@ -104,6 +105,13 @@ fn usage_errors_leave_with_two_and_say_what_to_do() {
         (&["timeline", "in", "--format", "parquet"], "give a file for it with --output"),
         (&["timeline", "in", "--output", "in/firewall.log"], "nothing is overwritten"),
         (&["timeline", "in", "--output", "in/timeline.csv"], "lies within the evidence"),
+        (&["timeline", "in", "--where", "dst_prt == 1"], "there is no column \"dst_prt\"; columns: time, "),
+        (&["timeline", "in", "--columns", "time,tim"], "there is no column \"tim\"; columns: time, "),
+        (&["timeline", "in", "--columns", "time", "--profile", "minimal"], "cannot be used with"),
+        (&["timeline", "in", "--around", "F-0001"], "F-0001: no such finding; findings here: none"),
+        (&["timeline", "in", "--around", "F-0001", "--findings", "in"], "give what `analyze -o` wrote"),
+        (&["timeline", "in", "--around", "F-0001", "--window", "2"], "give numbers with h, m, s"),
+        (&["timeline", "in", "--window", "2m"], "--around"),
         (&["analyze", "in", "-o", "a", "-o", "b"], "cannot be used multiple times"),
         (&["analyze", "in", "--rules", "none"], "give a directory of Sigma rules"),
         (&["analyze", "in", "--rules", "in"], "no rules (.yml, .yaml)"),

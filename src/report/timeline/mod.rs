@@ -3,6 +3,8 @@
 //! Rows are rendered as they are read, kept up to a bound, then written to temporary files as sorted runs, which are
 //! merged at the end: memory does not grow with the evidence.
 
+pub mod columns;
+pub mod condition;
 mod filter;
 mod parquet;
 mod rows;
@@ -13,6 +15,8 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+pub use columns::Columns;
+pub use condition::Condition;
 pub use filter::Filter;
 pub use rows::Pool;
 pub use sink::TimelineSink;
@@ -39,13 +43,15 @@ pub enum Shape {
 }
 
 impl Shape {
-    /// The row as bytes; `None` if it has no place in this shape.
-    fn render(self, row: &Row, show_secrets: bool) -> Option<Vec<u8>> {
-        let bytes = match self {
-            Shape::Csv => row.csv(),
-            Shape::Jsonl | Shape::Parquet => to_line(row).into_bytes(),
-            Shape::TimesketchCsv => timesketch::csv(row)?,
-            Shape::TimesketchJsonl => timesketch::jsonl(row)?,
+    /// The row as bytes, of some columns where the shape lets them be chosen; `None` if it has no place in this shape.
+    fn render(self, row: &Row, columns: Option<&[usize]>, show_secrets: bool) -> Option<Vec<u8>> {
+        let bytes = match (self, columns) {
+            (Shape::Csv, None) => row.csv(),
+            (Shape::Csv, Some(columns)) => row.csv_of(columns),
+            (Shape::Jsonl, Some(columns)) => row.jsonl_of(columns),
+            (Shape::Jsonl | Shape::Parquet, _) => to_line(row).into_bytes(),
+            (Shape::TimesketchCsv, _) => timesketch::csv(row)?,
+            (Shape::TimesketchJsonl, _) => timesketch::jsonl(row)?,
         };
         let masked = (!show_secrets).then(|| redact::masked_bytes(&bytes));
         Some(match masked {
@@ -55,11 +61,12 @@ impl Shape {
     }
 
     /// What stands before the first row.
-    pub fn header(self) -> Vec<u8> {
-        match self {
-            Shape::Csv => csv_line(Row::COLUMNS),
-            Shape::TimesketchCsv => timesketch::header(),
-            Shape::Jsonl | Shape::TimesketchJsonl | Shape::Parquet => Vec::new(),
+    fn header(self, columns: Option<&Columns>) -> Vec<u8> {
+        match (self, columns) {
+            (Shape::Csv, None) => csv_line(Row::COLUMNS),
+            (Shape::Csv, Some(columns)) => csv_line(columns.names()),
+            (Shape::TimesketchCsv, _) => timesketch::header(),
+            (Shape::Jsonl | Shape::TimesketchJsonl | Shape::Parquet, _) => Vec::new(),
         }
     }
 }
@@ -90,6 +97,10 @@ pub struct Plan {
     /// In the order of the sources.
     pub corrections: Vec<Correction>,
     pub filter: Filter,
+    /// What must hold of the cells of a row, beside the filter.
+    pub condition: Option<Condition>,
+    /// The columns shown, in their order; `None` shows all.
+    pub columns: Option<Columns>,
     pub shape: Shape,
     pub pool: Pool,
     /// Wallets, logins and workers are shown whole.
@@ -99,8 +110,13 @@ pub struct Plan {
 }
 
 impl Plan {
+    fn takes(&self, row: &Row) -> bool {
+        self.condition.as_ref().is_none_or(|condition| condition.holds(row))
+    }
+
     fn put(&self, key: rows::Key, row: &Row, buffer: &mut rows::Buffer) {
-        match self.shape.render(row, self.show_secrets) {
+        let columns = self.columns.as_ref().map(|columns| columns.places());
+        match self.shape.render(row, columns, self.show_secrets) {
             Some(bytes) => {
                 buffer.push(key, &bytes);
                 self.pool.take_if_full(buffer);
@@ -124,6 +140,9 @@ impl Plan {
             let time = step_time(step, clock);
             if self.filter.takes_step(time, name, &step.episode, episode) {
                 let row = step_row(step, name, episode, source, clock);
+                if !self.takes(&row) {
+                    continue;
+                }
                 let key = rows::Key::new(time.map(|span| span.lo), step.record.evidence.0, step.record.number);
                 self.put(key, &row, &mut buffer);
             }
@@ -142,7 +161,7 @@ impl Plan {
             groups.finish()?.flush()?;
             return Ok(rows);
         }
-        out.write_all(&self.shape.header())?;
+        out.write_all(&self.shape.header(self.columns.as_ref()))?;
         self.pool.drain(&mut |row| out.write_all(row))
     }
 }

@@ -54,6 +54,9 @@ impl Sink for TimelineSink {
                 (row.time, row.time_hi) = times(time);
                 row.time_meaning = meaning;
             }
+            if !self.plan.takes(&row) {
+                continue;
+            }
             let source = u32::try_from(self.source).unwrap_or(u32::MAX);
             let key = rows::Key::new(time.map(|span| span.lo), source, observation.record);
             self.plan.put(key, &row, &mut self.buffer);

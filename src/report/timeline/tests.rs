@@ -19,6 +19,8 @@ fn plan(shape: Shape, filter: Filter, pool: Pool) -> Arc<Plan> {
         sources,
         corrections: vec![Correction::default(), Correction::constant(-SECOND)],
         filter,
+        condition: None,
+        columns: None,
         shape,
         pool,
         show_secrets: false,
