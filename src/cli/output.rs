@@ -161,6 +161,15 @@ fn keep_out(path: &Path, evidence: &[PathBuf]) -> Result<(), Stop> {
     }
 }
 
+/// Replaces a file by another text, whole or not at all.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Stop> {
+    let shown = path.display().to_string();
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = new_file(directory).map_err(|error| Stop::write(&shown, &error))?;
+    file.write_all(bytes).map_err(|error| Stop::write(&shown, &error))?;
+    file.persist(path).map(drop).map_err(|error| Stop::write(&shown, &error.error))
+}
+
 /// Adds the directories at or below one that hold a file of that name; below such a one nothing is looked for. `what` says
 /// what they are directories of.
 pub(crate) fn find_marked(directory: &Path, marker: &str, what: &str, found: &mut Vec<PathBuf>) -> Result<(), Stop> {

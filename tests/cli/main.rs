@@ -295,6 +295,49 @@ fn check_passes_fails_and_names_what_differs() {
 }
 
 #[test]
+fn what_was_blessed_is_expected_and_the_rest_still_fails() {
+    let directory = tempfile::tempdir().unwrap();
+    let incident = directory.path().join("incident");
+    fs::create_dir(&incident).unwrap();
+    let evidence = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/incidents/reference/evidence");
+    copied(Path::new(evidence), &incident.join("evidence"));
+    let expect = incident.join("expect.toml");
+    let wrong = "# kept\n[[finding]]\nepisode = \"ep-001\"\nstep = 9\nbehaviour = \"tunnel\"\n\n[[finding]]\n\
+                 behaviour = \"mining\"\nat_most = 1\n";
+    fs::write(&expect, wrong).unwrap();
+    let ran = coincident(&["check", "incident", "--bless", "--junit", "junit.xml"], directory.path());
+    assert_eq!(ran.code, Some(1), "{}", ran.stdout);
+    for said in ["changed", "ep-001 step 9 tunnel to ep-001 step 4 tunnel", "added", "at most 1 of any episode mining"]
+    {
+        assert!(ran.stdout.contains(said), "{said}: {}", ran.stdout);
+    }
+    let text = fs::read_to_string(&expect).unwrap();
+    assert!(text.starts_with("# kept\n") && text.contains("at_most = 1"), "{text}");
+    fs::write(&expect, text.replace("at_most = 1", "at_most = 2")).unwrap();
+    let ran = coincident(&["check", "incident"], directory.path());
+    assert_eq!(ran.code, Some(0), "{}", ran.stdout);
+    let ran = coincident(&["check", "incident", "--bless"], directory.path());
+    assert!(ran.code == Some(0) && ran.stderr.contains("0 changes"), "{}", ran.stderr);
+    fs::write(&expect, "unexpected = \"warn\"\n").unwrap();
+    let ran = coincident(&["check", "incident", "--junit", "junit.xml"], directory.path());
+    assert!(ran.code == Some(0) && ran.stdout.contains("warning, unexpected"), "{}", ran.stdout);
+    let xml = fs::read_to_string(directory.path().join("junit.xml")).unwrap();
+    assert!(xml.contains("failures=\"0\"") && xml.contains("<system-out>unexpected: ep-001 step 3 probing"), "{xml}");
+}
+
+fn copied(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(|entry| entry.unwrap()) {
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copied(&entry.path(), &to);
+        } else {
+            fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}
+
+#[test]
 fn colour_is_for_terminals_unless_asked_for() {
     let case = case();
     assert!(!coincident(&["clocks", "in"], case.path()).stdout.contains('\x1b'));

@@ -1,7 +1,9 @@
 //! `check`: incidents against what is expected of them.
 
+mod bless;
 mod compare;
 mod expect;
+mod found;
 
 use std::path::{Path, PathBuf};
 
@@ -9,6 +11,7 @@ use clap::Args;
 use coincident::report::junit;
 use coincident::report::layout::{Align, Table, Tone};
 
+use self::compare::Difference;
 use self::expect::Expect;
 use super::engine::{self, InForce};
 use super::evidence::ReadingArgs;
@@ -24,6 +27,20 @@ pub(crate) struct Check {
     /// Write the outcome as JUnit XML, too
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
+    /// Write what was found into each expect.toml, and say what changed. Bounds, [never] and clocks stay as they are
+    #[arg(long)]
+    bless: bool,
+}
+
+/// What became of one incident.
+#[derive(Default)]
+struct Checked {
+    name: String,
+    differences: Vec<Difference>,
+    /// What was changed in its expect.toml.
+    changes: Vec<String>,
+    /// It could not be checked, and why.
+    error: Option<String>,
 }
 
 impl Check {
@@ -45,60 +62,116 @@ impl Check {
             }
             None => None,
         };
-        let cases: Vec<junit::Case> = incidents
+        let checked: Vec<Checked> = incidents
             .iter()
             .map(|incident| {
                 voice.progress(&format!("checking {}", incident.display()));
-                run_incident(incident, voice, rules)
+                self.incident(incident, voice, rules)
             })
             .collect();
         if let Some((mut file, shown)) = junit {
+            let cases: Vec<junit::Case> = checked.iter().map(Checked::case).collect();
             let xml = junit::render("coincident check", &cases);
-            std::io::Write::write_all(&mut file, xml.as_bytes()).map_err(|error| Stop::write(&shown, &error))?;
+            let xml = voice.masked(xml.as_bytes());
+            std::io::Write::write_all(&mut file, &xml).map_err(|error| Stop::write(&shown, &error))?;
         }
-        voice.print(table(&cases, voice).as_bytes())?;
-        let passed = cases.iter().filter(|case| case.failures.is_empty() && case.error.is_none()).count();
-        voice.say(&format!("{passed} of {} incidents as expected", cases.len()));
-        Ok(if passed == cases.len() { Exit::Done } else { Exit::Findings })
+        voice.print(table(&checked, voice).as_bytes())?;
+        let passed = checked.iter().filter(|checked| checked.passed()).count();
+        let changes: usize = checked.iter().map(|checked| checked.changes.len()).sum();
+        if self.bless {
+            voice.say(&format!("{changes} changes of expect.toml; look at them before they are kept"));
+        }
+        voice.say(&format!("{passed} of {} incidents as expected", checked.len()));
+        Ok(if passed == checked.len() { Exit::Done } else { Exit::Findings })
+    }
+
+    fn incident(&self, incident: &Path, voice: Voice, rules: &InForce) -> Checked {
+        let mut checked = Checked { name: incident.display().to_string(), ..Checked::default() };
+        match self.compared(incident, voice, rules) {
+            Ok((differences, changes)) => (checked.differences, checked.changes) = (differences, changes),
+            Err(Stop::Message(_, message)) => checked.error = Some(message),
+            Err(Stop::ClosedPipe) => checked.error = Some("interrupted".to_owned()),
+        }
+        checked
+    }
+
+    fn compared(&self, incident: &Path, voice: Voice, rules: &InForce) -> Result<(Vec<Difference>, Vec<String>), Stop> {
+        let path = incident.join(Expect::NAME);
+        let expect = Expect::load(&path).map_err(Stop::usage)?;
+        let evidence = incident.join("evidence");
+        if !evidence.is_dir() {
+            return Err(Stop::usage(format!("{}: no such directory; it holds the evidence", evidence.display())));
+        }
+        let beside = incident.join("case.toml");
+        let reading = ReadingArgs { case: beside.is_file().then_some(beside), ..ReadingArgs::default() };
+        let evidence = reading.resolve(&[evidence], Voice { quiet: true, ..voice })?;
+        let (analysis, reading) =
+            engine::analyze(evidence.take_in(Voice { quiet: true, ..voice })?, &evidence.options, rules, voice);
+        // What was not read might have said otherwise.
+        if !self.bless || !reading.problems(&analysis).is_empty() {
+            return Ok((compare::compare(&expect, &analysis, &reading), Vec::new()));
+        }
+        let text =
+            std::fs::read_to_string(&path).map_err(|error| Stop::usage(format!("{}: {error}", path.display())))?;
+        let (text, changes) = bless::blessed(&path, &text, &analysis).map_err(Stop::usage)?;
+        if !changes.is_empty() {
+            output::replace(&path, text.as_bytes())?;
+        }
+        let expect = Expect::load(&path).map_err(Stop::usage)?;
+        Ok((compare::compare(&expect, &analysis, &reading), changes))
     }
 }
 
-fn run_incident(incident: &Path, voice: Voice, rules: &InForce) -> junit::Case {
-    let mut case = junit::Case { name: incident.display().to_string(), failures: Vec::new(), error: None };
-    match compared(incident, voice, rules) {
-        Ok(failures) => case.failures = failures,
-        Err(Stop::Message(_, message)) => case.error = Some(message),
-        Err(Stop::ClosedPipe) => case.error = Some("interrupted".to_owned()),
+impl Checked {
+    fn passed(&self) -> bool {
+        self.error.is_none() && self.differences.iter().all(|difference| difference.warning)
     }
-    case
+
+    fn case(&self) -> junit::Case {
+        let (warnings, failures): (Vec<&Difference>, Vec<&Difference>) =
+            self.differences.iter().partition(|difference| difference.warning);
+        let words = |differences: Vec<&Difference>| differences.iter().map(ToString::to_string).collect();
+        junit::Case {
+            name: self.name.clone(),
+            failures: words(failures),
+            warnings: words(warnings),
+            error: self.error.clone(),
+        }
+    }
 }
 
-fn compared(incident: &Path, voice: Voice, rules: &InForce) -> Result<Vec<String>, Stop> {
-    let expect = Expect::load(&incident.join(Expect::NAME)).map_err(Stop::usage)?;
-    let evidence = incident.join("evidence");
-    if !evidence.is_dir() {
-        return Err(Stop::usage(format!("{}: no such directory; it holds the evidence", evidence.display())));
-    }
-    let beside = incident.join("case.toml");
-    let reading = ReadingArgs { case: beside.is_file().then_some(beside), ..ReadingArgs::default() };
-    let evidence = reading.resolve(&[evidence], Voice { quiet: true, ..voice })?;
-    let (analysis, reading) =
-        engine::analyze(evidence.take_in(Voice { quiet: true, ..voice })?, &evidence.options, rules, voice);
-    Ok(compare::compare(&expect, &analysis, &reading))
-}
-
-fn table(cases: &[junit::Case], voice: Voice) -> String {
-    let mut table = Table::new(&[("INCIDENT", Align::Left), ("RESULT", Align::Left), ("WHAT", Align::Left)]);
-    for case in cases {
-        if let Some(error) = &case.error {
-            table.toned([(case.name.as_str(), Tone::Plain), ("error", Tone::Alarm), (error, Tone::Plain)]);
+fn table(all: &[Checked], voice: Voice) -> String {
+    let mut table = Table::new(&[
+        ("INCIDENT", Align::Left),
+        ("RESULT", Align::Left),
+        ("EXPECTED", Align::Left),
+        ("FOUND", Align::Left),
+    ])
+    .wrapping(&[2]);
+    for checked in all {
+        let name = checked.name.as_str();
+        if let Some(error) = &checked.error {
+            table.toned([(name, Tone::Plain), ("error", Tone::Alarm), ("", Tone::Plain), (error, Tone::Plain)]);
         }
-        for failure in &case.failures {
-            let (result, what) = failure.split_once(": ").unwrap_or(("differs", failure));
-            table.toned([(case.name.as_str(), Tone::Plain), (result, Tone::Alarm), (what, Tone::Plain)]);
+        for change in &checked.changes {
+            let (what, words) = change.split_once(": ").unwrap_or(("changed", change));
+            table.toned([(name, Tone::Plain), (what, Tone::Warning), (words, Tone::Plain), ("", Tone::Plain)]);
         }
-        if case.error.is_none() && case.failures.is_empty() {
-            table.row([case.name.as_str(), "as expected", ""]);
+        for difference in &checked.differences {
+            let (result, tone) = match difference.warning {
+                true => (format!("warning, {}", difference.wrong.name()), Tone::Warning),
+                false => (difference.wrong.name().to_owned(), Tone::Alarm),
+            };
+            let side = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
+            table.toned([
+                (name.to_owned(), Tone::Plain),
+                (result, tone),
+                (side(&difference.expected), Tone::Plain),
+                (side(&difference.found), Tone::Plain),
+            ]);
+        }
+        if checked.passed() {
+            table.row([name, "as expected", "", ""]);
         }
     }
     table.render(voice.screen, "(no incidents)")
