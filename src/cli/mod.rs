@@ -7,12 +7,14 @@ mod clocks;
 mod engine;
 mod evaluate;
 mod evidence;
+mod examples;
 mod exit;
 mod explain;
 mod output;
 mod probe;
 mod progress;
 mod rules;
+mod shell;
 mod simulate;
 mod timeline;
 mod written;
@@ -32,7 +34,7 @@ use output::Voice;
 /// Offline forensics on AI-agent incidents: which decision step of which agent episode lines up with this mining or
 /// tunnel event, by what evidence, how strongly, and what else could explain it.
 #[derive(Parser, Debug)]
-#[command(name = "coincident", version, after_help = Exit::HELP, max_term_width = 100)]
+#[command(name = "coincident", version, max_term_width = 100)]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -67,24 +69,17 @@ struct Global {
 
 #[derive(Subcommand, Debug)]
 enum Verb {
-    #[command(after_help = Exit::HELP)]
     Analyze(analyze::Analyze),
-    #[command(after_help = Exit::HELP)]
     Probe(probe::Probe),
-    #[command(after_help = Exit::HELP)]
     Timeline(timeline::Timeline),
-    #[command(after_help = Exit::HELP)]
     Clocks(clocks::Clocks),
-    #[command(after_help = Exit::HELP)]
     Explain(explain::Explain),
-    #[command(after_help = Exit::HELP)]
     Check(check::Check),
-    #[command(after_help = Exit::HELP)]
     Rules(rules::Rules),
-    #[command(after_help = Exit::HELP)]
     Simulate(simulate::Simulate),
-    #[command(after_help = Exit::HELP)]
     Evaluate(evaluate::Evaluate),
+    Completions(shell::Completions),
+    Man(shell::Man),
 }
 
 /// How results are printed.
@@ -98,9 +93,14 @@ enum Format {
     Jsonl,
 }
 
+/// All verbs and options, and what stands below each help.
+fn command() -> clap::Command {
+    examples::below_help(Cli::command())
+}
+
 /// Parses the arguments of the process and runs the verb.
 pub(crate) fn main() -> ExitCode {
-    let matches = match Cli::command().try_get_matches() {
+    let matches = match command().try_get_matches() {
         Ok(matches) => matches,
         Err(error) => {
             // Help and version are printed through here, too; a closed pipe is no failure.
@@ -136,6 +136,8 @@ impl Verb {
     /// Runs a verb that needs neither threads nor rules, if this is one.
     fn run_alone(&self, voice: Voice) -> Option<Outcome> {
         match self {
+            Verb::Completions(verb) => Some(verb.run(voice)),
+            Verb::Man(verb) => Some(verb.run(voice)),
             Verb::Explain(verb) => verb.run_written(voice).transpose(),
             _ => None,
         }
@@ -160,6 +162,8 @@ impl Verb {
             Verb::Rules(verb) => verb.run(voice, &rules),
             Verb::Simulate(verb) => verb.run(voice),
             Verb::Evaluate(verb) => verb.run(voice, &rules),
+            Verb::Completions(verb) => verb.run(voice),
+            Verb::Man(verb) => verb.run(voice),
         }
     }
 }

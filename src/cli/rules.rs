@@ -22,14 +22,12 @@ pub(crate) struct Rules {
 #[derive(Subcommand, Debug)]
 enum What {
     /// The rules in force: those of --rules, else those that come with the program
-    #[command(after_help = Exit::HELP)]
     List {
         /// What is printed on standard output
         #[arg(long, value_name = "FORMAT", default_value = "table")]
         format: Format,
     },
     /// Checks rules; exit code 1 if one has errors
-    #[command(after_help = Exit::HELP)]
     Lint {
         /// Directories of rules and lists, or Sigma rule files; by default the rules in force
         #[arg(value_name = "PATH")]

@@ -6,6 +6,7 @@ mod exchange;
 mod odd;
 mod reference;
 mod rules;
+mod shell;
 mod timeline;
 mod worlds;
 
@@ -41,7 +42,7 @@ fn case() -> TempDir {
     directory
 }
 
-const VERBS: [&[&str]; 9] = [
+const VERBS: [&[&str]; 13] = [
     &["analyze"],
     &["probe"],
     &["timeline"],
@@ -51,6 +52,10 @@ const VERBS: [&[&str]; 9] = [
     &["rules"],
     &["rules", "list"],
     &["rules", "lint"],
+    &["simulate"],
+    &["evaluate"],
+    &["completions"],
+    &["man"],
 ];
 
 #[test]
@@ -85,7 +90,7 @@ fn global_options_are_known_to_every_verb() {
 #[test]
 fn usage_errors_leave_with_two_and_say_what_to_do() {
     let case = case();
-    let wrong: [(&[&str], &str); 26] = [
+    let wrong: [(&[&str], &str); 27] = [
         (&[], "Usage"),
         (&["analyse"], "analyze"),
         (&["analyze"], "PATH"),
@@ -112,6 +117,7 @@ fn usage_errors_leave_with_two_and_say_what_to_do() {
         (&["timeline", "in", "--around", "F-0001", "--findings", "in"], "give what `analyze -o` wrote"),
         (&["timeline", "in", "--around", "F-0001", "--window", "2"], "give numbers with h, m, s"),
         (&["timeline", "in", "--window", "2m"], "--around"),
+        (&["completions", "tcsh"], "bash"),
         (&["analyze", "in", "-o", "a", "-o", "b"], "cannot be used multiple times"),
         (&["analyze", "in", "--rules", "none"], "give a directory of Sigma rules"),
         (&["analyze", "in", "--rules", "in"], "no rules (.yml, .yaml)"),
