@@ -74,31 +74,6 @@ fn every_finding_is_explained_and_every_number_of_the_screen_has_a_file() {
 }
 
 /// The first words of every `coincident` line of the README: verbs, sub-verbs and options that must exist.
-#[test]
-fn what_the_readme_shows_exists() {
-    let readme = fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap();
-    let mut shown = 0;
-    for line in readme.lines() {
-        let Some(command) = line.strip_prefix("coincident ").or_else(|| line.strip_prefix("cargo run -- ")) else {
-            continue;
-        };
-        let command = command.split('#').next().unwrap_or_default();
-        let words: Vec<&str> = command.split_whitespace().collect();
-        let mut verb = vec![words[0]];
-        if words[0] == "rules" {
-            verb.push(words[1]);
-        }
-        verb.push("--help");
-        let help = coincident(&verb, Path::new(ROOT));
-        assert_eq!(help.code, Some(0), "{line}");
-        for option in words.iter().filter(|word| word.starts_with('-')) {
-            assert!(help.stdout.contains(option), "{line}: {option}");
-        }
-        shown += 1;
-    }
-    assert!(shown >= 8, "{shown} commands found in the README");
-}
-
 /// Names of the fields of an object and of the objects in it.
 fn fields(value: &serde_json::Value, names: &mut std::collections::BTreeSet<String>) {
     match value {
