@@ -71,7 +71,7 @@ struct Global {
 enum Verb {
     Analyze(analyze::Analyze),
     Probe(probe::Probe),
-    Timeline(timeline::Timeline),
+    Timeline(Box<timeline::Timeline>),
     Clocks(clocks::Clocks),
     Explain(explain::Explain),
     Check(check::Check),
