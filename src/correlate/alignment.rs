@@ -26,21 +26,21 @@ const FEWEST: usize = 3;
 
 /// The test and its controls; `None` if there is nothing to test (no dated steps, or no onsets).
 ///
-/// `events` are the connections of the agents' hosts, `everywhere` those of all.
+/// `traffic` are the connections of the agents' hosts, `everywhere` those of all.
 pub(crate) fn test(
     traced: &[Traced],
-    events: &[Event],
+    traffic: &Traffic<'_>,
     everywhere: &[Event],
     steps: &Steps<'_>,
     clocks: &Clocks,
 ) -> Option<Alignment> {
-    test_at(traced, events, everywhere, steps, clocks, GAP_NS, (1, 1))
+    test_at(traced, traffic, everywhere, steps, clocks, GAP_NS, (1, 1))
 }
 
 /// The same with another session gap, and with the half-width of the jitter times a fraction.
 pub(crate) fn test_at(
     traced: &[Traced],
-    events: &[Event],
+    traffic: &Traffic<'_>,
     everywhere: &[Event],
     steps: &Steps<'_>,
     clocks: &Clocks,
@@ -51,8 +51,9 @@ pub(crate) fn test_at(
     if strata.is_empty() {
         return None;
     }
+    let events = traffic.events();
     let slack = slack_ns(steps, events);
-    let lags = control_lags(steps, events);
+    let lags = control_lags(steps, traffic);
     let tail = percentile_95(&lags).unwrap_or(5 * SECOND).max(SECOND);
     let jitter_ns = jitter::jitter_half_width(tail).saturating_mul(times) / over.max(1);
     let exposed = windows(steps, slack, tail, true);
@@ -146,10 +147,9 @@ fn slack_ns(steps: &Steps<'_>, events: &[Event]) -> i64 {
 }
 
 /// Lags of benign calls to the connections that they name.
-fn control_lags(steps: &Steps<'_>, events: &[Event]) -> Vec<i64> {
+fn control_lags(steps: &Steps<'_>, traffic: &Traffic<'_>) -> Vec<i64> {
     let mut lags = Vec::new();
-    let traffic = Traffic::new(events, steps.acts);
-    let widest = events.iter().map(|event| event.slack_ns).max().unwrap_or(0);
+    let widest = traffic.events().iter().map(|event| event.slack_ns).max().unwrap_or(0);
     for at in 0..steps.acts.len() {
         let time = steps.times[at];
         if let (Some(start), Some(end), true) = (time.start, time.end, is_control(steps, at)) {

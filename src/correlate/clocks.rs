@@ -333,7 +333,6 @@ fn pin_to_utc(clocks: &mut Clocks, intake: &Intake, acts: &[Act], reference: usi
         let (Some(clock), Some(pin)) = (clocks.rows.get_mut(*row), told.pin()) else { continue };
         clock.notes.push(told.words(&pin));
         clock.utc = Some(pin);
-        clock.utc = Some(pin);
     }
     let of_reference = clocks.rows.get(reference).and_then(|clock| clock.utc).filter(UtcPin::holds);
     clocks.reference_ahead_ns = of_reference.map_or(0, |pin| pin.offset_ns);

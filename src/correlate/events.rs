@@ -105,14 +105,3 @@ pub(crate) fn events(
     events.sort_by_key(|event| (event.at, event.record, event.src_port));
     events
 }
-
-/// Places of dated events by each token that they show, ascending.
-pub(crate) fn by_token(events: &[Event]) -> BTreeMap<&Token, Vec<usize>> {
-    let mut by_token: BTreeMap<&Token, Vec<usize>> = BTreeMap::new();
-    for (at, event) in events.iter().enumerate().filter(|(_, event)| event.timed) {
-        for token in event.tokens.iter() {
-            by_token.entry(token).or_default().push(at);
-        }
-    }
-    by_token
-}

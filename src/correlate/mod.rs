@@ -59,6 +59,7 @@ use events::Event;
 use identity::Identity;
 use names::Names;
 use stability::Varied;
+use traffic::Traffic;
 use witnesses::{Aligned, Witnesses};
 
 /// The clocks of all sources against one reference.
@@ -107,12 +108,13 @@ fn correlated(
     traced.extend(signals::from_commands(&steps));
     traced.extend(limits::crossed(&steps, &options.case, &names));
     signals::number(&mut traced);
-    let alignment = alignment::test(&traced, &theirs, &everywhere, &steps, &clocks);
+    let traffic = Traffic::new(&theirs, &acts);
+    let alignment = alignment::test(&traced, &traffic, &everywhere, &steps, &clocks);
     let aligned = alignment.as_ref().and_then(Aligned::of);
     let witnesses = Witnesses::new(&steps, &clocks, &names, &options.case, &everywhere, aligned, &traced);
     let mut assembled = findings::assemble(&traced, &steps, &clocks, &witnesses);
     let uncertain = coverage::note(&mut assembled.findings, &traced, &witnesses);
-    let varied = vary.then(|| stability::vary(&traced, &theirs, &everywhere, &steps, &clocks, &witnesses));
+    let varied = vary.then(|| stability::vary(&traced, &traffic, &everywhere, &steps, &clocks, &witnesses));
     let uncovered = findings::uncovered(&assembled.findings, &steps, &witnesses);
     persisted::note(&mut assembled.findings, &theirs, &attributions, &steps);
     let episodes = rows::episodes(&mut assembled.findings, &steps);

@@ -11,6 +11,7 @@ use super::clocks::Clocks;
 use super::events::Event;
 use super::findings;
 use super::traced::Traced;
+use super::traffic::Traffic;
 use super::witnesses::{Aligned, Witnesses};
 use crate::detect::rules::RuleSet;
 use crate::evidence::EvidenceId;
@@ -134,7 +135,7 @@ pub fn analyze(intake: &mut Intake, options: &Options, rules: &RuleSet) -> Analy
 /// findings would be.
 pub(crate) fn vary(
     traced: &[Traced],
-    theirs: &[Event],
+    traffic: &Traffic<'_>,
     everywhere: &[Event],
     steps: &Steps<'_>,
     clocks: &Clocks,
@@ -144,7 +145,7 @@ pub(crate) fn vary(
     let gap = alignment::GAP_NS;
     // Without dated calls or onsets there is nothing to test.
     let at = |gap_ns: i64, jitter: (i64, i64)| {
-        let test = alignment::test_at(traced, theirs, everywhere, steps, clocks, gap_ns, jitter)?;
+        let test = alignment::test_at(traced, traffic, everywhere, steps, clocks, gap_ns, jitter)?;
         let name = match jitter {
             (1, 1) => format!("session gap {} min", minutes(gap_ns)),
             _ => format!("jitter half-width {} s", test.jitter_ns / SECOND),
@@ -161,7 +162,7 @@ pub(crate) fn vary(
         Some((Setting { name, p: test.test.p, aligned, initiator: "" }, initiators))
     };
     let settings = [at(gap / 3, (1, 1)), at(gap * 3, (1, 1)), at(gap, (1, 2)), at(gap, (2, 1))];
-    Varied { settings: settings.into_iter().flatten().collect(), pairs: pairs(theirs, steps) }
+    Varied { settings: settings.into_iter().flatten().collect(), pairs: pairs(traffic.events(), steps) }
 }
 
 /// Pairs of a connection and a call that could have opened it by time, whatever the hosts. O(n log n).

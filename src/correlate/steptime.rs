@@ -71,7 +71,7 @@ pub(crate) fn bound_by_order(
         return;
     }
     let mut anchors = sole_witnesses(intake, acts, events, identity);
-    let traffic = chain::Traffic::new(events);
+    let chains = chain::Chains::new(events, acts);
     let mut from = 0;
     while from < intake.steps.len() {
         let episode = &intake.steps[from].episode;
@@ -79,7 +79,7 @@ pub(crate) fn bound_by_order(
         if intake.steps[from..to].iter().all(|step| step.start.is_none()) {
             let (steps, acts, times) = (&intake.steps[from..to], &acts[from..to], &mut times[from..to]);
             let fits = |event: &Event| identity.fits_at(episode, event.src, event.at) != Some(false);
-            for (at, bounds) in traffic.lay(steps, acts, &fits) {
+            for (at, bounds) in chains.lay(steps, acts, &fits) {
                 anchors.entry(from + at).or_insert(bounds);
             }
             propagate(times, steps, acts, from, &anchors);

@@ -35,8 +35,18 @@ impl<'e> Traffic<'e> {
         traffic
     }
 
+    /// All of them, sorted by time.
+    pub(crate) fn events(&self) -> &'e [Event] {
+        self.events
+    }
+
     fn event(&self, at: u32) -> Option<&'e Event> {
         self.events.get(at as usize)
+    }
+
+    /// Places of the dated events that show a token which some command wrote, ascending.
+    pub(crate) fn showing(&self, token: &Token) -> Option<&[u32]> {
+        self.by_token.get(token).map(Vec::as_slice)
     }
 
     /// The places of a list that lie from one moment to another, both included.

@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 
 use crate::correlate::acts::Act;
-use crate::correlate::events::{self, Event};
-use crate::correlate::tokens::Token;
+use crate::correlate::events::Event;
+use crate::correlate::traffic::Traffic;
 use crate::model::Step;
 use crate::time::{Instant, SECOND};
 
@@ -28,10 +28,9 @@ const ELSEWHERE_NS: i64 = 120 * SECOND;
 /// Bound on the pairs of a step and a connection that are looked at: the dearest steps are left out beyond it.
 const MOST_NODES: usize = 2_500;
 
-/// The connections that any step may have named, and where each token occurs.
-pub(super) struct Traffic<'a> {
-    events: &'a [Event],
-    by_token: BTreeMap<&'a Token, Vec<usize>>,
+/// The connections that any step may have named, over so many seconds.
+pub(super) struct Chains<'a> {
+    traffic: Traffic<'a>,
     seconds: f64,
 }
 
@@ -44,12 +43,16 @@ struct Node {
     weight: f64,
 }
 
-impl<'a> Traffic<'a> {
-    /// `events` come sorted by time.
-    pub(super) fn new(events: &'a [Event]) -> Self {
+impl<'a> Chains<'a> {
+    /// `events` come sorted by time; `acts` are those of all steps.
+    pub(super) fn new(events: &'a [Event], acts: &[Act]) -> Self {
         let moments = || events.iter().filter(|event| event.timed).map(|event| event.at);
         let length = moments().max().zip(moments().min()).map_or(0, |(last, first)| last.since(first));
-        Traffic { events, by_token: events::by_token(events), seconds: (length as f64 / SECOND as f64).max(1.0) }
+        Chains { traffic: Traffic::new(events, acts), seconds: (length as f64 / SECOND as f64).max(1.0) }
+    }
+
+    fn events(&self) -> &'a [Event] {
+        self.traffic.events()
     }
 
     /// For the steps of one episode, in order: the connection of each that the chain holds, as the earliest and the latest
@@ -62,8 +65,8 @@ impl<'a> Traffic<'a> {
     ) -> BTreeMap<usize, (Instant, Instant)> {
         let nodes = self.nodes(steps, acts, fits);
         let spans = spans(steps);
-        let Some((score, chain)) = best(&nodes, &spans, self.events) else { return BTreeMap::new() };
-        let at = |node: &Node| self.events.get(node.event).map_or(Instant(0), |event| event.at);
+        let Some((score, chain)) = best(&nodes, &spans, self.events()) else { return BTreeMap::new() };
+        let at = |node: &Node| self.events().get(node.event).map_or(Instant(0), |event| event.at);
         let times: BTreeMap<usize, Instant> = chain.iter().map(|node| (node.step, at(node))).collect();
         let near = |node: &Node| {
             let before = times.range(..=node.step).next_back();
@@ -74,12 +77,12 @@ impl<'a> Traffic<'a> {
             close(before) || close(after) || between
         };
         let elsewhere: Vec<Node> = nodes.iter().filter(|node| !near(node)).copied().collect();
-        let rival = best(&elsewhere, &spans, self.events).map_or(0.0, |(score, _)| score.max(0.0));
+        let rival = best(&elsewhere, &spans, self.events()).map_or(0.0, |(score, _)| score.max(0.0));
         if chain.len() < FEWEST || score - rival < STANDS_OUT {
             return BTreeMap::new();
         }
         let bounds = |node: &Node| {
-            let slack = self.events.get(node.event).map_or(0, |event| event.slack_ns);
+            let slack = self.events().get(node.event).map_or(0, |event| event.slack_ns);
             (node.step, (at(node).plus(-slack), at(node).plus(slack)))
         };
         chain.iter().map(bounds).collect()
@@ -94,10 +97,13 @@ impl<'a> Traffic<'a> {
                 continue;
             }
             // The rarest token decides; a name and its address are not two witnesses.
-            let literal = act.tokens.iter().filter_map(|token| self.by_token.get(token));
+            let literal = act.tokens.iter().filter_map(|token| self.traffic.showing(token));
             let Some(hits) = literal.min_by_key(|hits| hits.len()) else { continue };
-            let theirs: Vec<usize> =
-                hits.iter().copied().filter(|event| self.events.get(*event).is_some_and(fits)).collect();
+            let theirs: Vec<usize> = hits
+                .iter()
+                .map(|at| *at as usize)
+                .filter(|event| self.events().get(*event).is_some_and(fits))
+                .collect();
             let chance = theirs.len() as f64 / self.seconds * LOOKED_FOR_S;
             let weight = (SHOWN / chance.min(1.0)).ln();
             if weight > 0.0 {
