@@ -67,6 +67,10 @@ fn agent(host: u32) -> IpAddr {
     IpAddr::from([10, 20, 0, host as u8 + 1])
 }
 
+fn key(evidence: EvidenceId, src: IpAddr, (dst, port): (IpAddr, u16)) -> ConversationKey {
+    ConversationKey { evidence, src: Some(src), dst: Some(dst), dst_port: Some(port), protocol: Some(Protocol::TCP) }
+}
+
 fn mirror(number: u64) -> (String, IpAddr) {
     let address = IpAddr::from([203, 0, (number / 250) as u8, (number % 250) as u8 + 1]);
     (format!("mirror-{number}.example"), address)
@@ -94,13 +98,7 @@ fn day(conversations: usize, steps: usize, refused_in: u64) -> (Intake, Options)
     let mut record = 0;
     intake.sources = vec![source("capture.pcap", Kind::Capture, 1_000_000)];
     let capture = EvidenceId(0);
-    let key = |host: u32, dst: IpAddr, port: u16| ConversationKey {
-        evidence: capture,
-        src: Some(agent(host)),
-        dst: Some(dst),
-        dst_port: Some(port),
-        protocol: Some(Protocol::TCP),
-    };
+    let key = |host: u32, dst: IpAddr, port: u16| key(capture, agent(host), (dst, port));
     for at in 0..steps {
         let host = (at % HOSTS as usize) as u32;
         let id = format!("transcripts/host-{host}.jsonl");
@@ -231,13 +229,7 @@ fn large_day(conversations: usize) -> (Intake, Options) {
     let capture = EvidenceId(0);
     intake.sources.push(source("capture.pcap", Kind::Capture, 1_000_000));
     let agent = |host: u32| IpAddr::from([10, 20, (host / 250) as u8, (host % 250) as u8 + 1]);
-    let key = |host: u32, dst: IpAddr, port: u16| ConversationKey {
-        evidence: capture,
-        src: Some(agent(host)),
-        dst: Some(dst),
-        dst_port: Some(port),
-        protocol: Some(Protocol::TCP),
-    };
+    let key = |host: u32, dst: IpAddr, port: u16| key(capture, agent(host), (dst, port));
     let mut record = 0;
     let mut start = |at: Instant, port: u64| {
         record += 1;

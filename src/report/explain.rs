@@ -1,13 +1,15 @@
 //! `explain`: one finding, or what no step explains, from the lines of `findings.jsonl` alone.
 
 mod axis;
-mod rivals;
+pub(super) mod rivals;
 
 use super::escape;
 use super::layout::{Align, Screen, Table, Tone};
-use super::lines::{FindingLine, Line, RecordLine, SignalLine, SourceLine, StepLine, SummaryLine, UnexplainedLine};
+use super::lines::{
+    FindingLine, Line, RecordLine, SignalLine, SourceLine, StepLine, StrengthLine, SummaryLine, UnexplainedLine,
+};
 use super::table::{hypothesis, times_less};
-use super::when::bans;
+use super::when::{bans, probability};
 use crate::time::Instant;
 
 /// The verbal scale: lower bound in bans, words.
@@ -56,15 +58,8 @@ fn without_step(lines: &[Line], unexplained: &UnexplainedLine, screen: Screen) -
     report.side_by_side(&[], &signals);
     report.section("WHAT MAY BE SAID");
     report.line("No step of any episode in evidence lines up with it. That shows neither that an agent did it nor that none did.");
-    let leads = match unexplained.leading.as_str() {
-        "undecided" => "undecided: the two best hypotheses are too close".to_owned(),
-        name => format!("{} (best supported of the hypotheses below)", hypothesis(name)),
-    };
-    report.line(&format!("Held to have started it: {leads}."));
-    match unexplained.would_decide.as_slice() {
-        [] => report.line("Would decide or overturn it: nothing further is known to be missing."),
-        what => report.line(&format!("Would decide or overturn it: {}.", what.join("; "))),
-    }
+    report.line(&started_by(&unexplained.leading, None));
+    report.line(&would_decide(&unexplained.would_decide));
     report.rivals(&unexplained.rivals, &unexplained.judgement);
     report.clocks(lines, &[], &signals);
     report.limits(&[], lines);
@@ -106,6 +101,36 @@ pub fn extent(lines: &[Line], id: &str) -> Option<Option<(Instant, Instant)>> {
     let signals = signals_of(lines, ids);
     let of_signals = signals.iter().filter_map(|one| axis::span(one.time.as_deref(), one.time_hi.as_deref()));
     Some(of_steps.chain(of_signals).reduce(|all, one| (all.0.min(one.0), all.1.max(one.1))))
+}
+
+/// Who is held to have started it, by the hypothesis that leads, in a sentence; `withheld` says why none is named.
+pub(super) fn started_by(leading: &str, withheld: Option<&str>) -> String {
+    let who = match (leading, withheld) {
+        ("undecided", Some(why)) => why.replacen("initiator ", "", 1),
+        ("undecided", None) => "undecided: the two best hypotheses are too close".to_owned(),
+        (name, _) => format!("{} (best supported of the hypotheses below)", hypothesis(name)),
+    };
+    format!("Held to have started it: {who}.")
+}
+
+/// What would decide between the hypotheses, in a sentence.
+pub(super) fn would_decide(what: &[String]) -> String {
+    match what {
+        [] => "Would decide or overturn it: nothing further is known to be missing.".to_owned(),
+        what => format!("Would decide or overturn it: {}.", what.join("; ")),
+    }
+}
+
+/// The shares of the step and of none, in a sentence.
+pub(super) fn shares(strength: &StrengthLine) -> Option<String> {
+    let (step, none) = strength.p_step.zip(strength.p_none)?;
+    Some(format!("Among the candidates: P(this step) {}, P(no step) {}.", probability(step), probability(none)))
+}
+
+/// "2026-11-20 14:14:15.000Z … 14:14:17.000Z" of a row's time and its high end.
+pub(super) fn when(from: Option<&str>, to: Option<&str>) -> String {
+    let until = to.map(|to| format!(" … {}", clock_part(to))).unwrap_or_default();
+    from.map_or_else(|| "undated".to_owned(), |from| format!("{}{until}", readable(from)))
 }
 
 struct Report {
@@ -178,18 +203,14 @@ impl Report {
                 .wrapping(&[1, 2]);
         let mut rows: Vec<(Option<&str>, u8, [String; 4])> = Vec::new();
         for step in steps {
-            let until = step.time_hi.as_ref().map(|hi| format!(" … {}", clock_part(hi))).unwrap_or_default();
-            let time =
-                step.time.as_ref().map_or_else(|| "undated".to_owned(), |time| format!("{}{until}", readable(time)));
+            let time = when(step.time.as_deref(), step.time_hi.as_deref());
             let what = step.command.as_deref().unwrap_or(&step.tool);
             let shown = format!("{} {}: {}", step.index, step.tool, escape::shorten(what, 100));
             let place = format!("{} {}", step.path, step.locator);
             rows.push((step.time.as_deref(), 0, [time, shown, String::new(), place]));
         }
         for signal in signals {
-            let until = signal.time_hi.as_ref().map(|hi| format!(" … {}", clock_part(hi))).unwrap_or_default();
-            let time =
-                signal.time.as_ref().map_or_else(|| "undated".to_owned(), |time| format!("{}{until}", readable(time)));
+            let time = when(signal.time.as_deref(), signal.time_hi.as_deref());
             let shown = format!("{} {} ({}): {}", signal.id, signal.kind, signal.confidence, signal.summary);
             rows.push((signal.time.as_deref(), 1, [time, String::new(), shown, places(&signal.records)]));
         }
@@ -218,12 +239,8 @@ impl Report {
         }
         table.row(["total", "", "", &bans(finding.strength.log10_lr), "", ""]);
         self.out.push_str(&table.render(self.screen, "(none)"));
-        if let (Some(step), Some(none)) = (finding.strength.p_step, finding.strength.p_none) {
-            self.line(&format!(
-                "Among the candidates: P(this step) {}, P(no step) {}.",
-                super::when::probability(step),
-                super::when::probability(none)
-            ));
+        if let Some(shares) = shares(&finding.strength) {
+            self.line(&shares);
         }
         self.out.push('\n');
         let mut scale = Table::new(&[("LOG10", Align::Left), ("WORDS (after ENFSI 2015)", Align::Left)]);
@@ -260,18 +277,8 @@ impl Report {
                 hypothesis(&best.hypothesis)
             ));
         }
-        let who = match finding.initiator.as_str() {
-            "undecided" => match &finding.judgement.withheld {
-                Some(why) => why.replacen("initiator ", "", 1),
-                None => "undecided: the two best hypotheses are too close".to_owned(),
-            },
-            name => format!("{} (best supported of the hypotheses below)", hypothesis(name)),
-        };
-        self.line(&format!("Held to have started it: {who}."));
-        match finding.would_decide.as_slice() {
-            [] => self.line("Would decide or overturn it: nothing further is known to be missing."),
-            what => self.line(&format!("Would decide or overturn it: {}.", what.join("; "))),
-        }
+        self.line(&started_by(&finding.initiator, finding.judgement.withheld.as_deref()));
+        self.line(&would_decide(&finding.would_decide));
     }
 
     fn stability(&mut self, finding: &FindingLine) {
@@ -386,7 +393,7 @@ pub(super) fn readable(time: &str) -> String {
     }
 }
 
-pub(super) fn clock_part(time: &str) -> String {
+fn clock_part(time: &str) -> String {
     time.get(11..23).map_or_else(|| time.to_owned(), |clock| format!("{clock}Z"))
 }
 

@@ -50,7 +50,6 @@ fn findings(expect: &Expect, rows: &[Row], tables: &mut ArrayOfTables, changes: 
     };
     let mut left: Vec<&Row> =
         leftover(expect, rows).into_iter().filter(|row| row.step.is_some() && !forbidden(row)).collect();
-    // From behind, so that places stay what they are.
     let mut removed = Vec::new();
     for (at, entry) in expect.findings.iter().enumerate() {
         if !entry.bounds.plain || rows.iter().any(|row| entry.matches(row)) {
@@ -64,14 +63,10 @@ fn findings(expect: &Expect, rows: &[Row], tables: &mut ArrayOfTables, changes: 
                     changes.push(format!("changed: {} to {}", entry.shown(), row.shown(Some(entry))));
                 }
             }
-            None => removed.push((at, entry)),
+            None => removed.push((at, entry.shown())),
         }
     }
-    for (at, entry) in removed.into_iter().rev() {
-        let lost = comment(tables, at).map(|text| format!(", and its comment {text:?}")).unwrap_or_default();
-        tables.remove(at);
-        changes.push(format!("removed: {}{lost}", entry.shown()));
-    }
+    remove(tables, removed, changes);
     if expect.unexpected == Policy::Pass {
         return;
     }
@@ -83,6 +78,16 @@ fn findings(expect: &Expect, rows: &[Row], tables: &mut ArrayOfTables, changes: 
         table.insert("behaviour", value(row.behaviour));
         tables.push(table);
         changes.push(format!("added: {}", row.shown(None)));
+    }
+}
+
+/// Takes entries away, by place ascending and with how they are shown, and tells of each with the comment that goes along.
+fn remove(tables: &mut ArrayOfTables, entries: Vec<(usize, String)>, changes: &mut Vec<Change>) {
+    // From behind, so that places stay what they are.
+    for (at, shown) in entries.into_iter().rev() {
+        let lost = comment(tables, at).map(|text| format!(", and its comment {text:?}")).unwrap_or_default();
+        tables.remove(at);
+        changes.push(format!("removed: {shown}{lost}"));
     }
 }
 
@@ -129,14 +134,10 @@ fn unexplained(expect: &Expect, groups: &[(&str, &str)], tables: &mut ArrayOfTab
             left.iter_mut().find(|(group, count)| **count > 0 && entry.matches(**group)).map(|(_, count)| count);
         match count {
             Some(count) => *count -= 1,
-            None => removed.push((at, entry)),
+            None => removed.push((at, entry.shown())),
         }
     }
-    for (at, entry) in removed.into_iter().rev() {
-        let lost = comment(tables, at).map(|text| format!(", and its comment {text:?}")).unwrap_or_default();
-        tables.remove(at);
-        changes.push(format!("removed: {}{lost}", entry.shown()));
-    }
+    remove(tables, removed, changes);
     if expect.unexpected == Policy::Pass {
         return;
     }

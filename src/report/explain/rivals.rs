@@ -14,17 +14,7 @@ impl Report {
         columns.extend(names.iter().map(|name| (name.as_str(), Align::Right)));
         columns.push(("spread", Align::Right));
         let mut table = Table::new(&columns).wrapping(&[0]);
-        let mut observables: Vec<&str> = Vec::new();
-        for row in rivals.iter().flat_map(|rival| &rival.rows) {
-            if !observables.contains(&row.observable.as_str()) {
-                observables.push(&row.observable);
-            }
-        }
-        let cell = |rival: &RivalLine, observable: &str| {
-            let row = rival.rows.iter().find(|row| row.observable == observable)?;
-            Some((row.log10_p.unwrap_or(f64::NEG_INFINITY), row.judged))
-        };
-        for observable in observables {
+        for observable in observables(rivals) {
             let cells: Vec<Option<(f64, bool)>> = rivals.iter().map(|rival| cell(rival, observable)).collect();
             let known = cells.iter().flatten().map(|(p, _)| *p);
             let spread = known.clone().fold(f64::NEG_INFINITY, f64::max) - known.fold(f64::INFINITY, f64::min);
@@ -102,7 +92,24 @@ impl Report {
     }
 }
 
+/// What was seen, each once, in the order of the rows.
+pub(in crate::report) fn observables(rivals: &[RivalLine]) -> Vec<&str> {
+    let mut observables: Vec<&str> = Vec::new();
+    for row in rivals.iter().flat_map(|rival| &rival.rows) {
+        if !observables.contains(&row.observable.as_str()) {
+            observables.push(&row.observable);
+        }
+    }
+    observables
+}
+
+/// log10 P of what was seen under a hypothesis, and whether that is judged.
+pub(in crate::report) fn cell(rival: &RivalLine, observable: &str) -> Option<(f64, bool)> {
+    let row = rival.rows.iter().find(|row| row.observable == observable)?;
+    Some((row.log10_p.unwrap_or(f64::NEG_INFINITY), row.judged))
+}
+
 /// What a row showed, by its short name.
-fn shown<'a>(judgement: &'a JudgementLine, id: &'a str) -> &'a str {
+pub(in crate::report) fn shown<'a>(judgement: &'a JudgementLine, id: &'a str) -> &'a str {
     judgement.rows.iter().find(|row| row.row == id).map_or(id, |row| row.observable.as_str())
 }

@@ -4,10 +4,10 @@ use super::Told;
 use super::findings::{command, limits};
 use super::markup::{Cell, figure, level, list, paragraph, percent, table, text, words};
 use super::rivals;
-use crate::report::explain::{self, clock_part, places, readable};
+use crate::report::explain::{self, places, when};
 use crate::report::lines::{FindingLine, StabilityLine, StrengthLine};
 use crate::report::table::hypothesis;
-use crate::report::when::{bans, probability};
+use crate::report::when::bans;
 
 /// All findings that are told in full. The first few are open.
 pub(super) fn all(told: &Told<'_>) -> String {
@@ -28,15 +28,8 @@ fn one(told: &Told<'_>, finding: &FindingLine, open: bool) -> String {
         bans(finding.strength.log10_lr),
         finding.attack.join(", ")
     );
-    let who = match (finding.initiator.as_str(), &finding.judgement.withheld) {
-        ("undecided", Some(why)) => format!("Held to have started it: {}.", why.replacen("initiator ", "", 1)),
-        ("undecided", None) => "Held to have started it: undecided, the two best hypotheses are too close.".to_owned(),
-        (name, _) => format!("Held to have started it: {}, the best supported hypothesis.", hypothesis(name)),
-    };
-    let decide = match finding.would_decide.as_slice() {
-        [] => "Would decide or overturn it: nothing further is known to be missing.".to_owned(),
-        what => format!("Would decide or overturn it: {}.", what.join("; ")),
-    };
+    let who = explain::started_by(&finding.initiator, finding.judgement.withheld.as_deref());
+    let decide = explain::would_decide(&finding.would_decide);
     format!(
         "<details class=\"finding\" id=\"{id}\"{open}>\n<summary><h3>{id} {title}</h3> {level}</summary>\n\
          {what}{who}{decide}<h4>Steps and events</h4>\n{side}<h4>Strength</h4>\n{ladder}{terms}\
@@ -57,22 +50,17 @@ fn one(told: &Told<'_>, finding: &FindingLine, open: bool) -> String {
     )
 }
 
-fn when(from: Option<&String>, to: Option<&String>) -> String {
-    let until = to.map(|to| format!(" … {}", clock_part(to))).unwrap_or_default();
-    from.map_or_else(|| "undated".to_owned(), |from| format!("{}{until}", readable(from)))
-}
-
 fn side_by_side(told: &Told<'_>, finding: &FindingLine) -> String {
     let mut rows: Vec<(Option<&str>, u8, Vec<Cell>)> = Vec::new();
     for step in &finding.steps {
         let what = format!("<b>{}</b> {}: {}", step.index, text(&step.tool), command(step));
         let place = format!("{} {}", step.path, step.locator);
-        let time = when(step.time.as_ref(), step.time_hi.as_ref());
+        let time = when(step.time.as_deref(), step.time_hi.as_deref());
         rows.push((step.time.as_deref(), 0, vec![figure(&time), Cell::Words(what), words(""), words(&place)]));
     }
     for signal in finding.signals.iter().filter_map(|id| told.signals.get(id.as_str())) {
         let what = format!("{} {} ({}): {}", signal.id, signal.kind, signal.confidence, signal.summary);
-        let time = when(signal.time.as_ref(), signal.time_hi.as_ref());
+        let time = when(signal.time.as_deref(), signal.time_hi.as_deref());
         let records = places(&signal.records);
         rows.push((signal.time.as_deref(), 1, vec![figure(&time), words(""), words(&what), words(&records)]));
     }
@@ -148,13 +136,7 @@ fn terms(strength: &StrengthLine) -> String {
     rows.push(vec![Cell::Head("total".to_owned()), words(""), words(""), total, words(""), words("")]);
     let heads = ["Term", "Observed", "Counts", "log10", "Cap", "Records"];
     let mut html = table("Terms of the strength: this step against no step", &heads, &rows, "None.");
-    if let (Some(step), Some(none)) = (strength.p_step, strength.p_none) {
-        html.push_str(&paragraph(&format!(
-            "Among the candidates: P(this step) {}, P(no step) {}.",
-            probability(step),
-            probability(none)
-        )));
-    }
+    html.push_str(&paragraph(&explain::shares(strength).unwrap_or_default()));
     let scale: Vec<String> = explain::SCALE.iter().map(|(range, words)| format!("{range}: {words}")).collect();
     html.push_str(&paragraph(&format!("The scale (after ENFSI 2015), in bans. {}.", scale.join("; "))));
     html

@@ -1,6 +1,7 @@
 //! The matrix of what was seen and the hypotheses that compete for it.
 
 use super::markup::{Cell, figure, list, table, text, words};
+use crate::report::explain::rivals::{cell, observables, shown};
 use crate::report::lines::{JudgementLine, RivalLine};
 use crate::report::table::hypothesis;
 use crate::report::when::bans;
@@ -18,24 +19,16 @@ fn shade(log10_p: f64) -> &'static str {
 
 /// The matrix, with a sum below.
 pub(super) fn matrix(rivals: &[RivalLine]) -> String {
-    let mut observables: Vec<&str> = Vec::new();
-    for row in rivals.iter().flat_map(|rival| &rival.rows) {
-        if !observables.contains(&row.observable.as_str()) {
-            observables.push(&row.observable);
-        }
-    }
     let mut rows: Vec<Vec<Cell>> = Vec::new();
-    for observable in observables {
+    for observable in observables(rivals) {
         let mut row = vec![Cell::Head(text(observable))];
         for rival in rivals {
-            let cell = rival.rows.iter().find(|row| row.observable == observable);
-            row.push(cell.map_or_else(
+            row.push(cell(rival, observable).map_or_else(
                 || figure(""),
-                |cell| {
-                    let p = cell.log10_p.unwrap_or(f64::NEG_INFINITY);
-                    let shown = if p.is_finite() { format!("{p:.2}") } else { "none".to_owned() };
-                    let judged = if cell.judged { " <abbr title=\"judged by a person\">j</abbr>" } else { "" };
-                    Cell::Figure(format!("<span class=\"{}\">{shown}{judged}</span>", shade(p)))
+                |(p, judged)| {
+                    let number = if p.is_finite() { format!("{p:.2}") } else { "none".to_owned() };
+                    let judged = if judged { " <abbr title=\"judged by a person\">j</abbr>" } else { "" };
+                    Cell::Figure(format!("<span class=\"{}\">{number}{judged}</span>", shade(p)))
                 },
             ));
         }
@@ -75,9 +68,7 @@ pub(super) fn judgement(judgement: &JudgementLine) -> String {
         .collect();
     let heads = ["Without this row", "leads", "Spread", "Counts"];
     let mut html = table("What the ranking rests on", &heads, &rows, "");
-    let shown =
-        |id: &String| judgement.rows.iter().find(|row| row.row == *id).map_or(id.clone(), |row| row.observable.clone());
-    let overturned: Vec<String> = judgement.overturned_without.iter().map(shown).collect();
+    let overturned: Vec<&str> = judgement.overturned_without.iter().map(|id| shown(judgement, id)).collect();
     let mut sentences = vec![match overturned.as_slice() {
         [] => "The leader stays the same whatever rows are left out.".to_owned(),
         rows => format!("Another would lead only without: {}.", rows.join("; ")),
