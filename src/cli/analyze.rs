@@ -4,13 +4,16 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use coincident::correlate::Analysis;
 use coincident::intake::IndicatorList;
+use coincident::report::custody::{self, MANIFEST, SIGNATURE, SUMS};
 use coincident::report::manifest::{FileHash, Manifest};
 use coincident::report::{Reading, case, csv, html, jsonl, parquet, sarif, stix, table};
+use ssh_key::PrivateKey;
 
 use super::engine::{self, InForce};
 use super::evidence::{Evidence, EvidenceArgs};
 use super::exit::{Exit, Outcome, Stop};
 use super::output::{OutputDir, Voice};
+use super::signing;
 
 /// The main job: which steps line up with which events, how strongly, against which rivals
 #[derive(Args, Debug)]
@@ -26,6 +29,9 @@ pub(crate) struct Analyze {
     /// Write every table as Apache Parquet, too, for DuckDB, pandas and their like
     #[arg(long, requires = "output")]
     parquet: bool,
+    /// Sign the manifest with this OpenSSH private key (ed25519 or ecdsa-sha2-nistp256, without a passphrase)
+    #[arg(long, value_name = "KEY", requires = "output")]
+    sign: Option<PathBuf>,
     /// What is printed on standard output
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     format: AnalyzeFormat,
@@ -83,12 +89,13 @@ fn names(parquet: bool) -> Vec<String> {
     if parquet {
         names.extend(tables("parquet"));
     }
-    names.extend(["findings.jsonl", "report.html", "manifest.json"].map(str::to_owned));
+    names.extend(["findings.jsonl", "report.html", SUMS, SIGNATURE, MANIFEST].map(str::to_owned));
     names
 }
 
 impl Analyze {
     pub(crate) fn run(&self, voice: Voice, rules: &InForce) -> Outcome {
+        let key = self.sign.as_deref().map(signing::private_key).transpose()?;
         let mut evidence = self.evidence.resolve(voice)?;
         evidence.options.omit_conversations = self.output.is_none();
         let output = match &self.output {
@@ -112,7 +119,7 @@ impl Analyze {
             }
             let mut manifest = begun(&analysis, &reading, (&evidence, rules, self.arguments(&evidence, rules)));
             manifest.outputs = tables.iter().map(|(name, bytes)| FileHash::of(name, bytes)).collect();
-            tables.push(("manifest.json".to_owned(), manifest.to_json().into_bytes()));
+            tables.extend(sealed(&manifest, key.as_ref())?);
             output.write(&tables)?;
         }
         match self.format {
@@ -183,6 +190,20 @@ fn parquet_files(analysis: &Analysis, voice: Voice) -> Result<Vec<(String, Vec<u
         let bytes = parquet::file(&table, voice.show_secrets).map_err(|error| Stop::write(&name, &error))?;
         files.push((name, bytes));
     }
+    Ok(files)
+}
+
+/// The manifest, with its checksums and its signature before it: who finds it, finds all.
+fn sealed(manifest: &Manifest<'_>, key: Option<&PrivateKey>) -> Result<Vec<(String, Vec<u8>)>, Stop> {
+    let json = manifest.to_json().into_bytes();
+    let mut hashes = manifest.outputs.clone();
+    hashes.push(FileHash::of(MANIFEST, &json));
+    let mut files = vec![(SUMS.to_owned(), custody::sums(&hashes).into_bytes())];
+    if let Some(key) = key {
+        let signature = signing::sign(key, &json).map_err(|error| Stop::usage(format!("--sign: {error}")))?;
+        files.push((SIGNATURE.to_owned(), signature.into_bytes()));
+    }
+    files.push((MANIFEST.to_owned(), json));
     Ok(files)
 }
 

@@ -10,6 +10,7 @@ use coincident::report::source_problem;
 
 use super::engine::InForce;
 use super::exit::{Exit, Stop};
+use super::interrupt;
 use super::output::Voice;
 use super::progress;
 
@@ -139,9 +140,10 @@ impl Evidence {
             return Err(Stop::usage(message));
         }
         let bytes = files.iter().fold(0_u64, |sum, file| sum.saturating_add(file.bytes));
-        let read = || super::engine::take_in(&self.paths, &self.options);
+        let watch = &self.options.watch;
+        let read = || interrupt::ends_reading(watch, voice, || super::engine::take_in(&self.paths, &self.options));
         match voice.is_watched() {
-            true => Ok(progress::watched(&self.options.bytes_read, bytes, read)),
+            true => Ok(progress::watched(&watch.read, bytes, read)),
             false => Ok(read()),
         }
     }

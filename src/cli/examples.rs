@@ -5,7 +5,7 @@ use clap::Command;
 use super::exit::Exit;
 
 /// Verb, or verb and what stands below it; what it is for; the command.
-const EXAMPLES: [(&str, &str, &str); 37] = [
+const EXAMPLES: [(&str, &str, &str); 40] = [
     ("", "Analyse a directory of evidence, then look at one finding", "coincident analyze incident/ -o out/"),
     ("", "", "coincident explain out/ F-0001"),
     ("", "What was read, and what was not", "coincident probe incident/"),
@@ -52,6 +52,13 @@ const EXAMPLES: [(&str, &str, &str); 37] = [
     ("explain", "Events that no step explains", "coincident explain out/ U-0001"),
     ("check", "All incidents below a directory, also as JUnit XML", "coincident check incidents/ --junit junit.xml"),
     ("check", "Write what was found into expect.toml, and say what changed", "coincident check incidents/new --bless"),
+    ("verify", "Results, evidence and rules are what they were", "coincident verify out/"),
+    (
+        "verify",
+        "Evidence that lies elsewhere now, and a signature",
+        "coincident verify out/ /mnt/copy/incident --signed-by ~/.ssh/id_ed25519.pub",
+    ),
+    ("analyze", "With the manifest signed", "coincident analyze incident/ -o out/ --sign ~/.ssh/id_ed25519"),
     ("rules list", "The rules in force", "coincident rules list --format csv"),
     ("rules list", "Those of a directory of one's own", "coincident rules list --rules own/"),
     ("rules lint", "Rules of one's own, before they are used", "coincident rules lint own/"),

@@ -10,13 +10,16 @@ mod evidence;
 mod examples;
 mod exit;
 mod explain;
+mod interrupt;
 mod output;
 mod probe;
 mod progress;
 mod rules;
 mod shell;
+mod signing;
 mod simulate;
 mod timeline;
+mod verify;
 mod written;
 
 use std::io::{self, IsTerminal};
@@ -75,6 +78,7 @@ enum Verb {
     Clocks(clocks::Clocks),
     Explain(explain::Explain),
     Check(check::Check),
+    Verify(verify::Verify),
     Rules(rules::Rules),
     Simulate(simulate::Simulate),
     Evaluate(evaluate::Evaluate),
@@ -139,6 +143,7 @@ impl Verb {
             Verb::Completions(verb) => Some(verb.run(voice)),
             Verb::Man(verb) => Some(verb.run(voice)),
             Verb::Explain(verb) => verb.run_written(voice).transpose(),
+            Verb::Verify(verb) => Some(verb.run(voice)),
             _ => None,
         }
     }
@@ -159,6 +164,7 @@ impl Verb {
             Verb::Clocks(verb) => verb.run(voice, &rules),
             Verb::Explain(verb) => verb.run(voice, &rules),
             Verb::Check(verb) => verb.run(voice, &rules),
+            Verb::Verify(verb) => verb.run(voice),
             Verb::Rules(verb) => verb.run(voice, &rules),
             Verb::Simulate(verb) => verb.run(voice),
             Verb::Evaluate(verb) => verb.run(voice, &rules),

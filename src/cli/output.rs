@@ -9,6 +9,7 @@ use coincident::report::{DisplayZone, Screen, escape, redact};
 use tempfile::NamedTempFile;
 
 use super::exit::Stop;
+use super::interrupt;
 
 /// How the user wants to be spoken to.
 #[derive(Clone, Copy, Debug)]
@@ -65,8 +66,8 @@ impl Voice {
 /// An output directory, opened before the work so that a bad path fails early. Files appear whole, at the end.
 pub(crate) struct OutputDir {
     path: PathBuf,
+    names: Vec<String>,
     force: bool,
-    files: Vec<(String, NamedTempFile)>,
 }
 
 impl OutputDir {
@@ -93,33 +94,83 @@ impl OutputDir {
         }
         keep_out(path, evidence)?;
         fs::create_dir_all(path).map_err(|error| Stop::write(&shown.to_string(), &error))?;
-        let mut files = Vec::new();
-        for name in names {
-            let file = new_file(path).map_err(|error| Stop::write(&shown.to_string(), &error))?;
-            files.push((name.as_ref().to_owned(), file));
-        }
-        Ok(OutputDir { path: path.to_path_buf(), force, files })
+        // Whether anything can be written here is told before the work, not after.
+        new_file(path).map_err(|error| Stop::write(&shown.to_string(), &error))?;
+        let names = names.iter().map(|name| name.as_ref().to_owned()).collect();
+        Ok(OutputDir { path: path.to_path_buf(), names, force })
     }
 
-    /// Writes all files and gives them their names. Names that were not announced are refused.
-    pub(crate) fn write(mut self, contents: &[(String, Vec<u8>)]) -> Result<(), Stop> {
+    /// Writes all files, the last of which says that the others are whole. Names that were not announced are refused.
+    pub(crate) fn write(self, contents: &[(String, Vec<u8>)]) -> Result<(), Stop> {
+        if self.force {
+            // Of earlier results, what is not replaced, and what says that the others are whole, which they soon are not.
+            let replaced = contents.split_last().map_or(&[] as &[_], |(_, others)| others);
+            for name in self.names.iter().filter(|name| !replaced.iter().any(|(other, _)| other == *name)) {
+                match fs::remove_file(self.path.join(name)) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(Stop::write(name, &error)),
+                    _ => {}
+                }
+            }
+        }
         for (name, bytes) in contents {
-            let shown = self.path.join(name).display().to_string();
-            let at = self.files.iter().position(|(file, _)| file == name);
-            let (_, mut file) = self.files.swap_remove(at.ok_or_else(|| Stop::usage(format!("{shown}: not opened")))?);
-            file.write_all(bytes).map_err(|error| Stop::write(&shown, &error))?;
             let target = self.path.join(name);
-            let kept = if self.force { file.persist(&target) } else { file.persist_noclobber(&target) };
-            kept.map_err(|error| Stop::write(&shown, &error.error))?;
+            let shown = target.display().to_string();
+            if !self.names.contains(name) {
+                return Err(Stop::usage(format!("{shown}: not announced")));
+            }
+            let mut file = Unfinished::new(&self.path).map_err(|error| Stop::write(&shown, &error))?;
+            file.write_all(bytes).map_err(|error| Stop::write(&shown, &error))?;
+            file.keep(&target, self.force).map_err(|error| Stop::write(&shown, &error))?;
         }
         Ok(())
+    }
+}
+
+/// A file without its name: it is gone if the program ends before it is kept.
+struct Unfinished(Option<NamedTempFile>);
+
+impl Unfinished {
+    fn new(directory: &Path) -> io::Result<Self> {
+        let file = new_file(directory)?;
+        interrupt::unfinished(file.path());
+        Ok(Unfinished(Some(file)))
+    }
+
+    /// Gives it its name, once it lies on the disk.
+    fn keep(mut self, target: &Path, replace: bool) -> io::Result<()> {
+        let Some(file) = self.0.take() else { return Ok(()) };
+        let own = file.path().to_path_buf();
+        let kept = file.as_file().sync_all().and_then(|()| {
+            let kept = if replace { file.persist(target) } else { file.persist_noclobber(target) };
+            kept.map(drop).map_err(|error| error.error)
+        });
+        interrupt::finished(&own);
+        kept
+    }
+}
+
+impl Write for Unfinished {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.as_mut().map_or(Ok(bytes.len()), |file| file.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.as_mut().map_or(Ok(()), NamedTempFile::flush)
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(file) = self.0.take() {
+            interrupt::finished(file.path());
+        }
     }
 }
 
 /// A new output file, opened before the work. It appears whole, at the end.
 pub(crate) struct OutputFile {
     path: PathBuf,
-    file: NamedTempFile,
+    file: Unfinished,
 }
 
 impl OutputFile {
@@ -131,19 +182,19 @@ impl OutputFile {
         }
         keep_out(path, evidence)?;
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let file = new_file(directory).map_err(|error| Stop::write(&shown.to_string(), &error))?;
+        let file = Unfinished::new(directory).map_err(|error| Stop::write(&shown.to_string(), &error))?;
         Ok(OutputFile { path: path.to_path_buf(), file })
     }
 
     /// Where to write.
-    pub(crate) fn writer(&mut self) -> &mut fs::File {
-        self.file.as_file_mut()
+    pub(crate) fn writer(&mut self) -> &mut (impl Write + Send) {
+        &mut self.file
     }
 
     /// Gives the file its name.
     pub(crate) fn keep(self) -> Result<(), Stop> {
-        let kept = self.file.persist_noclobber(&self.path);
-        kept.map(drop).map_err(|error| Stop::write(&self.path.display().to_string(), &error.error))
+        let kept = self.file.keep(&self.path, false);
+        kept.map_err(|error| Stop::write(&self.path.display().to_string(), &error))
     }
 }
 
@@ -165,9 +216,9 @@ fn keep_out(path: &Path, evidence: &[PathBuf]) -> Result<(), Stop> {
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Stop> {
     let shown = path.display().to_string();
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = new_file(directory).map_err(|error| Stop::write(&shown, &error))?;
+    let mut file = Unfinished::new(directory).map_err(|error| Stop::write(&shown, &error))?;
     file.write_all(bytes).map_err(|error| Stop::write(&shown, &error))?;
-    file.persist(path).map(drop).map_err(|error| Stop::write(&shown, &error.error))
+    file.keep(path, true).map_err(|error| Stop::write(&shown, &error))
 }
 
 /// Adds the directories at or below one that hold a file of that name; below such a one nothing is looked for. `what` says

@@ -21,6 +21,8 @@ pub enum AnomalyKind {
     UndatedTimes,
     /// The file could not be opened, read or decompressed.
     Unreadable,
+    /// The file was written to, grew or shrank while it was read.
+    ChangedWhileRead,
 }
 
 impl AnomalyKind {
@@ -37,6 +39,7 @@ impl AnomalyKind {
             AnomalyKind::Unsupported => "unsupported",
             AnomalyKind::UndatedTimes => "undated-times",
             AnomalyKind::Unreadable => "unreadable",
+            AnomalyKind::ChangedWhileRead => "changed-while-read",
         }
     }
 }

@@ -2,7 +2,6 @@ use std::any::Any;
 use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
@@ -10,6 +9,7 @@ use std::thread::JoinHandle;
 use sha2::{Digest, Sha256};
 
 use super::encoding::decoded;
+use super::open::{self, Opened, Taken, Watch};
 use super::{EvidenceId, Paths, hexadecimal};
 
 /// Compression of a file, told by its first bytes, never by its name.
@@ -78,7 +78,7 @@ impl Head {
     pub fn read(name: &str, path: &Path) -> io::Result<Self> {
         let mut magic = [0; 6];
         let mut filled = 0;
-        let mut file = File::open(path)?;
+        let mut file = open::plain(path)?;
         while filled < magic.len() {
             match file.read(&mut magic[filled..])? {
                 0 => break,
@@ -138,7 +138,7 @@ pub struct Input {
     /// Names of the columns, where the user states what the file itself does not.
     pub columns: Option<String>,
     reader: Option<Box<dyn Read + Send>>,
-    hasher: Option<JoinHandle<(String, u64)>>,
+    hasher: Option<JoinHandle<Taken>>,
 }
 
 impl Input {
@@ -150,33 +150,34 @@ impl Input {
     /// # Errors
     /// When it cannot be opened.
     pub fn open(name: &str, path: &Path, evidence: EvidenceId) -> io::Result<Self> {
-        Self::open_counting(name, path, evidence, &Arc::default())
+        Self::open_watched(name, path, evidence, &Watch::default())
     }
 
-    /// The same, with every byte of the file that was read added to `read`.
+    /// The same, counted and stopped by `watch`.
     ///
     /// # Errors
     /// When it cannot be opened.
-    pub fn open_counting(name: &str, path: &Path, evidence: EvidenceId, read: &Arc<AtomicU64>) -> io::Result<Self> {
-        let read = Arc::clone(read);
-        let mut file = File::open(path)?;
+    pub fn open_watched(name: &str, path: &Path, evidence: EvidenceId, watch: &Watch) -> io::Result<Self> {
+        let watch = watch.clone();
+        let mut file = open::plain(path)?;
         let (blocks, received) = sync_channel::<io::Result<Vec<u8>>>(Self::BLOCKS_AHEAD);
         // Blocks that were read come back to be filled again: fresh memory costs more than reading into it.
         let (used, returned) = channel::<Vec<u8>>();
         let hasher = std::thread::spawn(move || {
+            let opened = Opened::of(&file);
             let mut sha = Sha256::new();
             let mut length = 0;
             let mut wanted = true;
-            loop {
+            let mut whole = false;
+            while !whole {
                 let mut block = returned.try_recv().unwrap_or_default();
                 block.resize(Self::BLOCK, 0);
-                match file.read(&mut block) {
-                    Ok(0) => break,
+                match file.read(&mut block).and_then(|n| watch.count(n).map(|()| n)) {
+                    Ok(0) => whole = true,
                     Ok(n) => {
                         block.truncate(n);
                         sha.update(&block);
                         length += n as u64;
-                        read.fetch_add(n as u64, Ordering::Relaxed);
                         // A reader that stopped early still leaves a hash of the whole file.
                         wanted = wanted && blocks.send(Ok(block)).is_ok();
                     }
@@ -187,7 +188,8 @@ impl Input {
                     }
                 }
             }
-            (hexadecimal(&sha.finalize()), length)
+            let sha256 = if whole { hexadecimal(&sha.finalize()) } else { String::new() };
+            Taken { sha256, bytes: length, changed: opened.changed(&file, length).filter(|_| whole) }
         });
         let mut raw = Blocks { received, used, block: Vec::new(), at: 0 };
         let mut magic = [0; 6];
@@ -219,7 +221,7 @@ impl Input {
     /// # Errors
     /// When it cannot be opened.
     pub fn look_through(name: &str, path: &Path, evidence: EvidenceId) -> io::Result<Self> {
-        let mut file = File::open(path)?;
+        let mut file = open::plain(path)?;
         let mut magic = Vec::new();
         file.by_ref().take(6).read_to_end(&mut magic)?;
         let compression = Compression::of(&magic);
@@ -303,9 +305,8 @@ impl Input {
         self.reader = self.reader.take().map(filter);
     }
 
-    /// Closes the input; gives the SHA-256 of the file as it lies on disk (hex) and its length in bytes.
-    /// Both are empty for an input made from memory.
-    pub fn finish(mut self) -> (String, u64) {
+    /// Closes the input; gives what custody asks of the file. Nothing is known of an input made from memory.
+    pub fn finish(mut self) -> Taken {
         drop(self.reader.take());
         self.hasher.take().and_then(|hasher| hasher.join().ok()).unwrap_or_default()
     }
@@ -313,7 +314,7 @@ impl Input {
 
 /// What is no plain file is not opened.
 fn plain(path: &Path) -> Option<File> {
-    if std::fs::symlink_metadata(path).ok()?.is_file() { File::open(path).ok() } else { None }
+    open::plain(path).ok()
 }
 
 impl Read for Input {

@@ -3,11 +3,13 @@
 mod anomaly;
 mod encoding;
 mod input;
+mod open;
 mod pieces;
 mod walk;
 
 pub use anomaly::{Anomaly, AnomalyKind};
 pub use input::{Compression, Head, Input};
+pub use open::{Taken, Watch};
 pub(crate) use pieces::{Pieced, Pieces};
 pub use walk::{EvidenceFile, Paths, WalkError, walk};
 

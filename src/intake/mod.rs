@@ -17,13 +17,13 @@ mod zones;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use rayon::prelude::*;
 
-use crate::evidence::{Anomaly, AnomalyKind, EvidenceFile, EvidenceId, Head, Input, Paths, walk};
+use crate::evidence::{Anomaly, AnomalyKind, EvidenceFile, EvidenceId, Head, Input, Paths, Taken, Watch, walk};
 use crate::formats::{Collector, Format, Sink, registry};
 use crate::model::{Conversation, Episode, EpisodeText, Observation, Step};
 use crate::time::{Basis, Instant, TimeContext, YearSource, ZoneSource};
@@ -56,8 +56,8 @@ pub struct Options {
     pub omit_conversations: bool,
     /// What every single connection was attributed to is wanted.
     pub keep_attributions: bool,
-    /// Bytes of evidence read so far, for who wants to know meanwhile.
-    pub bytes_read: Arc<AtomicU64>,
+    /// How far reading is, and whether it is to end.
+    pub watch: Watch,
 }
 
 /// The evidence after one pass.
@@ -144,7 +144,7 @@ pub fn take_in(paths: &[PathBuf], options: &Options) -> Intake {
         .zip(&readers)
         .enumerate()
         .map(|(index, ((file, probed), reader))| {
-            read(file, EvidenceId(index as u32), probed, reader, (&among, &options.bytes_read))
+            read(file, EvidenceId(index as u32), probed, reader, (&among, &options.watch))
         })
         .collect();
     let mut intake =
@@ -300,12 +300,16 @@ fn read(
     evidence: EvidenceId,
     probed: &Probed,
     reader: &Reader,
-    (among, bytes_read): (&Arc<Paths>, &Arc<AtomicU64>),
+    (among, watch): (&Arc<Paths>, &Watch),
 ) -> (Source, Fold) {
     let mut fold = Fold::new(evidence);
     let mut failure = probed.failure.clone();
-    let (mut sha256, mut bytes) = (String::new(), file.bytes);
-    match Input::open_counting(&file.name, &file.path, evidence, bytes_read) {
+    let mut taken = Taken { bytes: file.bytes, ..Taken::default() };
+    let opened = match watch.is_stopped() {
+        true => Err(io::Error::other(Watch::STOPPED)),
+        false => Input::open_watched(&file.name, &file.path, evidence, watch),
+    };
+    match opened {
         Ok(mut input) => {
             input.columns.clone_from(&reader.columns);
             input.among = Some(Arc::clone(among));
@@ -314,9 +318,16 @@ fn read(
             {
                 failure = Some(error.to_string());
             }
-            (sha256, bytes) = input.finish();
+            taken = input.finish();
+            if taken.sha256.is_empty() && failure.is_none() {
+                failure = Some("could not be read to its end".to_owned());
+            }
         }
         Err(error) => failure = Some(error.to_string()),
+    }
+    if let Some(changed) = taken.changed {
+        let detail = format!("{changed}; its hash is of what was read: analyse a copy that nothing writes to");
+        fold.anomaly(Anomaly { record: 0, kind: AnomalyKind::ChangedWhileRead, detail });
     }
     if let Some(failure) = &failure {
         fold.anomaly(Anomaly {
@@ -347,8 +358,8 @@ fn read(
     let dated = merge::dated(fold.span);
     let source = Source {
         path: file.name.clone(),
-        sha256,
-        bytes,
+        sha256: taken.sha256,
+        bytes: taken.bytes,
         format: reader.format.map(Format::id),
         kind: reader.format.map(Format::kind),
         compression: probed.compression,

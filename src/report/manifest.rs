@@ -1,7 +1,7 @@
 //! `manifest.json`: what went in, with what it was read, and what came out. The same evidence and options give the
 //! same bytes, whatever the order of paths, the number of threads or the output directory.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::escape;
@@ -51,7 +51,7 @@ pub struct ManifestInput<'a> {
 }
 
 /// A file by its content.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct FileHash {
     pub path: String,
     pub bytes: u64,

@@ -4,6 +4,7 @@ mod attack;
 pub mod case;
 pub mod columns;
 pub mod csv;
+pub mod custody;
 mod details;
 pub mod escape;
 pub mod evaluation;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod custody;
 mod exchange;
 mod odd;
 mod reference;
@@ -42,13 +43,14 @@ fn case() -> TempDir {
     directory
 }
 
-const VERBS: [&[&str]; 13] = [
+const VERBS: [&[&str]; 14] = [
     &["analyze"],
     &["probe"],
     &["timeline"],
     &["clocks"],
     &["explain"],
     &["check"],
+    &["verify"],
     &["rules"],
     &["rules", "list"],
     &["rules", "lint"],
@@ -227,6 +229,7 @@ fn results_are_whole_and_do_not_depend_on_order_or_threads() {
     assert_eq!(
         files("a"),
         [
+            "SHA256SUMS",
             "clocks.csv",
             "conversations.csv",
             "episodes.csv",

@@ -33,7 +33,7 @@ fn the_same_bytes_at_any_number_of_threads_and_in_any_order() {
     let paths = names.map(|name| format!("{EVIDENCE}/{name}"));
     let mut paths: Vec<&str> = paths.iter().map(String::as_str).collect();
     let first = said(&paths, "1");
-    assert_eq!(first.len(), 11, "ten files and stdout");
+    assert_eq!(first.len(), 12, "eleven files and stdout");
     assert!(first["findings.jsonl"] == first["stdout"]);
     assert!(String::from_utf8_lossy(&first["findings.csv"]).lines().count() > 1, "there is something to compare");
     for (threads, reversed) in [("2", false), ("8", true)] {
