@@ -1,9 +1,9 @@
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::facts::*;
-use super::merge::{gpu_name, join_execution, join_process, join_tunnel, join_unread, join_verdict, repeat};
+use super::kept::{Earliest, Sampled};
+use super::merge::{gpu_name, join_unread};
 use super::packed::Packed;
 use super::segments;
 use super::source::Unread;
@@ -16,7 +16,7 @@ use crate::model::{
 };
 use crate::time::{SECOND, Span};
 
-/// How many distinct requests and server times are kept per evidence; more are counted in an anomaly.
+/// How many distinct facts of each kind are kept per evidence; an anomaly says what becomes of more.
 const DISTINCT_KEPT: usize = 200_000;
 
 /// Reasons for which records are unread that are told apart in one evidence: shapes of lines are whatever was written.
@@ -35,29 +35,29 @@ pub(super) struct Fold {
     pub(super) span: Option<Span>,
     conversations: Table,
     pub(super) undated: u64,
-    dns: BTreeMap<(String, IpAddr, Option<IpAddr>), DnsFact>,
-    queries: BTreeMap<(String, Option<IpAddr>), QueryFact>,
-    names: BTreeMap<(String, NameSource, Flow), NameFact>,
-    http: BTreeMap<(Flow, String, Option<String>, String), HttpFact>,
+    dns: Sampled<(String, IpAddr, Option<IpAddr>), DnsFact>,
+    queries: Sampled<(String, Option<IpAddr>), QueryFact>,
+    names: Sampled<(String, NameSource, Flow), NameFact>,
+    http: Sampled<(Flow, String, Option<String>, String), HttpFact>,
     anchors: BTreeMap<u64, TimeAnchor>,
+    anchors_left_out: u64,
     crossings: BTreeMap<u64, CrossingFact>,
     sequences: BTreeMap<u64, SequenceFact>,
     written: BTreeMap<u64, WrittenFact>,
-    omitted: u64,
     ssh: Vec<SshFact>,
     mining: Vec<MiningFact>,
     /// By protocol, whether it is reversed, opener, peer and port.
-    tunnels: BTreeMap<(&'static str, bool, Flow), TunnelFact>,
-    zones: BTreeMap<(String, Option<IpAddr>), ZoneFact>,
-    files: Vec<FileFact>,
-    probes: Vec<ProbeFact>,
+    tunnels: Sampled<(&'static str, bool, Flow), TunnelFact>,
+    zones: Sampled<(String, Option<IpAddr>), ZoneFact>,
+    files: Earliest<FileFact>,
+    probes: Earliest<ProbeFact>,
     gpu: BTreeMap<String, GpuSeries>,
-    gpu_processes: BTreeMap<(String, Option<u32>, Option<String>, bool), GpuProcessFact>,
-    alerts: BTreeMap<(String, Option<String>, Option<IpAddr>), AlertFact>,
-    verdicts: BTreeMap<(Behaviour, Flow, String), VerdictFact>,
-    executions: BTreeMap<(Option<String>, Option<String>, String), ExecutionFact>,
-    processes: BTreeMap<u64, ProcessFact>,
-    leases: BTreeMap<u64, LeaseFact>,
+    gpu_processes: Sampled<(String, Option<u32>, Option<String>, bool), GpuProcessFact>,
+    alerts: Sampled<(String, Option<String>, Option<IpAddr>), AlertFact>,
+    verdicts: Sampled<(Behaviour, Flow, String), VerdictFact>,
+    executions: Sampled<(Option<String>, Option<String>, String), ExecutionFact>,
+    processes: Earliest<ProcessFact>,
+    leases: Earliest<LeaseFact>,
     pub(super) episodes: BTreeMap<String, Episode>,
     /// With what came back.
     pub(super) steps: Vec<(Step, Option<Packed>)>,
@@ -75,28 +75,28 @@ impl Fold {
             span: None,
             conversations: Table::default(),
             undated: 0,
-            dns: BTreeMap::new(),
-            queries: BTreeMap::new(),
-            names: BTreeMap::new(),
-            http: BTreeMap::new(),
+            dns: Sampled::new(DISTINCT_KEPT),
+            queries: Sampled::new(DISTINCT_KEPT),
+            names: Sampled::new(DISTINCT_KEPT),
+            http: Sampled::new(DISTINCT_KEPT),
             anchors: BTreeMap::new(),
+            anchors_left_out: 0,
             crossings: BTreeMap::new(),
             sequences: BTreeMap::new(),
             written: BTreeMap::new(),
-            omitted: 0,
             ssh: Vec::new(),
             mining: Vec::new(),
-            tunnels: BTreeMap::new(),
-            zones: BTreeMap::new(),
-            files: Vec::new(),
-            probes: Vec::new(),
+            tunnels: Sampled::new(DISTINCT_KEPT),
+            zones: Sampled::new(DISTINCT_KEPT),
+            files: Earliest::new(DISTINCT_KEPT, |fact| fact.record.number),
+            probes: Earliest::new(DISTINCT_KEPT, |fact| fact.record.number),
             gpu: BTreeMap::new(),
-            gpu_processes: BTreeMap::new(),
-            alerts: BTreeMap::new(),
-            verdicts: BTreeMap::new(),
-            executions: BTreeMap::new(),
-            processes: BTreeMap::new(),
-            leases: BTreeMap::new(),
+            gpu_processes: Sampled::new(DISTINCT_KEPT),
+            alerts: Sampled::new(DISTINCT_KEPT),
+            verdicts: Sampled::new(DISTINCT_KEPT),
+            executions: Sampled::new(DISTINCT_KEPT),
+            processes: Earliest::new(ProcessFact::KEPT, |fact| fact.record.number),
+            leases: Earliest::new(LeaseFact::KEPT, |fact| fact.record.number),
             episodes: BTreeMap::new(),
             steps: Vec::new(),
             results: Vec::new(),
@@ -182,33 +182,11 @@ impl Fold {
         }
         if dns.response {
             for address in &dns.addresses {
-                let key = (name.clone(), *address, client);
-                if self.dns.len() >= DISTINCT_KEPT && !self.dns.contains_key(&key) {
-                    self.omitted += 1;
-                    continue;
-                }
-                self.dns
-                    .entry(key)
-                    .and_modify(|fact| repeat(&mut fact.first, &mut fact.record, &mut fact.count, span, record))
-                    .or_insert_with(|| DnsFact {
-                        name: name.clone(),
-                        address: *address,
-                        client,
-                        first: span,
-                        record,
-                        count: 1,
-                    });
+                let fact = DnsFact { name: name.clone(), address: *address, client, first: span, record, count: 1 };
+                self.dns.add((name.clone(), *address, client), fact);
             }
         } else {
-            let key = (name.clone(), client);
-            if self.queries.len() >= DISTINCT_KEPT && !self.queries.contains_key(&key) {
-                self.omitted += 1;
-                return;
-            }
-            self.queries
-                .entry(key)
-                .and_modify(|fact| repeat(&mut fact.first, &mut fact.record, &mut fact.count, span, record))
-                .or_insert_with(|| QueryFact { name, client, first: span, record, count: 1 });
+            self.queries.add((name.clone(), client), QueryFact { name, client, first: span, record, count: 1 });
         }
     }
 
@@ -216,18 +194,9 @@ impl Fold {
         let record = self.at(record);
         let flow = Flow { src_port: None, ..flow };
         let name = name.trim_end_matches('.').to_ascii_lowercase();
-        if self.names.len() >= DISTINCT_KEPT && !self.names.contains_key(&(name.clone(), source, flow)) {
-            self.omitted += 1;
-            return;
-        }
         let last = span.map(|span| span.hi);
-        self.names
-            .entry((name.clone(), source, flow))
-            .and_modify(|fact| {
-                repeat(&mut fact.first, &mut fact.record, &mut fact.count, span, record);
-                fact.last = fact.last.max(last);
-            })
-            .or_insert_with(|| NameFact { name, source, flow, first: span, last, record, count: 1 });
+        let fact = NameFact { name: name.clone(), source, flow, first: span, last, record, count: 1 };
+        self.names.add((name, source, flow), fact);
     }
 
     fn tls(&mut self, flow: Option<Flow>, span: Option<Span>, record: u64, tls: &Tls) {
@@ -259,14 +228,7 @@ impl Fold {
         }
         let flow = Flow { src_port: None, ..flow };
         let key = (flow, http.method.clone(), http.host.clone(), http.target.clone());
-        if self.http.len() >= DISTINCT_KEPT && !self.http.contains_key(&key) {
-            self.omitted += 1;
-            return;
-        }
-        self.http
-            .entry(key)
-            .and_modify(|fact| repeat(&mut fact.first, &mut fact.record, &mut fact.count, span, record))
-            .or_insert_with(|| HttpFact { flow, http: http.clone(), first: span, record, count: 1 });
+        self.http.add(key, HttpFact { flow, http: http.clone(), first: span, record, count: 1 });
     }
 
     fn anchor(&mut self, anchor: TimeAnchor) {
@@ -275,73 +237,30 @@ impl Fold {
         if anchor.teller == Teller::Pool && known.is_some_and(|known| known.teller == Teller::Server) {
             return;
         }
-        if self.anchors.len() < DISTINCT_KEPT {
-            self.anchors.insert(anchor.record.number, anchor);
-        } else {
-            self.omitted += 1;
+        self.anchors.insert(anchor.record.number, anchor);
+        if self.anchors.len() > DISTINCT_KEPT && self.anchors.pop_last().is_some() {
+            self.anchors_left_out += 1;
         }
     }
 
     fn tunnel(&mut self, fact: TunnelFact) {
-        let key = (fact.tunnel.protocol, fact.tunnel.reversed, fact.flow);
-        if self.tunnels.len() >= DISTINCT_KEPT && !self.tunnels.contains_key(&key) {
-            self.omitted += 1;
-            return;
-        }
-        match self.tunnels.entry(key) {
-            Entry::Vacant(entry) => drop(entry.insert(fact)),
-            Entry::Occupied(mut entry) => join_tunnel(entry.get_mut(), fact),
-        }
+        self.tunnels.add((fact.tunnel.protocol, fact.tunnel.reversed, fact.flow), fact);
     }
 
     fn zone(&mut self, fact: ZoneFact) {
-        let key = (fact.zone.clone(), fact.client);
-        if self.zones.len() >= DISTINCT_KEPT && !self.zones.contains_key(&key) {
-            self.omitted += 1;
-            return;
-        }
-        match self.zones.entry(key) {
-            Entry::Vacant(entry) => drop(entry.insert(fact)),
-            Entry::Occupied(mut entry) => zones::join(entry.get_mut(), fact),
-        }
+        self.zones.add((fact.zone.clone(), fact.client), fact);
     }
 
     fn verdict(&mut self, fact: VerdictFact) {
-        let key = (fact.behaviour, fact.flow, fact.message.clone());
-        if self.verdicts.len() >= DISTINCT_KEPT && !self.verdicts.contains_key(&key) {
-            self.omitted += 1;
-            return;
-        }
-        match self.verdicts.entry(key) {
-            Entry::Vacant(entry) => drop(entry.insert(fact)),
-            Entry::Occupied(mut entry) => join_verdict(entry.get_mut(), fact),
-        }
+        self.verdicts.add((fact.behaviour, fact.flow, fact.message.clone()), fact);
     }
 
     fn execution(&mut self, fact: ExecutionFact) {
-        let key = (fact.host.clone(), fact.user.clone(), fact.command.clone());
-        if self.executions.len() >= DISTINCT_KEPT && !self.executions.contains_key(&key) {
-            self.omitted += 1;
-            return;
-        }
-        match self.executions.entry(key) {
-            Entry::Vacant(entry) => drop(entry.insert(fact)),
-            Entry::Occupied(mut entry) => join_execution(entry.get_mut(), fact),
-        }
+        self.executions.add((fact.host.clone(), fact.user.clone(), fact.command.clone()), fact);
     }
 
-    fn process(&mut self, fact: ProcessFact) {
-        self.processes.insert(fact.record.number, fact);
-        if self.processes.len() > ProcessFact::KEPT {
-            self.processes.pop_last();
-        }
-    }
-
-    fn lease(&mut self, fact: LeaseFact) {
-        self.leases.insert(fact.record.number, fact);
-        if self.leases.len() > LeaseFact::KEPT {
-            self.leases.pop_last();
-        }
+    fn alert(&mut self, fact: AlertFact) {
+        self.alerts.add((fact.category.clone(), fact.user.clone(), fact.src), fact);
     }
 
     fn gpu_sample(&mut self, span: Option<Span>, record: u64, sample: &GpuSample<'_>) {
@@ -385,10 +304,7 @@ impl Fold {
             accounted_ms: process.accounted_ms,
             utilization_percent: process.utilization_percent,
         };
-        match self.gpu_processes.entry((gpu, process.pid, name, process.accounted_ms.is_some())) {
-            Entry::Vacant(entry) => drop(entry.insert(fact)),
-            Entry::Occupied(mut entry) => join_process(entry.get_mut(), fact),
-        }
+        self.gpu_processes.add((gpu, process.pid, name, process.accounted_ms.is_some()), fact);
     }
 
     /// Everything in its final order: conversations by key, facts by record.
@@ -404,8 +320,8 @@ impl Fold {
             mining: self.mining,
             tunnels: self.tunnels.into_values().collect(),
             zones: self.zones.into_values().collect(),
-            files: self.files,
-            probes: self.probes,
+            files: self.files.into_vec(),
+            probes: self.probes.into_vec(),
             anchors: self.anchors.into_values().collect(),
             crossings: self.crossings.into_values().collect(),
             sequences: self.sequences.into_values().collect(),
@@ -415,8 +331,8 @@ impl Fold {
             alerts: self.alerts.into_values().collect(),
             verdicts: self.verdicts.into_values().collect(),
             executions: self.executions.into_values().collect(),
-            processes: self.processes.into_values().collect(),
-            leases: self.leases.into_values().collect(),
+            processes: self.processes.into_vec(),
+            leases: self.leases.into_vec(),
         };
         facts.dns.sort_by_key(|fact| (fact.record, fact.address));
         facts.queries.sort_by_key(|fact| fact.record);
@@ -435,9 +351,28 @@ impl Fold {
         (conversations, facts)
     }
 
-    /// Distinct facts that were not kept because a bound was reached.
-    pub(super) fn omitted(&self) -> u64 {
-        self.omitted
+    /// What was not kept because a bound was reached, a sentence each.
+    pub(super) fn left_out(&mut self) -> Vec<String> {
+        let anchors =
+            format!("{} times of servers beyond the first {DISTINCT_KEPT} are counted alone", self.anchors_left_out);
+        let told = [
+            self.dns.told("names with addresses"),
+            self.queries.told("names asked for"),
+            self.names.told("names spoken to peers"),
+            self.http.told("requests"),
+            self.tunnels.told("tunnels"),
+            self.zones.told("zones asked beneath"),
+            self.alerts.told("alerts"),
+            self.verdicts.told("verdicts of sensors"),
+            self.executions.told("commands"),
+            self.gpu_processes.told("processes on GPUs"),
+            self.files.told("files"),
+            self.probes.told("probes"),
+            self.processes.told("sights of processes"),
+            self.leases.told("leases"),
+            (self.anchors_left_out > 0).then_some(anchors),
+        ];
+        told.into_iter().flatten().collect()
     }
 }
 

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use super::facts::{AlertFact, ExecutionFact, GpuProcessFact, TunnelFact, VerdictFact};
+use super::facts::{
+    AlertFact, DnsFact, ExecutionFact, GpuProcessFact, HttpFact, NameFact, QueryFact, TunnelFact, VerdictFact,
+};
+use super::kept::Fact;
 use super::source::Unread;
 use crate::evidence::{Anomaly, Record};
 use crate::model::{Episode, Flow, Tunnel};
@@ -16,51 +19,132 @@ pub(super) fn gpu_name(uuid: Option<&str>, index: Option<u32>) -> String {
     uuid.map(str::to_owned).or_else(|| index.map(|index| index.to_string())).unwrap_or_default()
 }
 
-pub(super) fn repeat(first: &mut Option<Span>, at: &mut Record, count: &mut u64, span: Option<Span>, record: Record) {
-    *count += 1;
-    // The earlier record stands for the fact, whatever the order they come in.
+/// The earlier record stands for the fact, whatever the order they come in.
+pub(super) fn earlier(first: &mut Option<Span>, at: &mut Record, span: Option<Span>, record: Record) {
     if record < *at {
         (*first, *at) = (span, record);
     }
 }
 
-pub(super) fn join_process(fact: &mut GpuProcessFact, other: GpuProcessFact) {
-    fact.polls += other.polls;
-    if other.first_record < fact.first_record {
-        (fact.first, fact.first_record) = (other.first, other.first_record);
+impl Fact for DnsFact {
+    fn join(&mut self, other: Self) {
+        self.count += other.count;
+        earlier(&mut self.first, &mut self.record, other.first, other.record);
     }
-    if other.last_record > fact.last_record {
-        (fact.last, fact.last_record) = (other.last, other.last_record);
+
+    fn count(&self) -> u64 {
+        self.count
     }
-    fact.memory_used_max_mib = match (fact.memory_used_max_mib, other.memory_used_max_mib) {
-        (Some(a), Some(b)) => Some(a.max(b)),
-        (a, b) => a.or(b),
-    };
-    fact.accounted_ms = fact.accounted_ms.max(other.accounted_ms);
-    fact.utilization_percent = match (fact.utilization_percent, other.utilization_percent) {
-        (Some(a), Some(b)) => Some(a.max(b)),
-        (a, b) => a.or(b),
-    };
 }
 
-pub(super) fn join_alert(fact: &mut AlertFact, other: AlertFact) {
-    fact.count += other.count;
-    fact.last = match (fact.last, other.last) {
-        (Some(a), Some(b)) => Some(if b.hi > a.hi { b } else { a }),
-        (a, b) => a.or(b),
-    };
-    if other.record < fact.record {
-        (fact.first, fact.record, fact.message, fact.host) = (other.first, other.record, other.message, other.host);
+impl Fact for QueryFact {
+    fn join(&mut self, other: Self) {
+        self.count += other.count;
+        earlier(&mut self.first, &mut self.record, other.first, other.record);
+    }
+
+    fn count(&self) -> u64 {
+        self.count
+    }
+}
+
+impl Fact for NameFact {
+    fn join(&mut self, other: Self) {
+        self.count += other.count;
+        self.last = self.last.max(other.last);
+        earlier(&mut self.first, &mut self.record, other.first, other.record);
+    }
+
+    fn count(&self) -> u64 {
+        self.count
+    }
+}
+
+impl Fact for HttpFact {
+    fn join(&mut self, other: Self) {
+        self.count += other.count;
+        if other.record < self.record {
+            (self.first, self.record, self.http) = (other.first, other.record, other.http);
+        }
+    }
+
+    fn count(&self) -> u64 {
+        self.count
+    }
+}
+
+impl Fact for GpuProcessFact {
+    fn join(&mut self, other: Self) {
+        self.polls += other.polls;
+        if other.first_record < self.first_record {
+            (self.first, self.first_record) = (other.first, other.first_record);
+        }
+        if other.last_record > self.last_record {
+            (self.last, self.last_record) = (other.last, other.last_record);
+        }
+        self.memory_used_max_mib = match (self.memory_used_max_mib, other.memory_used_max_mib) {
+            (Some(a), Some(b)) => Some(a.max(b)),
+            (a, b) => a.or(b),
+        };
+        self.accounted_ms = self.accounted_ms.max(other.accounted_ms);
+        self.utilization_percent = match (self.utilization_percent, other.utilization_percent) {
+            (Some(a), Some(b)) => Some(a.max(b)),
+            (a, b) => a.or(b),
+        };
+    }
+
+    fn count(&self) -> u64 {
+        self.polls
+    }
+}
+
+impl Fact for AlertFact {
+    fn join(&mut self, other: Self) {
+        self.count += other.count;
+        self.last = match (self.last, other.last) {
+            (Some(a), Some(b)) => Some(if b.hi > a.hi { b } else { a }),
+            (a, b) => a.or(b),
+        };
+        if other.record < self.record {
+            (self.first, self.record, self.message, self.host) = (other.first, other.record, other.message, other.host);
+        }
+    }
+
+    fn count(&self) -> u64 {
+        self.count
     }
 }
 
 /// The same command, run once more.
-pub(super) fn join_execution(fact: &mut ExecutionFact, other: ExecutionFact) {
-    fact.count += other.count - 1;
-    if other.record < fact.record {
-        (fact.process, fact.pid) = (other.process, other.pid);
+impl Fact for ExecutionFact {
+    fn join(&mut self, other: Self) {
+        self.count += other.count;
+        if other.record < self.record {
+            (self.process, self.pid) = (other.process, other.pid);
+        }
+        earlier(&mut self.first, &mut self.record, other.first, other.record);
     }
-    repeat(&mut fact.first, &mut fact.record, &mut fact.count, other.first, other.record);
+
+    fn count(&self) -> u64 {
+        self.count
+    }
+}
+
+/// The same words of a sensor about the same ends, once more.
+impl Fact for VerdictFact {
+    fn join(&mut self, other: Self) {
+        self.count += other.count;
+        self.last = self.last.max(other.last);
+        if other.record < self.record {
+            // What is told beside the key is that of the earliest record.
+            (self.host, self.action) = (other.host, other.action);
+        }
+        earlier(&mut self.first, &mut self.record, other.first, other.record);
+    }
+
+    fn count(&self) -> u64 {
+        self.count
+    }
 }
 
 /// Records unread for the same reason: the earliest stands for them.
@@ -69,17 +153,6 @@ pub(super) fn join_unread(known: &mut Unread, other: Unread) {
     if other.first_record < known.first_record {
         (known.first_record, known.example) = (other.first_record, other.example);
     }
-}
-
-/// The same words of a sensor about the same ends, once more.
-pub(super) fn join_verdict(fact: &mut VerdictFact, other: VerdictFact) {
-    fact.count += other.count - 1;
-    fact.last = fact.last.max(other.last);
-    if other.record < fact.record {
-        // What is told beside the key is that of the earliest record.
-        (fact.host, fact.action) = (other.host, other.action);
-    }
-    repeat(&mut fact.first, &mut fact.record, &mut fact.count, other.first, other.record);
 }
 
 /// One conversation of a carrying protocol as a fact about opener, peer and port.
@@ -94,31 +167,37 @@ pub(super) fn tunnel_fact(flow: Flow, tunnel: &Tunnel, span: Option<Span>, recor
     }
 }
 
-pub(super) fn join_tunnel(fact: &mut TunnelFact, other: TunnelFact) {
-    fact.count += other.count;
-    fact.span = match (fact.span, other.span) {
-        (Some(a), Some(b)) => Some(a.cover(b)),
-        (a, b) => a.or(b),
-    };
-    let packets = fact.tunnel.packets.saturating_add(other.tunnel.packets);
-    let last = fact.tunnel.last.max(other.tunnel.last);
-    let mut proof = std::mem::take(&mut fact.tunnel.proof);
-    proof.extend(&other.tunnel.proof);
-    proof.sort_unstable();
-    proof.dedup();
-    proof.truncate(TunnelFact::PROOF_KEPT);
-    // The fullest sight speaks for all of them, the earliest of equals.
-    let fuller =
-        (other.tunnel.mark, std::cmp::Reverse(other.record)) > (fact.tunnel.mark, std::cmp::Reverse(fact.record));
-    if fuller {
-        fact.tunnel = other.tunnel;
+impl Fact for TunnelFact {
+    fn join(&mut self, other: Self) {
+        self.count += other.count;
+        self.span = match (self.span, other.span) {
+            (Some(a), Some(b)) => Some(a.cover(b)),
+            (a, b) => a.or(b),
+        };
+        let packets = self.tunnel.packets.saturating_add(other.tunnel.packets);
+        let last = self.tunnel.last.max(other.tunnel.last);
+        let mut proof = std::mem::take(&mut self.tunnel.proof);
+        proof.extend(&other.tunnel.proof);
+        proof.sort_unstable();
+        proof.dedup();
+        proof.truncate(TunnelFact::PROOF_KEPT);
+        // The fullest sight speaks for all of them, the earliest of equals.
+        let fuller =
+            (other.tunnel.mark, std::cmp::Reverse(other.record)) > (self.tunnel.mark, std::cmp::Reverse(self.record));
+        if fuller {
+            self.tunnel = other.tunnel;
+        }
+        (self.tunnel.packets, self.tunnel.last, self.tunnel.proof) = (packets, last, proof);
+        self.record = self.record.min(other.record);
+        self.targets.extend(other.targets);
+        self.targets.sort_unstable();
+        self.targets.dedup();
+        self.targets.truncate(TunnelFact::TARGETS_KEPT);
     }
-    (fact.tunnel.packets, fact.tunnel.last, fact.tunnel.proof) = (packets, last, proof);
-    fact.record = fact.record.min(other.record);
-    fact.targets.extend(other.targets);
-    fact.targets.sort_unstable();
-    fact.targets.dedup();
-    fact.targets.truncate(TunnelFact::TARGETS_KEPT);
+
+    fn count(&self) -> u64 {
+        self.count
+    }
 }
 
 /// Fills what is unknown and widens the span. What two records say differently stays with the first in sort order.

@@ -6,6 +6,7 @@ mod episodes;
 mod facts;
 mod fold;
 mod join;
+mod kept;
 mod leave;
 mod merge;
 mod packed;
@@ -344,8 +345,7 @@ fn read(
                 .to_owned(),
         });
     }
-    if fold.omitted() > 0 {
-        let detail = format!("{} distinct requests, names or files beyond the bound were not kept", fold.omitted());
+    for detail in fold.left_out() {
         fold.anomaly(Anomaly { record: 0, kind: AnomalyKind::BoundReached, detail });
     }
     if fold.span.is_some_and(|span| span.basis == Basis::UnknownYear) {

@@ -4,7 +4,8 @@
 
 use std::net::IpAddr;
 
-use super::merge::repeat;
+use super::kept::Fact;
+use super::merge::earlier;
 use crate::evidence::Record;
 use crate::model::{Dns, Flow};
 use crate::time::{Instant, Span};
@@ -272,25 +273,31 @@ pub(super) fn fact(name: &str, dns: &Dns, flow: Flow, span: Option<Span>, record
     })
 }
 
-pub(super) fn join(ours: &mut ZoneFact, theirs: ZoneFact) {
-    if theirs.record < ours.record {
-        ours.flow = theirs.flow;
-    }
-    repeat(&mut ours.first, &mut ours.record, &mut 0, theirs.first, theirs.record);
-    ours.last = ours.last.max(theirs.last);
-    ours.queries.add(&theirs.queries);
-    ours.responses.add(&theirs.responses);
-    for hash in theirs.names.smallest {
-        ours.names.add(hash);
-    }
-    ours.answer_bytes = ours.answer_bytes.saturating_add(theirs.answer_bytes);
-    for record in theirs.proof {
-        if let Err(at) = ours.proof.binary_search(&record)
-            && at < ZoneFact::PROOF_KEPT
-        {
-            ours.proof.insert(at, record);
-            ours.proof.truncate(ZoneFact::PROOF_KEPT);
+impl Fact for ZoneFact {
+    fn join(&mut self, other: Self) {
+        if other.record < self.record {
+            self.flow = other.flow;
         }
+        earlier(&mut self.first, &mut self.record, other.first, other.record);
+        self.last = self.last.max(other.last);
+        self.queries.add(&other.queries);
+        self.responses.add(&other.responses);
+        for hash in other.names.smallest {
+            self.names.add(hash);
+        }
+        self.answer_bytes = self.answer_bytes.saturating_add(other.answer_bytes);
+        for record in other.proof {
+            if let Err(at) = self.proof.binary_search(&record)
+                && at < ZoneFact::PROOF_KEPT
+            {
+                self.proof.insert(at, record);
+                self.proof.truncate(ZoneFact::PROOF_KEPT);
+            }
+        }
+    }
+
+    fn count(&self) -> u64 {
+        self.queries.messages.saturating_add(self.responses.messages)
     }
 }
 

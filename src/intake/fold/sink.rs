@@ -2,18 +2,15 @@
 
 use std::any::Any;
 use std::borrow::Cow;
-use std::collections::btree_map::Entry;
 
-use super::{DISTINCT_KEPT, Fold};
+use super::Fold;
 use crate::evidence::{Anomaly, Record};
 use crate::formats::Sink;
 use crate::intake::facts::{
     AlertFact, ExecutionFact, FileFact, GpuSeries, LeaseFact, MiningFact, ProbeFact, ProcessFact, SshFact, Teller,
     TimeAnchor, VerdictFact,
 };
-use crate::intake::merge::{
-    join_alert, join_episode, join_facts, join_process, join_unread, keep_anomaly, repeat, tunnel_fact,
-};
+use crate::intake::merge::{join_episode, join_facts, join_unread, keep_anomaly, tunnel_fact};
 use crate::intake::packed::Packed;
 use crate::intake::segments;
 use crate::intake::source::Unread;
@@ -49,7 +46,7 @@ impl Sink for Fold {
             self.span = Some(self.span.map_or(whole, |known| known.cover(whole)));
         }
         if let Some(fact) = process(observation, self.at(record)) {
-            self.process(fact);
+            self.processes.add(fact);
         }
         match &observation.detail {
             Detail::Connection(seen) => {
@@ -82,16 +79,14 @@ impl Sink for Fold {
                 let fact = tunnel_fact(flow.unwrap_or_default(), tunnel, span, self.at(record));
                 self.tunnel(fact);
             }
-            Detail::File(file) if self.files.len() < DISTINCT_KEPT => {
+            Detail::File(file) => {
                 let record = self.at(record);
-                self.files.push(FileFact { flow: flow.unwrap_or_default(), file: file.clone(), span, record });
+                self.files.add(FileFact { flow: flow.unwrap_or_default(), file: file.clone(), span, record });
             }
-            Detail::File(_) => self.omitted += 1,
-            Detail::Probe(probe) if self.probes.len() < DISTINCT_KEPT => {
+            Detail::Probe(probe) => {
                 let record = self.at(record);
-                self.probes.push(ProbeFact { flow: flow.unwrap_or_default(), probe: probe.clone(), span, record });
+                self.probes.add(ProbeFact { flow: flow.unwrap_or_default(), probe: probe.clone(), span, record });
             }
-            Detail::Probe(_) => self.omitted += 1,
             Detail::GpuSample(sample) => self.gpu_sample(span, record, sample),
             Detail::GpuProcess(process) => self.gpu_process(span, record, process),
             Detail::Alert(alert) => {
@@ -110,7 +105,7 @@ impl Sink for Fold {
                         count: 1,
                     });
                 }
-                let fact = AlertFact {
+                self.alert(AlertFact {
                     category: alert.category.to_string(),
                     user: alert.user.as_deref().map(str::to_owned),
                     host: observation.host.as_deref().map(str::to_owned),
@@ -120,11 +115,7 @@ impl Sink for Fold {
                     last: span,
                     record: self.at(record),
                     count: 1,
-                };
-                match self.alerts.entry((fact.category.clone(), fact.user.clone(), fact.src)) {
-                    Entry::Vacant(entry) => drop(entry.insert(fact)),
-                    Entry::Occupied(mut entry) => join_alert(entry.get_mut(), fact),
-                }
+                });
             }
             Detail::Execution(execution) => self.execution(ExecutionFact {
                 command: execution.command.to_string(),
@@ -136,7 +127,7 @@ impl Sink for Fold {
                 record: self.at(record),
                 count: 1,
             }),
-            Detail::Lease(lease) => self.lease(LeaseFact {
+            Detail::Lease(lease) => self.leases.add(LeaseFact {
                 address: lease.address,
                 hardware: lease.hardware.to_string(),
                 name: lease.name.as_deref().map(str::to_owned),
@@ -187,7 +178,6 @@ impl Sink for Fold {
         let Ok(fork) = fork.into_any().downcast::<Fold>() else { return };
         self.records += fork.records;
         self.undated += fork.undated;
-        self.omitted += fork.omitted;
         for (reason, unread) in fork.unread {
             match self.unread.get_mut(&reason) {
                 Some(known) => join_unread(known, unread),
@@ -204,48 +194,28 @@ impl Sink for Fold {
                 segments::insert(ours, segment);
             }
         }
-        join_facts(&mut self.dns, fork.dns, |known, more| {
-            known.count += more.count - 1;
-            repeat(&mut known.first, &mut known.record, &mut known.count, more.first, more.record);
-        });
-        join_facts(&mut self.queries, fork.queries, |known, more| {
-            known.count += more.count - 1;
-            repeat(&mut known.first, &mut known.record, &mut known.count, more.first, more.record);
-        });
-        join_facts(&mut self.names, fork.names, |known, more| {
-            known.count += more.count - 1;
-            known.last = known.last.max(more.last);
-            repeat(&mut known.first, &mut known.record, &mut known.count, more.first, more.record);
-        });
-        join_facts(&mut self.http, fork.http, |known, more| {
-            known.count += more.count - 1;
-            repeat(&mut known.first, &mut known.record, &mut known.count, more.first, more.record);
-        });
-        self.anchors.extend(fork.anchors);
+        self.dns.join(fork.dns);
+        self.queries.join(fork.queries);
+        self.names.join(fork.names);
+        self.http.join(fork.http);
+        self.anchors_left_out += fork.anchors_left_out;
+        fork.anchors.into_values().for_each(|anchor| self.anchor(anchor));
         fork.sequences.into_values().for_each(|fact| self.sequence(fact));
         fork.written.into_values().for_each(|fact| self.written(fact));
         fork.crossings.into_values().for_each(|crossing| self.crossing(crossing));
         self.ssh.extend(fork.ssh);
         self.mining.extend(fork.mining);
-        for fact in fork.tunnels.into_values() {
-            self.tunnel(fact);
-        }
-        for fact in fork.zones.into_values() {
-            self.zone(fact);
-        }
-        self.files.extend(fork.files);
-        self.probes.extend(fork.probes);
+        self.tunnels.join(fork.tunnels);
+        self.zones.join(fork.zones);
+        self.files.join(fork.files);
+        self.probes.join(fork.probes);
         join_facts(&mut self.gpu, fork.gpu, GpuSeries::join);
-        join_facts(&mut self.gpu_processes, fork.gpu_processes, join_process);
-        join_facts(&mut self.alerts, fork.alerts, join_alert);
-        for fact in fork.verdicts.into_values() {
-            self.verdict(fact);
-        }
-        for fact in fork.executions.into_values() {
-            self.execution(fact);
-        }
-        fork.leases.into_values().for_each(|fact| self.lease(fact));
-        fork.processes.into_values().for_each(|fact| self.process(fact));
+        self.gpu_processes.join(fork.gpu_processes);
+        self.alerts.join(fork.alerts);
+        self.verdicts.join(fork.verdicts);
+        self.executions.join(fork.executions);
+        self.leases.join(fork.leases);
+        self.processes.join(fork.processes);
         for episode in fork.episodes.into_values() {
             self.episode(episode);
         }

@@ -91,7 +91,7 @@ fn accounts_join_in_any_order() {
     let fold = |numbers: &[u64]| {
         let (first, rest) = numbers.split_first().expect("a message");
         let mut all = message(*first);
-        rest.iter().for_each(|n| join(&mut all, message(*n)));
+        rest.iter().for_each(|n| all.join(message(*n)));
         all
     };
     let ascending: Vec<u64> = (1..60).collect();
@@ -99,7 +99,7 @@ fn accounts_join_in_any_order() {
     let whole = fold(&ascending);
     assert_eq!(whole, fold(&descending));
     let mut halves = fold(&ascending[..30]);
-    join(&mut halves, fold(&descending[..29]));
+    halves.join(fold(&descending[..29]));
     assert_eq!(whole, halves);
     assert_eq!((whole.queries.messages, whole.responses.messages, whole.proof.len()), (40, 19, 16));
 }
