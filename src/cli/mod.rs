@@ -59,7 +59,7 @@ struct Global {
     /// Rules and lists to use in place of those that come with the program: a directory of Sigma YAML
     #[arg(long, global = true, value_name = "DIR", help_heading = "Everywhere")]
     rules: Option<PathBuf>,
-    /// Show wallets, logins and workers whole; by default every output has masks in their place
+    /// Show wallets, logins, workers, keys, tokens and passwords whole; by default every output has masks in their place
     #[arg(long, global = true, help_heading = "Everywhere")]
     show_secrets: bool,
     /// Nothing on stderr but errors
@@ -124,6 +124,7 @@ pub(crate) fn main() -> ExitCode {
         Some(outcome) => outcome,
         None => cli.global.pool().and_then(|pool| pool.install(|| cli.verb.run(voice, &cli.global))),
     };
+    voice.tell_masked();
     match outcome {
         Ok(exit) => exit.into(),
         Err(Stop::ClosedPipe) => Exit::Done.into(),

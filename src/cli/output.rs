@@ -4,12 +4,21 @@ use std::borrow::Cow;
 use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use coincident::report::{DisplayZone, Screen, escape, redact};
 use tempfile::NamedTempFile;
 
 use super::exit::Stop;
 use super::interrupt;
+
+/// Places that were masked in what was written.
+static MASKED: AtomicU64 = AtomicU64::new(0);
+
+/// Adds places that were masked elsewhere.
+pub(crate) fn add_masked(places: u64) {
+    MASKED.fetch_add(places, Ordering::Relaxed);
+}
 
 /// How the user wants to be spoken to.
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +61,20 @@ impl Voice {
 
     /// What may be shown of what is to be written.
     pub(crate) fn masked<'a>(self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
-        if self.show_secrets { Cow::Borrowed(bytes) } else { redact::masked_bytes(bytes) }
+        if self.show_secrets {
+            return Cow::Borrowed(bytes);
+        }
+        let (shown, places) = redact::masked_bytes(bytes);
+        add_masked(places);
+        shown
+    }
+
+    /// Says how much was masked in all that was written.
+    pub(crate) fn tell_masked(self) {
+        match MASKED.load(Ordering::Relaxed) {
+            0 => {}
+            places => self.say(&format!("{places} wallets, names and secrets are masked; --show-secrets shows them")),
+        }
     }
 
     /// Writes data to stdout.

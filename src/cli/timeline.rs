@@ -18,7 +18,7 @@ use coincident::time::Instant;
 use super::engine::{self, InForce};
 use super::evidence::{Evidence, EvidenceArgs, exit_of};
 use super::exit::{Outcome, Stop};
-use super::output::{OutputFile, Voice};
+use super::output::{self, OutputFile, Voice};
 use super::written;
 
 /// Every observation and step of all sources, merged and sorted by corrected time; undated ones last
@@ -172,6 +172,7 @@ impl Timeline {
             pool: Pool::default(),
             show_secrets: voice.show_secrets,
             left_out: AtomicU64::default(),
+            masked: AtomicU64::default(),
         });
         plan.add_steps(&intake.episodes, &intake.steps);
         let make = |source| Box::new(TimelineSink::new(Arc::clone(&plan), source)) as Box<dyn Sink>;
@@ -188,6 +189,7 @@ impl Timeline {
             }
             None => write(&plan, io::stdout())?,
         };
+        output::add_masked(plan.masked.load(Ordering::Relaxed));
         voice.progress(&format!("{rows} rows"));
         match plan.left_out.load(Ordering::Relaxed) {
             0 => {}

@@ -2,6 +2,7 @@
 
 mod behaviour;
 mod conversation;
+pub mod credential;
 mod flow;
 mod gpu;
 mod observation;

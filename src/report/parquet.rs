@@ -106,7 +106,7 @@ fn known<T, U>(cells: &[Option<T>], value: impl Fn(&T) -> U) -> (Vec<U>, Vec<i16
 
 fn put(writer: &mut ColumnWriter<'_>, column: &Column, show_secrets: bool) -> Result<(), ParquetError> {
     let shown = |text: &String| {
-        let masked = if show_secrets { text.into() } else { redact::masked(text) };
+        let masked = if show_secrets { text.into() } else { redact::masked(text).0 };
         ByteArray::from(escape::terminal(&masked).as_bytes().to_vec())
     };
     match (writer, &column.cells) {

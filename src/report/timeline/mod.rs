@@ -23,7 +23,7 @@ pub use sink::TimelineSink;
 
 use super::jsonl::to_line;
 use super::observation::{step_row, step_time};
-use super::redact;
+use super::redact::{self, Masked};
 use super::row::{Row, csv_line};
 use super::timesketch;
 use crate::correlate::drift::Correction;
@@ -44,7 +44,7 @@ pub enum Shape {
 
 impl Shape {
     /// The row as bytes, of some columns where the shape lets them be chosen; `None` if it has no place in this shape.
-    fn render(self, row: &Row, columns: Option<&[usize]>, show_secrets: bool) -> Option<Vec<u8>> {
+    fn render(self, row: &Row, columns: Option<&[usize]>, show_secrets: bool) -> Option<Masked<Vec<u8>>> {
         let bytes = match (self, columns) {
             (Shape::Csv, None) => row.csv(),
             (Shape::Csv, Some(columns)) => row.csv_of(columns),
@@ -55,8 +55,8 @@ impl Shape {
         };
         let masked = (!show_secrets).then(|| redact::masked_bytes(&bytes));
         Some(match masked {
-            Some(Cow::Owned(masked)) => masked,
-            _ => bytes,
+            Some((Cow::Owned(masked), places)) => (masked, places),
+            _ => (bytes, 0),
         })
     }
 
@@ -107,6 +107,8 @@ pub struct Plan {
     pub show_secrets: bool,
     /// Rows that are wanted but have no time where the shape has no place for such.
     pub left_out: AtomicU64,
+    /// Places of rows that are masked.
+    pub masked: AtomicU64,
 }
 
 impl Plan {
@@ -117,7 +119,8 @@ impl Plan {
     fn put(&self, key: rows::Key, row: &Row, buffer: &mut rows::Buffer) {
         let columns = self.columns.as_ref().map(|columns| columns.places());
         match self.shape.render(row, columns, self.show_secrets) {
-            Some(bytes) => {
+            Some((bytes, masked)) => {
+                self.masked.fetch_add(masked, Ordering::Relaxed);
                 buffer.push(key, &bytes);
                 self.pool.take_if_full(buffer);
             }

@@ -25,6 +25,7 @@ fn plan(shape: Shape, filter: Filter, pool: Pool) -> Arc<Plan> {
         pool,
         show_secrets: false,
         left_out: AtomicU64::default(),
+        masked: AtomicU64::default(),
     })
 }
 
