@@ -311,6 +311,8 @@ pub struct FindingLine {
     pub rivals: Vec<RivalLine>,
     pub judgement: JudgementLine,
     pub attack: Vec<String>,
+    pub atlas: Vec<String>,
+    pub owasp: Vec<String>,
     pub level: String,
     pub summary: String,
     /// "installed by step 3 of ep-001 (cron); met again in ep-004", where it is.

@@ -1,7 +1,7 @@
 //! Results to bytes: pure functions, one file per output format.
 
-mod attack;
 pub mod case;
+mod catalogues;
 pub mod columns;
 pub mod csv;
 mod details;

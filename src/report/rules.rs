@@ -5,9 +5,11 @@ use serde::Serialize;
 use super::layout::{Align, Screen, Table, Tone};
 use super::{escape, jsonl, row};
 use crate::detect::rules::{LintLevel, RuleInfo, RuleSet};
+use crate::model::agentic;
 
 /// Columns of the list, as CSV names them.
-const COLUMNS: [&str; 9] = ["id", "behaviour", "kind", "confidence", "level", "log_source", "attack", "title", "path"];
+const COLUMNS: [&str; 11] =
+    ["id", "behaviour", "kind", "confidence", "level", "log_source", "attack", "atlas", "owasp", "title", "path"];
 
 #[derive(Serialize)]
 struct RuleLine<'a> {
@@ -19,6 +21,8 @@ struct RuleLine<'a> {
     level: &'a str,
     log_source: &'static str,
     attack: &'a [String],
+    atlas: Vec<&'static str>,
+    owasp: Vec<&'static str>,
     title: &'a str,
     path: &'a str,
 }
@@ -34,6 +38,8 @@ impl<'a> From<&'a RuleInfo> for RuleLine<'a> {
             level: &rule.level,
             log_source: rule.logsource.name(),
             attack: &rule.attack,
+            atlas: agentic::atlas(rule.behaviour, [rule.kind.as_str()].into_iter()),
+            owasp: agentic::owasp(rule.behaviour, [rule.kind.as_str()].into_iter()),
             title: &rule.title,
             path: &rule.path,
         }
@@ -61,7 +67,7 @@ pub fn table(rules: &RuleSet, screen: Screen) -> String {
 pub fn csv(rules: &RuleSet) -> Vec<u8> {
     let mut out = row::csv_line(COLUMNS);
     for rule in rules.rules.iter().map(RuleLine::from) {
-        let attack = rule.attack.join(" ");
+        let [attack, atlas, owasp] = [rule.attack.join(" "), rule.atlas.join(" "), rule.owasp.join(" ")];
         let cells = [
             rule.id,
             rule.behaviour,
@@ -70,6 +76,8 @@ pub fn csv(rules: &RuleSet) -> Vec<u8> {
             rule.level,
             rule.log_source,
             &attack,
+            &atlas,
+            &owasp,
             rule.title,
             rule.path,
         ];
@@ -139,7 +147,10 @@ mod tests {
         let rules = RuleSet::embedded();
         assert!(!rules.rules.is_empty());
         let csv = String::from_utf8(csv(&rules)).unwrap();
-        assert_eq!(csv.lines().next(), Some("id,behaviour,kind,confidence,level,log_source,attack,title,path"));
+        assert_eq!(
+            csv.lines().next(),
+            Some("id,behaviour,kind,confidence,level,log_source,attack,atlas,owasp,title,path")
+        );
         assert_eq!(csv.lines().count(), rules.rules.len() + 1);
         assert_eq!(table(&rules, Screen::default()).lines().count(), rules.rules.len() + 1);
         for (line, rule) in jsonl(&rules).lines().zip(&rules.rules) {

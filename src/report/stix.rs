@@ -9,9 +9,10 @@ use std::net::IpAddr;
 
 use serde_json::{Map, Value, json};
 
+use super::catalogues::{self, Catalogue};
 use super::jsonl::{Names, unexplained_id};
 use super::when::rfc3339;
-use super::{attack, escape, ids};
+use super::{escape, ids};
 use crate::correlate::{Analysis, Finding, StepRef, Unexplained};
 use crate::model::{Flow, Signal};
 use crate::time::Instant;
@@ -169,8 +170,11 @@ impl<'a> Bundle<'a> {
         let steps = finding.steps.iter().map(|step| ids::record(step.record, self.analysis)).collect::<Vec<_>>();
         let name = format!("{}\n{}", finding.behaviour.name(), steps.join("\n"));
         let mut about = Vec::new();
-        for id in &finding.attack {
-            let pattern = self.attack(id, by);
+        let techniques = catalogues::ALL.iter().filter(|catalogue| catalogue.of_techniques);
+        let techniques =
+            techniques.flat_map(|catalogue| (catalogue.of_finding)(finding).iter().map(move |id| (catalogue, *id)));
+        for (catalogue, id) in techniques {
+            let pattern = self.technique(catalogue, id, by);
             let sighting = json!({
                 "description": format!("Consistent with: {}", finding.summary),
                 "first_seen": finding.first.map(seen),
@@ -184,7 +188,12 @@ impl<'a> Bundle<'a> {
         if about.is_empty() {
             return;
         }
+        let risks = catalogues::ALL.iter().filter(|catalogue| !catalogue.of_techniques);
+        let risks: Vec<Value> = risks
+            .flat_map(|catalogue| (catalogue.of_finding)(finding).iter().map(|id| reference(catalogue, id)))
+            .collect();
         let note = json!({
+            "external_references": (!risks.is_empty()).then_some(risks),
             "abstract": format!("{} of {}: {}", finding.behaviour.name(), finding.episode, finding.strength.words),
             "content": words(finding, &Names(&self.analysis.sources)),
             "object_refs": about,
@@ -206,17 +215,14 @@ impl<'a> Bundle<'a> {
         self.domain("note", &name, Some(by), note);
     }
 
-    fn attack(&mut self, id: &str, by: &str) -> String {
-        let what = json!({
-            "name": attack::name(id),
-            "external_references": [{
-                "source_name": "mitre-attack",
-                "external_id": id,
-                "url": attack::url(id),
-            }],
-        });
+    fn technique(&mut self, catalogue: &Catalogue, id: &str, by: &str) -> String {
+        let what = json!({ "name": catalogue.name_of(id), "external_references": [reference(catalogue, id)] });
         self.domain("attack-pattern", id, Some(by), what)
     }
+}
+
+fn reference(catalogue: &Catalogue, id: &str) -> Value {
+    json!({ "source_name": catalogue.source, "external_id": id, "url": catalogue.url_of(id) })
 }
 
 /// A time whose fraction has as many digits: three of `created` and `modified` (3.2); six of others, since readers that
@@ -298,7 +304,14 @@ mod tests {
             assert!(object.get("confidence").is_none() && kind != "indicator");
         }
         let of = |kind: &str| objects.iter().filter(|object| object["type"] == kind).count();
-        assert_eq!((of("sighting"), of("note"), of("process"), of("network-traffic")), (2, 2, 2, 2));
+        assert_eq!((of("sighting"), of("note"), of("process"), of("network-traffic")), (4, 2, 2, 2));
+        // Two findings, each with a technique of ATT&CK and the same one of ATLAS; risks are references of their notes.
+        let of_note = |id: &str| {
+            let notes = objects.iter().filter(|object| object["type"] == "note");
+            let references = notes.filter_map(|note| note["external_references"].as_array()).flatten();
+            references.filter(|reference| reference["external_id"] == id).count()
+        };
+        assert_eq!((of("attack-pattern"), of_note("ASI02"), of_note("ASI10")), (3, 2, 1));
     }
 
     #[test]

@@ -40,7 +40,7 @@ fn the_rules_in_force_are_listed_in_every_form() {
     let rows = table.stdout.lines().count() - 1;
     assert!(rows > 50 && table.stderr.contains(&format!("{rows} rules, ")), "{}", table.stderr);
     let csv = coincident(&["rules", "list", "--format", "csv"], case.path()).stdout;
-    assert!(csv.starts_with("id,behaviour,kind,confidence,level,log_source,attack,title,path\n"), "{csv}");
+    assert!(csv.starts_with("id,behaviour,kind,confidence,level,log_source,attack,atlas,owasp,title,path\n"), "{csv}");
     assert_eq!(csv.lines().count(), rows + 1);
     let jsonl = coincident(&["rules", "list", "--format", "jsonl"], case.path()).stdout;
     assert_eq!(jsonl.lines().count(), rows);
