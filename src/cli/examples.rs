@@ -5,7 +5,7 @@ use clap::Command;
 use super::exit::Exit;
 
 /// Verb, or verb and what stands below it; what it is for; the command.
-const EXAMPLES: [(&str, &str, &str); 37] = [
+const EXAMPLES: [(&str, &str, &str); 39] = [
     ("", "Analyse a directory of evidence, then look at one finding", "coincident analyze incident/ -o out/"),
     ("", "", "coincident explain out/ F-0001"),
     ("", "What was read, and what was not", "coincident probe incident/"),
@@ -60,6 +60,8 @@ const EXAMPLES: [(&str, &str, &str); 37] = [
     ("simulate", "One without a capture", "coincident simulate -o worlds --without capture"),
     ("evaluate", "Worlds that were simulated before", "coincident evaluate worlds"),
     ("evaluate", "New ones, with the report as files", "coincident evaluate --worlds 20 --seed 7 -o evaluation"),
+    ("schema", "What each column means", "coincident schema"),
+    ("schema", "For programs that read the lines", "coincident schema --format json-schema > lines.schema.json"),
     (
         "completions",
         "For this user's bash",

@@ -14,6 +14,7 @@ mod output;
 mod probe;
 mod progress;
 mod rules;
+mod schema;
 mod shell;
 mod simulate;
 mod timeline;
@@ -78,6 +79,7 @@ enum Verb {
     Rules(rules::Rules),
     Simulate(simulate::Simulate),
     Evaluate(evaluate::Evaluate),
+    Schema(schema::Schema),
     Completions(shell::Completions),
     Man(shell::Man),
 }
@@ -136,6 +138,7 @@ impl Verb {
     /// Runs a verb that needs neither threads nor rules, if this is one.
     fn run_alone(&self, voice: Voice) -> Option<Outcome> {
         match self {
+            Verb::Schema(verb) => Some(verb.run(voice)),
             Verb::Completions(verb) => Some(verb.run(voice)),
             Verb::Man(verb) => Some(verb.run(voice)),
             Verb::Explain(verb) => verb.run_written(voice).transpose(),
@@ -162,6 +165,7 @@ impl Verb {
             Verb::Rules(verb) => verb.run(voice, &rules),
             Verb::Simulate(verb) => verb.run(voice),
             Verb::Evaluate(verb) => verb.run(voice, &rules),
+            Verb::Schema(verb) => verb.run(voice),
             Verb::Completions(verb) => verb.run(voice),
             Verb::Man(verb) => verb.run(voice),
         }

@@ -5,6 +5,7 @@ mod catalogues;
 pub mod columns;
 pub mod csv;
 mod details;
+pub mod dictionary;
 pub mod escape;
 pub mod evaluation;
 pub mod explain;

@@ -8,7 +8,7 @@ use crate::detect::rules::{LintLevel, RuleInfo, RuleSet};
 use crate::model::agentic;
 
 /// Columns of the list, as CSV names them.
-const COLUMNS: [&str; 11] =
+pub(super) const COLUMNS: [&str; 11] =
     ["id", "behaviour", "kind", "confidence", "level", "log_source", "attack", "atlas", "owasp", "title", "path"];
 
 #[derive(Serialize)]
