@@ -1,5 +1,6 @@
 //! Results to bytes: pure functions, one file per output format.
 
+pub mod attack_flow;
 pub mod case;
 mod catalogues;
 pub mod columns;
