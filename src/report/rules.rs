@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::layout::{Align, Screen, Table, Tone};
 use super::{escape, jsonl, row};
-use crate::detect::rules::{LintLevel, RuleInfo, RuleSet};
+use crate::detect::rules::{Aside, LintLevel, LintMessage, RuleInfo, RuleSet};
 use crate::model::agentic;
 
 /// Columns of the list, as CSV names them.
@@ -92,11 +92,21 @@ pub fn jsonl(rules: &RuleSet) -> String {
     rules.rules.iter().map(|rule| jsonl::to_line(&RuleLine::from(rule))).collect()
 }
 
+/// How many rules and files are set aside, by reason: "212 log source not here, 3 fields not here". Empty if none is.
+pub fn set_aside(rules: &RuleSet) -> String {
+    let messages = rules.lint();
+    let of = |why: Aside| {
+        let count = messages.iter().filter(|message| message.level == LintLevel::SetAside(why)).count();
+        (count > 0).then(|| format!("{count} {}", why.name()))
+    };
+    Aside::ALL.into_iter().filter_map(of).collect::<Vec<_>>().join(", ")
+}
+
 /// Something wrong with a rule file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Complaint {
     pub path: String,
-    /// "error", "warning", "info" or "hint".
+    /// "error", "set aside", "warning", "info" or "hint".
     pub severity: &'static str,
     /// The rule, row or check, and the place within the file; empty for the file as a whole.
     pub place: String,
@@ -105,9 +115,9 @@ pub struct Complaint {
 
 /// What is wrong with the rules of a set.
 pub fn complaints(rules: &RuleSet) -> Vec<Complaint> {
-    let one = |message: crate::detect::rules::LintMessage| Complaint {
+    let one = |message: LintMessage| Complaint {
         path: message.path,
-        severity: if message.level == LintLevel::Error { "error" } else { "warning" },
+        severity: message.level.name(),
         place: message.rule.unwrap_or_default(),
         message: message.message,
     };

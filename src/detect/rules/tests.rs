@@ -226,7 +226,10 @@ fn bad_rules_are_named_and_the_others_used() {
             .replace("9a01", "9a04")
             .replace("falsepositives:\n    - none\n", "tags:\n    - attack.t1562.004\n    - attack.t12\n")
             .replace("level: low\n", "")
-            .replace("dst_port", "DestinationPort"),
+            .replace(
+                "    condition: selection",
+                "    other:\n        blocked: 'true'\n    condition: selection or other",
+            ),
     );
     write("broken.yml", "title: [\n - : {");
     write(
@@ -240,12 +243,12 @@ fn bad_rules_are_named_and_the_others_used() {
     for expected in [
         "no-id.yml: error: A: no id",
         "behaviour.yml: error: A: unknown behaviour `dancing`",
-        "source.yml: error: A: log source category \"image_load\"",
+        "source.yml: set aside: A: logsource is category image_load; expected category process_creation",
         "warn.yml: warning: A: no falsepositives",
         "warn.yml: warning: A: no level",
         "warn.yml: warning: A: T1562.004 is gone since ATT&CK v19: use T1686",
         "warn.yml: warning: A: tag attack.t12 is neither",
-        "warn.yml: warning: A: field DestinationPort does not exist",
+        "warn.yml: warning: A: field blocked does not exist",
         "broken.yml: error: not a Sigma rule",
         "binary.yml: error: not UTF-8",
         "sub/good.yml: error: A: id 5e3f9a52-2c11-4f0a-9f6a-3f7f0f3c9a01 is taken by an earlier rule",
