@@ -28,6 +28,13 @@ fn each_shape_loads_or_is_set_aside_with_its_reason() {
         "    selection_a:\n        Image|endswith: '/xmrig'\n    selection_b:\n        ParentImage|endswith: '/sshd'\n";
     let all = vec![
         rule("applies", 1, COMMAND, XMRIG, MINING),
+        rule(
+            "all-of-one",
+            16,
+            COMMAND,
+            "    selection:\n        CommandLine|contains|all:\n            - 'stratum'\n    condition: selection\n",
+            MINING,
+        ),
         rule("windows", 2, &foreign("    product: windows\n    category: process_creation\n"), XMRIG, MINING),
         rule(
             "auditd",
@@ -108,7 +115,7 @@ fn each_shape_loads_or_is_set_aside_with_its_reason() {
         assert_eq!(lines.iter().filter(|line| line.starts_with(start)).count(), 1, "{start}\n{}", lines.join("\n"));
     }
     assert_eq!(lines.len(), expected.len(), "{}", lines.join("\n"));
-    assert_eq!(titles, ["applies", "half-alive", "negated", "z-successor"]);
+    assert_eq!(titles, ["all-of-one", "applies", "half-alive", "negated", "z-successor"]);
 }
 
 #[test]

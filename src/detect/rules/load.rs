@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 
 use rsigma_eval::{CompiledRule, compile_rule};
-use rsigma_parser::{Level, SigmaCollection, SigmaRule, parse_sigma_yaml};
+use rsigma_parser::{Detection, Level, Modifier, SigmaCollection, SigmaRule, parse_sigma_yaml};
 use sha2::{Digest, Sha256};
 
 use super::aside::{self, Aside};
@@ -219,7 +219,7 @@ fn one(
         }
     };
     let attack = lint::attack(rule, &mut |message| warnings.push(message));
-    let compiled = match compile_rule(rule) {
+    let compiled = match compile_rule(&without_needless_all(rule)) {
         Ok(compiled) => Some(compiled),
         Err(error) => {
             errors.push(format!("not compiled: {error}"));
@@ -284,6 +284,24 @@ fn one(
         path: path.to_owned(),
     };
     Some((info, compiled?))
+}
+
+/// The rule without `|all` where there is one value: all of one is one, and SigmaHQ has such rules, but the engine refuses.
+fn without_needless_all(rule: &SigmaRule) -> SigmaRule {
+    fn walk(detection: &mut Detection) {
+        match detection {
+            Detection::AllOf(items) => {
+                for item in items.iter_mut().filter(|item| item.values.len() == 1) {
+                    item.field.modifiers.retain(|modifier| *modifier != Modifier::All);
+                }
+            }
+            Detection::AnyOf(parts) | Detection::And(parts) => parts.iter_mut().for_each(walk),
+            Detection::Keywords(_) | Detection::ArrayMatch { .. } | Detection::Conditional { .. } => {}
+        }
+    }
+    let mut rule = rule.clone();
+    rule.detection.named.values_mut().for_each(walk);
+    rule
 }
 
 fn logsource(rule: &SigmaRule) -> Option<LogSource> {
