@@ -6,7 +6,7 @@ use coincident::correlate::Analysis;
 use coincident::intake::IndicatorList;
 use coincident::report::custody::{self, MANIFEST, SIGNATURE, SUMS};
 use coincident::report::manifest::{FileHash, Manifest};
-use coincident::report::{Reading, case, csv, html, jsonl, parquet, sarif, stix, table};
+use coincident::report::{Reading, attack_flow, case, csv, html, jsonl, parquet, sarif, stix, table};
 use ssh_key::PrivateKey;
 
 use super::engine::{self, InForce};
@@ -56,6 +56,8 @@ enum AnalyzeFormat {
     Sarif,
     /// A bundle of STIX 2.1, for platforms that share what was seen
     Stix,
+    /// An Attack Flow 2 (STIX 2.1 with its extension): the acts of each episode in the order of time
+    AttackFlow,
     /// CASE/UCO JSON-LD: what was done to which evidence, and what came of it
     Case,
 }
@@ -136,6 +138,7 @@ impl Analyze {
             AnalyzeFormat::Jsonl => voice.print(jsonl::render(&jsonl::lines(&analysis, &reading)).as_bytes())?,
             AnalyzeFormat::Sarif => voice.print(sarif::render(&analysis, &reading).as_bytes())?,
             AnalyzeFormat::Stix => voice.print(stix::render(&analysis).as_bytes())?,
+            AnalyzeFormat::AttackFlow => voice.print(attack_flow::render(&analysis).as_bytes())?,
             AnalyzeFormat::Case => {
                 let manifest = begun(&analysis, &reading, (&evidence, rules, self.arguments(&evidence, rules)));
                 voice.print(case::render(&analysis, &reading, &manifest).as_bytes())?;

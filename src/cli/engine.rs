@@ -8,6 +8,7 @@ use coincident::formats::Sink;
 use coincident::intake::{self, Intake, Options};
 use coincident::report::Reading;
 use coincident::report::redact::Names;
+use coincident::report::rules;
 
 use super::exit::Stop;
 use super::output::Voice;
@@ -41,6 +42,10 @@ impl InForce {
         let refused = self.set.lint().iter().filter(|message| message.level == LintLevel::Error).count();
         if refused > 0 {
             voice.insist(&format!("{refused} rules, rows or files are not in force; `coincident rules lint` says why"));
+        }
+        let aside = rules::set_aside(&self.set);
+        if !aside.is_empty() {
+            voice.say(&format!("rules set aside: {aside}; `coincident rules lint` names them"));
         }
     }
 }

@@ -5,7 +5,7 @@ use clap::Command;
 use super::exit::Exit;
 
 /// Verb, or verb and what stands below it; what it is for; the command.
-const EXAMPLES: [(&str, &str, &str); 40] = [
+const EXAMPLES: [(&str, &str, &str); 43] = [
     ("", "Analyse a directory of evidence, then look at one finding", "coincident analyze incident/ -o out/"),
     ("", "", "coincident explain out/ F-0001"),
     ("", "What was read, and what was not", "coincident probe incident/"),
@@ -21,6 +21,11 @@ const EXAMPLES: [(&str, &str, &str); 40] = [
         "coincident analyze incident/ --year 'firewall.log=2026' --tz 'firewall.log=Asia/Shanghai'",
     ),
     ("analyze", "Lines for other programs", "coincident analyze incident/ --format jsonl"),
+    (
+        "analyze",
+        "The acts of each episode in their order, as an Attack Flow",
+        "coincident analyze incident/ --format attack-flow > flow.json",
+    ),
     ("analyze", "What each finding rests on", "coincident analyze incident/ --stability -o out/"),
     ("probe", "Every file, its format and why", "coincident probe incident/"),
     ("probe", "A file whose format was not seen", "coincident probe odd.log --input-format 'odd.log=iptables'"),
@@ -67,6 +72,8 @@ const EXAMPLES: [(&str, &str, &str); 40] = [
     ("simulate", "One without a capture", "coincident simulate -o worlds --without capture"),
     ("evaluate", "Worlds that were simulated before", "coincident evaluate worlds"),
     ("evaluate", "New ones, with the report as files", "coincident evaluate --worlds 20 --seed 7 -o evaluation"),
+    ("schema", "What each column means", "coincident schema"),
+    ("schema", "For programs that read the lines", "coincident schema --format json-schema > lines.schema.json"),
     (
         "completions",
         "For this user's bash",

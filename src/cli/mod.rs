@@ -15,6 +15,7 @@ mod output;
 mod probe;
 mod progress;
 mod rules;
+mod schema;
 mod shell;
 mod signing;
 mod simulate;
@@ -82,6 +83,7 @@ enum Verb {
     Rules(rules::Rules),
     Simulate(simulate::Simulate),
     Evaluate(evaluate::Evaluate),
+    Schema(schema::Schema),
     Completions(shell::Completions),
     Man(shell::Man),
 }
@@ -141,6 +143,7 @@ impl Verb {
     /// Runs a verb that needs neither threads nor rules, if this is one.
     fn run_alone(&self, voice: Voice) -> Option<Outcome> {
         match self {
+            Verb::Schema(verb) => Some(verb.run(voice)),
             Verb::Completions(verb) => Some(verb.run(voice)),
             Verb::Man(verb) => Some(verb.run(voice)),
             Verb::Explain(verb) => verb.run_written(voice).transpose(),
@@ -169,6 +172,7 @@ impl Verb {
             Verb::Rules(verb) => verb.run(voice, &rules),
             Verb::Simulate(verb) => verb.run(voice),
             Verb::Evaluate(verb) => verb.run(voice, &rules),
+            Verb::Schema(verb) => verb.run(voice),
             Verb::Completions(verb) => verb.run(voice),
             Verb::Man(verb) => verb.run(voice),
         }

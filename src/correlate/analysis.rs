@@ -331,7 +331,10 @@ pub struct Finding {
     /// Sorted by likelihood, the best first.
     pub rivals: Vec<Rival>,
     pub judgement: Judgement,
+    /// Ids of MITRE ATT&CK, MITRE ATLAS and the OWASP Top 10 for Agentic Applications that it is consistent with.
     pub attack: Vec<&'static str>,
+    pub atlas: Vec<&'static str>,
+    pub owasp: Vec<&'static str>,
     /// "high", "medium" or "low".
     pub level: &'static str,
     /// One line: what lines up.

@@ -12,7 +12,7 @@ use super::traced::{LEAST, Traced};
 use super::witnesses::Witnesses;
 use crate::detect;
 use crate::evidence::EvidenceId;
-use crate::model::{Behaviour, Confidence, Signal, SignalSource};
+use crate::model::{Behaviour, Confidence, Signal, SignalSource, agentic};
 use crate::time::{Instant, SECOND, Span};
 
 /// From this weight on a finding is of level "high".
@@ -181,6 +181,8 @@ fn finding(
         would_decide: sources(&judgement),
         judgement,
         attack: attack(behaviour, &signals),
+        atlas: agentic::atlas(behaviour, kinds(&signals)),
+        owasp: agentic::owasp(behaviour, kinds(&signals)),
         level,
         summary: summary(&signals, named_by.as_deref()),
         persistence: None,
@@ -216,6 +218,10 @@ fn level(strength: &Strength, signals: &[&Traced]) -> &'static str {
         lr if lr >= LEAST => "medium",
         _ => "low",
     }
+}
+
+fn kinds<'a>(signals: &'a [&Traced]) -> impl Iterator<Item = &'a str> {
+    signals.iter().map(|one| one.signal.kind.as_str())
 }
 
 fn attack(behaviour: Behaviour, signals: &[&Traced]) -> Vec<&'static str> {

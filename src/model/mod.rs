@@ -1,5 +1,6 @@
 //! What the evidence says, in the words of the project: observations, conversations, steps, episodes, signals.
 
+pub mod agentic;
 mod behaviour;
 mod conversation;
 pub mod credential;

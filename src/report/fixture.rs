@@ -217,6 +217,8 @@ pub(crate) fn analysis() -> Analysis {
         rivals: rivals(),
         judgement: judgement(),
         attack: behaviour.attack().to_vec(),
+        atlas: behaviour.atlas().to_vec(),
+        owasp: behaviour.owasp().to_vec(),
         level: "high",
         summary: summary.to_owned(),
         persistence: None,

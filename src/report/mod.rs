@@ -1,11 +1,13 @@
 //! Results to bytes: pure functions, one file per output format.
 
-mod attack;
+pub mod attack_flow;
 pub mod case;
+mod catalogues;
 pub mod columns;
 pub mod csv;
 pub mod custody;
 mod details;
+pub mod dictionary;
 pub mod escape;
 pub mod evaluation;
 pub mod explain;

@@ -2,118 +2,165 @@
 
 use std::borrow::Cow;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::escape;
 
 /// A row of the timeline. What is not known is absent from JSON and empty in CSV.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Row {
-    /// "observation" or "step".
+    /// `observation` or `step`.
     #[serde(rename = "type")]
     pub row_type: &'static str,
+    /// Of steps: name of the episode.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub episode: Option<String>,
+    /// Of steps: name of its run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run: Option<String>,
+    /// Of steps: which tool call of the episode, from 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub index: Option<u32>,
-    /// Low end, on the reference clock where the source's clock is known well enough. Absent if undated.
+    /// Low end, on the reference clock where the source's clock is known well enough; empty if undated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time: Option<String>,
+    /// High end; empty if undated, in JSON absent where it is the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_hi: Option<String>,
+    /// As `basis` of `clocks.csv`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_basis: Option<&'static str>,
-    /// "written" where the time is when the record was made and the connection had begun before: it has a row of its
-    /// own for that. Absent where the time is when it happened or began.
+    /// `written` where the time is when a firewall made the record of a connection that had begun before; such a
+    /// record has a row for each. Empty where the time is when it happened or began.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_meaning: Option<&'static str>,
+    /// Of observations: connection, dns, tls, ssh, http, ntp, mining, tunnel, gpu-sample, gpu-process, alert, probe,
+    /// file, process, lease or other.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<&'static str>,
+    /// File of the record.
     pub path: String,
+    /// Place of the record.
     pub locator: String,
+    /// `allow` or `deny` of a firewall.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action: Option<&'static str>,
+    /// inbound, outbound or forwarded, where the record says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub direction: Option<&'static str>,
+    /// Who opened the connection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub src_ip: Option<String>,
+    /// Port of the opener.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub src_port: Option<u16>,
+    /// The other end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dst_ip: Option<String>,
+    /// Port of the other end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dst_port: Option<u16>,
+    /// Transport, or its number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub protocol: Option<String>,
+    /// What the opener sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes_out: Option<u64>,
+    /// What the opener was sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes_in: Option<u64>,
+    /// What the opener sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub packets_out: Option<u64>,
+    /// What the opener was sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub packets_in: Option<u64>,
+    /// As the record or the case file names it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
+    /// Of the firewall or alert.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
+    /// Name of the other end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub domain: Option<String>,
+    /// Application protocol or program.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub app: Option<String>,
+    /// Index of the GPU.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gpu: Option<u32>,
+    /// Its lasting name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gpu_uuid: Option<String>,
+    /// Share of the time in which kernels ran.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub utilization_percent: Option<f64>,
+    /// Memory in use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_used_mib: Option<f64>,
+    /// Power drawn.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub power_w: Option<f64>,
+    /// Clock of the multiprocessors.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sm_clock_mhz: Option<f64>,
+    /// Temperature of the GPU.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub temperature_c: Option<f64>,
+    /// Of GPU processes, of steps, of host logs and of firewalls that name the program.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
+    /// Name of that program.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub process: Option<String>,
+    /// Of steps: name of the tool.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool: Option<String>,
+    /// Of steps: what was run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
+    /// Of steps: what the command left with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
-    /// Who made the step, where it was not the model under study.
+    /// Who made the step, where it was not the model under study: harness, replayed, sub-agent or human.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub actor: Option<&'static str>,
     /// The model that decided the step.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// What the ends of the step's time are the times of.
+    /// What `time` of a step is the time of: call-recorded, tool-started, tool-ended, result-recorded, turn-flushed
+    /// (written with the rest of its turn, after it ran) or file-saved.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_kind: Option<&'static str>,
+    /// What `time_hi` of a step is the time of, likewise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub end_kind: Option<&'static str>,
+    /// Where a step ran, as its transcript says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sandbox: Option<String>,
+    /// Where a step ran, as its transcript says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub container: Option<String>,
-    /// Process group of the command within its sandbox.
+    /// Process group of the command within its sandbox's own namespace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pgid: Option<u32>,
+    /// asked, given or refused; waived where the agent was run so that nobody is asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approval: Option<&'static str>,
+    /// What the step itself was given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reward: Option<f64>,
+    /// The call was refused or interrupted.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub not_executed: bool,
+    /// It was left running.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub background: bool,
-    /// What else the record says, in one line for a person.
+    /// What else the record says, in one line for a person. Of TLS: offered and `chosen` version, `cipher`,
+    /// `subject`, `issuer` and `names` of the server's certificate (`client-...` of the client's) where it went in
+    /// the clear, `ja3`, `ja3s`, `ja4`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }

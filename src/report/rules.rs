@@ -4,10 +4,12 @@ use serde::Serialize;
 
 use super::layout::{Align, Screen, Table, Tone};
 use super::{escape, jsonl, row};
-use crate::detect::rules::{LintLevel, RuleInfo, RuleSet};
+use crate::detect::rules::{Aside, LintLevel, LintMessage, RuleInfo, RuleSet};
+use crate::model::agentic;
 
 /// Columns of the list, as CSV names them.
-const COLUMNS: [&str; 9] = ["id", "behaviour", "kind", "confidence", "level", "log_source", "attack", "title", "path"];
+pub(super) const COLUMNS: [&str; 11] =
+    ["id", "behaviour", "kind", "confidence", "level", "log_source", "attack", "atlas", "owasp", "title", "path"];
 
 #[derive(Serialize)]
 struct RuleLine<'a> {
@@ -19,6 +21,8 @@ struct RuleLine<'a> {
     level: &'a str,
     log_source: &'static str,
     attack: &'a [String],
+    atlas: Vec<&'static str>,
+    owasp: Vec<&'static str>,
     title: &'a str,
     path: &'a str,
 }
@@ -34,6 +38,8 @@ impl<'a> From<&'a RuleInfo> for RuleLine<'a> {
             level: &rule.level,
             log_source: rule.logsource.name(),
             attack: &rule.attack,
+            atlas: agentic::atlas(rule.behaviour, [rule.kind.as_str()].into_iter()),
+            owasp: agentic::owasp(rule.behaviour, [rule.kind.as_str()].into_iter()),
             title: &rule.title,
             path: &rule.path,
         }
@@ -61,7 +67,7 @@ pub fn table(rules: &RuleSet, screen: Screen) -> String {
 pub fn csv(rules: &RuleSet) -> Vec<u8> {
     let mut out = row::csv_line(COLUMNS);
     for rule in rules.rules.iter().map(RuleLine::from) {
-        let attack = rule.attack.join(" ");
+        let [attack, atlas, owasp] = [rule.attack.join(" "), rule.atlas.join(" "), rule.owasp.join(" ")];
         let cells = [
             rule.id,
             rule.behaviour,
@@ -70,6 +76,8 @@ pub fn csv(rules: &RuleSet) -> Vec<u8> {
             rule.level,
             rule.log_source,
             &attack,
+            &atlas,
+            &owasp,
             rule.title,
             rule.path,
         ];
@@ -84,11 +92,21 @@ pub fn jsonl(rules: &RuleSet) -> String {
     rules.rules.iter().map(|rule| jsonl::to_line(&RuleLine::from(rule))).collect()
 }
 
+/// How many rules and files are set aside, by reason: "212 log source not here, 3 fields not here". Empty if none is.
+pub fn set_aside(rules: &RuleSet) -> String {
+    let messages = rules.lint();
+    let of = |why: Aside| {
+        let count = messages.iter().filter(|message| message.level == LintLevel::SetAside(why)).count();
+        (count > 0).then(|| format!("{count} {}", why.name()))
+    };
+    Aside::ALL.into_iter().filter_map(of).collect::<Vec<_>>().join(", ")
+}
+
 /// Something wrong with a rule file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Complaint {
     pub path: String,
-    /// "error", "warning", "info" or "hint".
+    /// "error", "set aside", "warning", "info" or "hint".
     pub severity: &'static str,
     /// The rule, row or check, and the place within the file; empty for the file as a whole.
     pub place: String,
@@ -97,9 +115,9 @@ pub struct Complaint {
 
 /// What is wrong with the rules of a set.
 pub fn complaints(rules: &RuleSet) -> Vec<Complaint> {
-    let one = |message: crate::detect::rules::LintMessage| Complaint {
+    let one = |message: LintMessage| Complaint {
         path: message.path,
-        severity: if message.level == LintLevel::Error { "error" } else { "warning" },
+        severity: message.level.name(),
         place: message.rule.unwrap_or_default(),
         message: message.message,
     };
@@ -139,7 +157,10 @@ mod tests {
         let rules = RuleSet::embedded();
         assert!(!rules.rules.is_empty());
         let csv = String::from_utf8(csv(&rules)).unwrap();
-        assert_eq!(csv.lines().next(), Some("id,behaviour,kind,confidence,level,log_source,attack,title,path"));
+        assert_eq!(
+            csv.lines().next(),
+            Some("id,behaviour,kind,confidence,level,log_source,attack,atlas,owasp,title,path")
+        );
         assert_eq!(csv.lines().count(), rules.rules.len() + 1);
         assert_eq!(table(&rules, Screen::default()).lines().count(), rules.rules.len() + 1);
         for (line, rule) in jsonl(&rules).lines().zip(&rules.rules) {

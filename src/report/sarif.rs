@@ -7,7 +7,7 @@ use std::fmt::Write;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::attack;
+use super::catalogues::{self, Catalogue};
 use super::jsonl::{Names, unexplained_id};
 use super::when::six_digits;
 use super::{Reading, escape};
@@ -17,9 +17,6 @@ use crate::intake::Source;
 use crate::model::{Behaviour, Signal};
 
 const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
-
-/// Name of the taxonomy (3.19.3) that rules refer to.
-const ATTACK: &str = "MITRE ATT&CK";
 
 /// Records listed beside the first; a result with more says how many there are.
 const RELATED: usize = 50;
@@ -39,9 +36,9 @@ pub fn render(analysis: &Analysis, reading: &Reading) -> String {
                 "semanticVersion": env!("CARGO_PKG_VERSION"),
                 "fullDescription": { "text": env!("CARGO_PKG_DESCRIPTION") },
                 "rules": Behaviour::ALL.iter().map(|behaviour| rule(*behaviour)).collect::<Vec<_>>(),
-                "supportedTaxonomies": [{ "name": ATTACK, "index": 0 }],
+                "supportedTaxonomies": placed().map(|(at, one)| component(at, one)).collect::<Vec<_>>(),
             } },
-            "taxonomies": [taxonomy(analysis)],
+            "taxonomies": catalogues::ALL.iter().map(|one| taxonomy(one, analysis)).collect::<Vec<_>>(),
             "invocations": [invocation(analysis, reading)],
             "artifacts": analysis.sources.iter().map(artifact).collect::<Vec<_>>(),
             "results": findings.chain(unexplained).collect::<Vec<_>>(),
@@ -79,13 +76,24 @@ fn uri(path: &str) -> String {
     uri
 }
 
+/// The catalogues with their places among the taxonomies (3.14.8).
+fn placed() -> impl Iterator<Item = (usize, &'static Catalogue)> {
+    catalogues::ALL.iter().enumerate()
+}
+
+fn component(at: usize, catalogue: &Catalogue) -> Value {
+    json!({ "name": catalogue.name, "index": at })
+}
+
 fn rule(behaviour: Behaviour) -> Value {
-    let related = |id: &&str| {
-        json!({
-            "target": { "id": id, "toolComponent": { "name": ATTACK, "index": 0 } },
-            "kinds": ["relevant"],
+    let related = placed().flat_map(|(at, catalogue)| {
+        (catalogue.of_behaviour)(behaviour).iter().map(move |id| {
+            json!({
+                "target": { "id": id, "toolComponent": component(at, catalogue) },
+                "kinds": ["relevant"],
+            })
         })
-    };
+    });
     let name = behaviour.name();
     json!({
         "id": name,
@@ -93,19 +101,26 @@ fn rule(behaviour: Behaviour) -> Value {
         "help": { "text": "A finding says what lines up and how strongly, not what anybody meant by it. \
                            `coincident explain DIR ID` shows what it rests on and what else could explain it." },
         "defaultConfiguration": { "level": "warning" },
-        "relationships": behaviour.attack().iter().map(related).collect::<Vec<_>>(),
+        "relationships": related.collect::<Vec<_>>(),
     })
 }
 
-fn taxonomy(analysis: &Analysis) -> Value {
-    let taxon =
-        |id: &str| json!({ "id": id, "shortDescription": { "text": attack::name(id) }, "helpUri": attack::url(id) });
+fn taxonomy(catalogue: &Catalogue, analysis: &Analysis) -> Value {
+    let taxon = |id: &str| {
+        json!({
+            "id": id,
+            "shortDescription": { "text": catalogue.name_of(id) },
+            "helpUri": catalogue.url_of(id),
+        })
+    };
+    let what = if catalogue.of_techniques { "Techniques of adversaries" } else { "Risks of agents" };
     json!({
-        "name": ATTACK,
-        "organization": "The MITRE Corporation",
-        "informationUri": attack::SITE,
-        "shortDescription": { "text": "Techniques of adversaries; a behaviour is consistent with those it refers to" },
-        "taxa": attack::named(analysis).into_iter().map(taxon).collect::<Vec<_>>(),
+        "name": catalogue.name,
+        "version": catalogue.version,
+        "organization": catalogue.organization,
+        "informationUri": catalogue.site,
+        "shortDescription": { "text": format!("{what}; a behaviour is consistent with those it refers to") },
+        "taxa": catalogue.named(analysis).into_iter().map(taxon).collect::<Vec<_>>(),
     })
 }
 
@@ -187,6 +202,14 @@ fn index(behaviour: Behaviour) -> Option<usize> {
     Behaviour::ALL.iter().position(|one| *one == behaviour)
 }
 
+fn taxa(finding: &Finding) -> Vec<Value> {
+    let of_catalogue = |(at, catalogue): (usize, &'static Catalogue)| {
+        let ids = (catalogue.of_finding)(finding).iter();
+        ids.map(move |id| json!({ "id": id, "toolComponent": component(at, catalogue) })).collect::<Vec<_>>()
+    };
+    placed().flat_map(of_catalogue).collect()
+}
+
 fn of_finding(finding: &Finding, analysis: &Analysis) -> Value {
     let steps: Vec<Record> = finding.steps.iter().map(|step| step.record).collect();
     let terms = finding.strength.terms.iter().flat_map(|term| term.records.iter().copied());
@@ -236,9 +259,7 @@ fn of_finding(finding: &Finding, analysis: &Analysis) -> Value {
         },
         "message": message(&text),
         "partialFingerprints": { "coincidentSteps/v1": fingerprint(finding.behaviour, &steps, analysis) },
-        "taxa": finding.attack.iter().map(|id| json!({
-            "id": id, "toolComponent": { "name": ATTACK, "index": 0 },
-        })).collect::<Vec<_>>(),
+        "taxa": taxa(finding),
         "properties": properties,
     });
     place(&mut result, &records, analysis);
@@ -301,6 +322,16 @@ mod tests {
                 assert_eq!(run["artifacts"][artifact]["location"]["uri"], at["uri"]);
             }
         }
+        let taxonomies = run["taxonomies"].as_array().unwrap();
+        assert_eq!(run["tool"]["driver"]["supportedTaxonomies"].as_array().map(Vec::len), Some(taxonomies.len()));
+        for taxon in run["results"][0]["taxa"].as_array().unwrap() {
+            let at = usize::try_from(taxon["toolComponent"]["index"].as_u64().unwrap()).unwrap();
+            assert_eq!(taxonomies[at]["name"], taxon["toolComponent"]["name"]);
+            assert!(taxonomies[at]["taxa"].as_array().unwrap().iter().any(|known| known["id"] == taxon["id"]));
+        }
+        let taxa: Vec<&str> =
+            run["results"][1]["taxa"].as_array().unwrap().iter().filter_map(|one| one["id"].as_str()).collect();
+        assert_eq!(taxa, ["T1496.001", "AML.T0053", "ASI02", "ASI10"]);
         let finding = &run["results"][0];
         assert_eq!((&finding["level"], &finding["kind"]), (&json!("error"), &json!("fail")));
         assert_eq!(finding["locations"][0]["physicalLocation"]["region"]["startLine"], 11);

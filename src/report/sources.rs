@@ -142,24 +142,27 @@ pub fn probe_table(sources: &[Source], zone: DisplayZone, screen: Screen, verbos
     out
 }
 
+/// Columns of `probe` as CSV.
+pub(super) const PROBE_COLUMNS: [&str; 14] = [
+    "path",
+    "format",
+    "kind",
+    "compression",
+    "bytes",
+    "records",
+    "unread",
+    "first",
+    "last",
+    "time_basis",
+    "sha256",
+    "reason",
+    "runner_up",
+    "failure",
+];
+
 /// `probe` as CSV.
 pub fn probe_csv(sources: &[Source]) -> Vec<u8> {
-    let mut out = super::row::csv_line([
-        "path",
-        "format",
-        "kind",
-        "compression",
-        "bytes",
-        "records",
-        "unread",
-        "first",
-        "last",
-        "time_basis",
-        "sha256",
-        "reason",
-        "runner_up",
-        "failure",
-    ]);
+    let mut out = super::row::csv_line(PROBE_COLUMNS);
     for source in sources {
         let text = |text: &str| super::escape::csv_cell(text).into_owned();
         let cells = [

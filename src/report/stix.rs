@@ -9,9 +9,10 @@ use std::net::IpAddr;
 
 use serde_json::{Map, Value, json};
 
+use super::catalogues::{self, Catalogue};
 use super::jsonl::{Names, unexplained_id};
 use super::when::rfc3339;
-use super::{attack, escape, ids};
+use super::{escape, ids};
 use crate::correlate::{Analysis, Finding, StepRef, Unexplained};
 use crate::model::{Flow, Signal};
 use crate::time::Instant;
@@ -24,16 +25,11 @@ pub fn render(analysis: &Analysis) -> String {
     for (at, one) in analysis.unexplained.iter().enumerate() {
         bundle.unexplained(&unexplained_id(at), one, &tool);
     }
-    let digests: BTreeSet<&str> = analysis.sources.iter().map(|source| source.sha256.as_str()).collect();
-    let digests: Vec<&str> = digests.into_iter().collect();
-    let objects: Vec<Value> = bundle.objects.into_values().collect();
-    let bundle = json!({ "type": "bundle", "id": ids::of_name("bundle", &digests.join(" ")), "objects": objects });
-    let mut text = escape::json(serde_json::to_string_pretty(&bundle).unwrap_or_default());
-    text.push('\n');
-    text
+    bundle.render("")
 }
 
-struct Bundle<'a> {
+/// Objects by their ids, each there once.
+pub(super) struct Bundle<'a> {
     analysis: &'a Analysis,
     /// When objects were "created": no clock is asked, so it is the last moment of the evidence.
     created: String,
@@ -42,12 +38,23 @@ struct Bundle<'a> {
 }
 
 impl<'a> Bundle<'a> {
-    fn new(analysis: &'a Analysis) -> Self {
+    pub(super) fn new(analysis: &'a Analysis) -> Self {
         let last = analysis.sources.iter().filter_map(|source| source.last).max().unwrap_or(Instant(0));
         Bundle { analysis, created: cut(last, ".000"), objects: BTreeMap::new() }
     }
 
-    fn put(&mut self, kind: &str, id: String, properties: Value) -> String {
+    /// The bundle as JSON, with a line break at the end. `shape` tells bundles of the same evidence apart.
+    pub(super) fn render(self, shape: &str) -> String {
+        let digests: BTreeSet<&str> = self.analysis.sources.iter().map(|source| source.sha256.as_str()).collect();
+        let digests: Vec<&str> = digests.into_iter().collect();
+        let objects: Vec<Value> = self.objects.into_values().collect();
+        let bundle = json!({ "type": "bundle", "id": ids::of_name("bundle", &format!("{shape}{}", digests.join(" "))), "objects": objects });
+        let mut text = escape::json(serde_json::to_string_pretty(&bundle).unwrap_or_default());
+        text.push('\n');
+        text
+    }
+
+    pub(super) fn put(&mut self, kind: &str, id: String, properties: Value) -> String {
         let mut object = Map::new();
         object.insert("type".to_owned(), json!(kind));
         object.insert("spec_version".to_owned(), json!("2.1"));
@@ -60,14 +67,14 @@ impl<'a> Bundle<'a> {
     }
 
     /// A domain or relationship object: these say when and by whom they were made.
-    fn domain(&mut self, kind: &str, name: &str, by: Option<&str>, mut properties: Value) -> String {
+    pub(super) fn domain(&mut self, kind: &str, name: &str, by: Option<&str>, mut properties: Value) -> String {
         properties["created"] = json!(self.created);
         properties["modified"] = json!(self.created);
         properties["created_by_ref"] = json!(by);
         self.put(kind, ids::of_name(kind, name), properties)
     }
 
-    fn tool(&mut self) -> String {
+    pub(super) fn tool(&mut self) -> String {
         let version = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));
         let what = json!({
             "name": version,
@@ -77,7 +84,7 @@ impl<'a> Bundle<'a> {
         self.domain("identity", version, None, what)
     }
 
-    fn address(&mut self, ip: IpAddr) -> String {
+    pub(super) fn address(&mut self, ip: IpAddr) -> String {
         let kind = if ip.is_ipv4() { "ipv4-addr" } else { "ipv6-addr" };
         let value = json!(ip.to_string());
         let id = ids::of_properties(kind, &[("value", value.clone())]);
@@ -85,7 +92,7 @@ impl<'a> Bundle<'a> {
     }
 
     /// Names as they stand on the wire; anything else is no name that a platform could look up.
-    fn name(&mut self, name: &str) -> Option<String> {
+    pub(super) fn name(&mut self, name: &str) -> Option<String> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
         if !name.contains('.') || name.len() > 253 || !name.bytes().all(plain) {
             return None;
@@ -155,11 +162,21 @@ impl<'a> Bundle<'a> {
         signals.filter_map(|signal| self.signal(signal, by)).collect()
     }
 
+    /// What the step ran, where it says so.
+    pub(super) fn process(&mut self, step: &StepRef) -> Option<String> {
+        let command = step.command.as_ref()?;
+        let id = ids::of_form_4("process", &self.step_name(step));
+        Some(self.put("process", id, json!({ "command_line": command })))
+    }
+
+    fn step_name(&self, step: &StepRef) -> String {
+        format!("{} {}", ids::record(step.record, self.analysis), step.index)
+    }
+
     fn step(&mut self, step: &StepRef, by: &str) -> Option<String> {
         let span = step.span.filter(|span| span.basis.is_dated())?;
-        let command = step.command.as_ref()?;
-        let name = format!("{} {}", ids::record(step.record, self.analysis), step.index);
-        let process = self.put("process", ids::of_form_4("process", &name), json!({ "command_line": command }));
+        let process = self.process(step)?;
+        let name = self.step_name(step);
         self.observed(&name, (span.lo, span.hi), 1, vec![process], by)
     }
 
@@ -169,8 +186,11 @@ impl<'a> Bundle<'a> {
         let steps = finding.steps.iter().map(|step| ids::record(step.record, self.analysis)).collect::<Vec<_>>();
         let name = format!("{}\n{}", finding.behaviour.name(), steps.join("\n"));
         let mut about = Vec::new();
-        for id in &finding.attack {
-            let pattern = self.attack(id, by);
+        let techniques = catalogues::ALL.iter().filter(|catalogue| catalogue.of_techniques);
+        let techniques =
+            techniques.flat_map(|catalogue| (catalogue.of_finding)(finding).iter().map(move |id| (catalogue, *id)));
+        for (catalogue, id) in techniques {
+            let pattern = self.technique(catalogue, id, by);
             let sighting = json!({
                 "description": format!("Consistent with: {}", finding.summary),
                 "first_seen": finding.first.map(seen),
@@ -184,7 +204,12 @@ impl<'a> Bundle<'a> {
         if about.is_empty() {
             return;
         }
+        let risks = catalogues::ALL.iter().filter(|catalogue| !catalogue.of_techniques);
+        let risks: Vec<Value> = risks
+            .flat_map(|catalogue| (catalogue.of_finding)(finding).iter().map(|id| reference(catalogue, id)))
+            .collect();
         let note = json!({
+            "external_references": (!risks.is_empty()).then_some(risks),
             "abstract": format!("{} of {}: {}", finding.behaviour.name(), finding.episode, finding.strength.words),
             "content": words(finding, &Names(&self.analysis.sources)),
             "object_refs": about,
@@ -206,17 +231,14 @@ impl<'a> Bundle<'a> {
         self.domain("note", &name, Some(by), note);
     }
 
-    fn attack(&mut self, id: &str, by: &str) -> String {
-        let what = json!({
-            "name": attack::name(id),
-            "external_references": [{
-                "source_name": "mitre-attack",
-                "external_id": id,
-                "url": attack::url(id),
-            }],
-        });
+    pub(super) fn technique(&mut self, catalogue: &Catalogue, id: &str, by: &str) -> String {
+        let what = json!({ "name": catalogue.name_of(id), "external_references": [reference(catalogue, id)] });
         self.domain("attack-pattern", id, Some(by), what)
     }
+}
+
+pub(super) fn reference(catalogue: &Catalogue, id: &str) -> Value {
+    json!({ "source_name": catalogue.source, "external_id": id, "url": catalogue.url_of(id) })
 }
 
 /// A time whose fraction has as many digits: three of `created` and `modified` (3.2); six of others, since readers that
@@ -226,7 +248,7 @@ fn cut(at: Instant, fraction: &str) -> String {
     rfc3339(at).get(..longest).map_or_else(String::new, |text| format!("{text}Z"))
 }
 
-fn seen(at: Instant) -> String {
+pub(super) fn seen(at: Instant) -> String {
     cut(at, ".000000")
 }
 
@@ -298,7 +320,14 @@ mod tests {
             assert!(object.get("confidence").is_none() && kind != "indicator");
         }
         let of = |kind: &str| objects.iter().filter(|object| object["type"] == kind).count();
-        assert_eq!((of("sighting"), of("note"), of("process"), of("network-traffic")), (2, 2, 2, 2));
+        assert_eq!((of("sighting"), of("note"), of("process"), of("network-traffic")), (4, 2, 2, 2));
+        // Two findings, each with a technique of ATT&CK and the same one of ATLAS; risks are references of their notes.
+        let of_note = |id: &str| {
+            let notes = objects.iter().filter(|object| object["type"] == "note");
+            let references = notes.filter_map(|note| note["external_references"].as_array()).flatten();
+            references.filter(|reference| reference["external_id"] == id).count()
+        };
+        assert_eq!((of("attack-pattern"), of_note("ASI02"), of_note("ASI10")), (3, 2, 1));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::{case, coincident};
 #[test]
 fn shapes_for_other_tools_are_whole_documents_and_the_same_every_time() {
     let case = case();
-    for (format, field) in [("sarif", "runs"), ("stix", "objects"), ("case", "@graph")] {
+    for (format, field) in [("sarif", "runs"), ("stix", "objects"), ("attack-flow", "objects"), ("case", "@graph")] {
         let ran = coincident(&["analyze", "in", "--format", format], case.path());
         assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{format}");
         let document: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();

@@ -40,7 +40,7 @@ fn the_rules_in_force_are_listed_in_every_form() {
     let rows = table.stdout.lines().count() - 1;
     assert!(rows > 50 && table.stderr.contains(&format!("{rows} rules, ")), "{}", table.stderr);
     let csv = coincident(&["rules", "list", "--format", "csv"], case.path()).stdout;
-    assert!(csv.starts_with("id,behaviour,kind,confidence,level,log_source,attack,title,path\n"), "{csv}");
+    assert!(csv.starts_with("id,behaviour,kind,confidence,level,log_source,attack,atlas,owasp,title,path\n"), "{csv}");
     assert_eq!(csv.lines().count(), rows + 1);
     let jsonl = coincident(&["rules", "list", "--format", "jsonl"], case.path()).stdout;
     assert_eq!(jsonl.lines().count(), rows);
@@ -72,7 +72,7 @@ fn rules_of_ones_own_take_the_place_of_the_others() {
         ran.stdout.lines().nth(1),
         Some(
             "5e2d6c2a-5a0e-4a52-9b0f-0f4a8b1f9f10,mining,pool-of-this-case,strong,high,network_connection,T1496.001,\
-             Pool by name,pool.yml"
+             AML.T0053,ASI02 ASI10,Pool by name,pool.yml"
         )
     );
     // The only rule that knows this address is the one given.
@@ -94,6 +94,42 @@ fn rules_of_ones_own_take_the_place_of_the_others() {
     assert_ne!(own["rules"], built_in["rules"]);
     let hex = |value: &serde_json::Value| value.as_str().is_some_and(|text| text.len() == 64);
     assert!(hex(&own["rules"]) && hex(&built_in["rules"]));
+}
+
+#[test]
+fn what_has_nothing_to_look_at_is_set_aside_and_no_error() {
+    let case = case();
+    fs::create_dir(case.path().join("all")).unwrap();
+    let write = |name: &str, text: String| fs::write(case.path().join("all").join(name), text).unwrap();
+    write("pool.yml", RULE.to_owned());
+    write("windows.yml", RULE.replace("9f10", "9f11").replace("product: linux", "product: windows"));
+    write(
+        "rate.yml",
+        RULE.replace("9f10", "9f12").replace("condition: selection", "condition: selection | count() > 9"),
+    );
+    let ran = coincident(&["rules", "lint", "all"], case.path());
+    assert_eq!(ran.code, Some(0), "{}", ran.stdout);
+    assert!(ran.stderr.contains("all: 1 rules, "), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("all: set aside: 1 count or filter over time, 1 log source not here\n"),
+        "{}",
+        ran.stderr
+    );
+    assert!(ran.stderr.contains("0 errors"), "{}", ran.stderr);
+    assert!(ran.stdout.contains("logsource is product windows, category network_connection"), "{}", ran.stdout);
+    for file in ["all/windows.yml", "all/rate.yml"] {
+        let ran = coincident(&["rules", "lint", file], case.path());
+        assert_eq!(ran.code, Some(0), "{}", ran.stdout);
+        assert!(ran.stdout.contains("set aside"), "{}", ran.stdout);
+    }
+    let ran = coincident(&["analyze", "in", "--rules", "all", "--format", "jsonl"], case.path());
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stdout.contains("pool-of-this-case"));
+    assert!(
+        ran.stderr.contains("rules set aside: 1 count or filter over time, 1 log source not here"),
+        "{}",
+        ran.stderr
+    );
 }
 
 #[test]

@@ -112,6 +112,8 @@ fn finding(id: &str, behaviour: Behaviour, steps: &[u32], at_s: i64) -> Finding 
         rivals: Vec::new(),
         judgement: Judgement::default(),
         attack: Vec::new(),
+        atlas: Vec::new(),
+        owasp: Vec::new(),
         level: "high",
         summary: String::new(),
         persistence: None,

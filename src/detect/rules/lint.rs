@@ -4,15 +4,28 @@ use std::fmt;
 
 use rsigma_parser::{Detection, SigmaRule};
 
-use super::{LogSource, event};
+use super::{Aside, LogSource, event};
 
 /// How bad a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LintLevel {
-    /// The rule (or row) is not in force.
+    /// The rule (or row) is not in force: something about it is wrong.
     Error,
+    /// The rule is not in force: it is sound, and there is nothing here for it to look at.
+    SetAside(Aside),
     /// The rule is in force, but something about it should be put right.
     Warning,
+}
+
+impl LintLevel {
+    /// As messages have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            LintLevel::Error => "error",
+            LintLevel::SetAside(_) => "set aside",
+            LintLevel::Warning => "warning",
+        }
+    }
 }
 
 /// A message about a rule file, a rule of it, or a row of a list.
@@ -28,8 +41,7 @@ pub struct LintMessage {
 
 impl fmt::Display for LintMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let level = if self.level == LintLevel::Error { "error" } else { "warning" };
-        write!(f, "{}: {level}: ", self.path)?;
+        write!(f, "{}: {}: ", self.path, self.level.name())?;
         if let Some(rule) = &self.rule {
             write!(f, "{rule}: ")?;
         }

@@ -6,9 +6,10 @@ use std::io;
 use std::path::Path;
 
 use rsigma_eval::{CompiledRule, compile_rule};
-use rsigma_parser::{Level, SigmaRule, parse_sigma_yaml};
+use rsigma_parser::{Detection, Level, Modifier, SigmaCollection, SigmaRule, parse_sigma_yaml};
 use sha2::{Digest, Sha256};
 
+use super::aside::{self, Aside};
 use super::indicator::{self, Indicator, IndicatorValue};
 use super::lint::{self, LintLevel, LintMessage};
 use super::{LogSource, RuleInfo, RuleSet};
@@ -75,6 +76,46 @@ pub(super) fn read_dir(root: &Path) -> io::Result<(Files, Vec<LintMessage>)> {
     Ok((files, messages))
 }
 
+fn of_whole(path: &str, level: LintLevel, message: String) -> LintMessage {
+    LintMessage { level, path: path.to_owned(), rule: None, message }
+}
+
+/// Whether a file is a list of indicators, if a wrong one: others have CSV among their rules that is none.
+fn is_list(path: &str, bytes: &[u8]) -> bool {
+    let header = bytes.split(|byte| *byte == b'\n').find(|line| !line.starts_with(b"#"));
+    path.split('/').rev().skip(1).any(|folder| folder == "indicators")
+        || header.is_some_and(|line| line.starts_with(b"indicator,"))
+}
+
+/// The rules of a file, after what is wrong with the file as a whole.
+fn parsed(path: &str, bytes: &[u8], messages: &mut Vec<LintMessage>) -> Option<SigmaCollection> {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        messages.push(of_whole(path, LintLevel::Error, "not UTF-8".to_owned()));
+        return None;
+    };
+    let collection = match parse_sigma_yaml(text) {
+        Ok(collection) => collection,
+        Err(error) => {
+            messages.push(of_whole(path, LintLevel::Error, format!("not a Sigma rule: {error}")));
+            return None;
+        }
+    };
+    messages.extend(collection.errors.iter().map(|error| {
+        if aside::is_aggregation(error) {
+            let what = "detection.condition counts over time (`| count()`, `| near`), which is not evaluated";
+            return of_whole(path, LintLevel::SetAside(Aside::Counts), what.to_owned());
+        }
+        of_whole(path, LintLevel::Error, format!("not a Sigma rule: {error}"))
+    }));
+    let correlations = collection.correlations.iter().map(|one| (&one.title, "correlations are not evaluated"));
+    let filters = collection.filters.iter().map(|one| (&one.title, "filters are not applied"));
+    messages.extend(correlations.chain(filters).map(|(title, message)| LintMessage {
+        rule: Some(title.clone()),
+        ..of_whole(path, LintLevel::SetAside(Aside::Counts), message.to_owned())
+    }));
+    Some(collection)
+}
+
 /// Makes a rule set of files, in any order.
 pub(super) fn build(mut files: Files, mut messages: Vec<LintMessage>) -> RuleSet {
     files.sort();
@@ -90,31 +131,23 @@ pub(super) fn build(mut files: Files, mut messages: Vec<LintMessage>) -> RuleSet
     let mut compiled = Vec::new();
     let mut indicators: Vec<Indicator> = Vec::new();
     let mut ids: BTreeSet<String> = BTreeSet::new();
+    let mut collections: Vec<(&String, SigmaCollection)> = Vec::new();
     for (path, bytes) in &files {
         if path.ends_with(".csv") {
-            indicator::read(path, bytes, &mut indicators, &mut messages);
-            continue;
-        }
-        let mut file_error = |message: String| {
-            messages.push(LintMessage { level: LintLevel::Error, path: path.clone(), rule: None, message });
-        };
-        let Ok(text) = std::str::from_utf8(bytes) else {
-            file_error("not UTF-8".to_owned());
-            continue;
-        };
-        let collection = match parse_sigma_yaml(text) {
-            Ok(collection) => collection,
-            Err(error) => {
-                file_error(format!("not a Sigma rule: {error}"));
-                continue;
+            if is_list(path, bytes) {
+                indicator::read(path, bytes, &mut indicators, &mut messages);
+            } else {
+                let what = "no list: its first line is no header of one, and it is in no folder indicators";
+                messages.push(of_whole(path, LintLevel::SetAside(Aside::NoRule), what.to_owned()));
             }
-        };
-        collection.errors.iter().for_each(|error| file_error(format!("not a Sigma rule: {error}")));
-        if !collection.correlations.is_empty() || !collection.filters.is_empty() {
-            file_error("correlation rules and filters are not evaluated".to_owned());
+        } else if let Some(collection) = parsed(path, bytes, &mut messages) {
+            collections.push((path, collection));
         }
+    }
+    let counted = aside::counted(collections.iter().map(|(_, collection)| collection));
+    for (path, collection) in &collections {
         for rule in &collection.rules {
-            if let Some((info, rule)) = one(path, rule, &mut ids, &mut messages) {
+            if let Some((info, rule)) = one(path, rule, (&mut ids, &counted), &mut messages) {
                 rules.push(info);
                 compiled.push(rule);
             }
@@ -153,24 +186,20 @@ pub(super) fn build(mut files: Files, mut messages: Vec<LintMessage>) -> RuleSet
 fn one(
     path: &str,
     rule: &SigmaRule,
-    ids: &mut BTreeSet<String>,
+    (ids, counted): (&mut BTreeSet<String>, &BTreeSet<&str>),
     messages: &mut Vec<LintMessage>,
 ) -> Option<(RuleInfo, CompiledRule)> {
     let mut errors = Vec::new();
     let mut warnings = Vec::new();
+    let source = logsource(rule);
+    let mut aside = aside::why(rule, source, counted);
     match rule.id.as_deref() {
         None | Some("") => errors.push("no id: give it a random UUID".to_owned()),
-        Some(id) if !ids.insert(id.to_owned()) => errors.push(format!("id {id} is taken by an earlier rule")),
+        Some(id) if aside.is_none() && !ids.insert(id.to_owned()) => {
+            errors.push(format!("id {id} is taken by an earlier rule"))
+        }
         Some(id) if !is_uuid(id) => warnings.push(format!("id {id} is not a UUID")),
         Some(_) => {}
-    }
-    let source = logsource(rule);
-    if source.is_none() {
-        errors.push(format!(
-            "log source category {:?}, product {:?} is not one of process_creation (linux), network_connection, dns, firewall",
-            rule.logsource.category.as_deref().unwrap_or(""),
-            rule.logsource.product.as_deref().unwrap_or(""),
-        ));
     }
     for field in source.map(|source| lint::unknown_fields(rule, source)).unwrap_or_default() {
         warnings.push(format!("field {field} does not exist in this log source: a condition on it never holds"));
@@ -190,7 +219,7 @@ fn one(
         }
     };
     let attack = lint::attack(rule, &mut |message| warnings.push(message));
-    let compiled = match compile_rule(rule) {
+    let compiled = match compile_rule(&without_needless_all(rule)) {
         Ok(compiled) => Some(compiled),
         Err(error) => {
             errors.push(format!("not compiled: {error}"));
@@ -205,7 +234,10 @@ fn one(
             None
         }),
         None => from_attack(&attack).or_else(|| {
-            errors.push("no coincident.behaviour, and no ATT&CK technique that tells it".to_owned());
+            let told = if attack.is_empty() { "none".to_owned() } else { attack.join(", ") };
+            let message =
+                format!("no coincident.behaviour, and no ATT&CK technique in its tags that tells it ({told})");
+            aside.get_or_insert((Aside::Behaviour, message));
             None
         }),
     };
@@ -221,7 +253,12 @@ fn one(
         None => Some(Confidence::Weak),
     };
     let kind = text("kind").map_or_else(|| slug(&rule.title), str::to_owned);
-    let failed = !errors.is_empty();
+    let failed = !errors.is_empty() || aside.is_some();
+    if let (true, Some((why, message))) = (errors.is_empty(), aside) {
+        let level = LintLevel::SetAside(why);
+        messages.push(LintMessage { rule: Some(rule.title.clone()), ..of_whole(path, level, message) });
+        return None;
+    }
     let all = errors
         .into_iter()
         .map(|text| (LintLevel::Error, text))
@@ -247,6 +284,24 @@ fn one(
         path: path.to_owned(),
     };
     Some((info, compiled?))
+}
+
+/// The rule without `|all` where there is one value: all of one is one, and SigmaHQ has such rules, but the engine refuses.
+fn without_needless_all(rule: &SigmaRule) -> SigmaRule {
+    fn walk(detection: &mut Detection) {
+        match detection {
+            Detection::AllOf(items) => {
+                for item in items.iter_mut().filter(|item| item.values.len() == 1) {
+                    item.field.modifiers.retain(|modifier| *modifier != Modifier::All);
+                }
+            }
+            Detection::AnyOf(parts) | Detection::And(parts) => parts.iter_mut().for_each(walk),
+            Detection::Keywords(_) | Detection::ArrayMatch { .. } | Detection::Conditional { .. } => {}
+        }
+    }
+    let mut rule = rule.clone();
+    rule.detection.named.values_mut().for_each(walk);
+    rule
 }
 
 fn logsource(rule: &SigmaRule) -> Option<LogSource> {

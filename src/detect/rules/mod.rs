@@ -3,12 +3,15 @@
 //! The engine is rsigma (`rsigma-parser`, `rsigma-eval`), kept behind this module. `docs/rules.md` gives the fields of
 //! each log source. A rule that cannot be read is reported by [`RuleSet::lint`] and the others are used.
 
+mod aside;
 mod event;
 mod index;
 mod indicator;
 mod lint;
 mod load;
 
+#[cfg(test)]
+mod aside_tests;
 #[cfg(test)]
 mod corpus;
 #[cfg(test)]
@@ -25,6 +28,7 @@ use rsigma_eval::{CompiledRule, evaluate_rule};
 use crate::detect::command::CommandLine;
 use crate::model::{Action, Behaviour, Confidence, Protocol};
 
+pub use aside::Aside;
 pub use indicator::{Indicator, IndicatorValue};
 pub use lint::{LintLevel, LintMessage};
 
@@ -156,6 +160,11 @@ impl RuleSet {
             files.extend(lists.map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())));
         }
         Ok(load::build(files, messages))
+    }
+
+    /// What a single file of rules or a list gives, by the path it goes by.
+    pub fn of_file(path: &str, bytes: Vec<u8>) -> Self {
+        load::build(vec![(path.to_owned(), bytes)], Vec::new())
     }
 
     /// What is wrong with the rules and lists, sorted by file and rule. Errors name rules that are not in force.

@@ -14,6 +14,83 @@ fn embedded_rules_are_sound() {
     }
 }
 
+/// What ATLAS (data 5.4.0) takes over from ATT&CK, by its own `ATT&CK-reference`, of every technique that rules are
+/// tagged with; `None` where it has nothing. A sub-technique that it lacks goes with its technique.
+const ATLAS_BY_ATTACK: [(&str, Option<&str>); 38] = [
+    ("T1018", None),
+    ("T1027", None),
+    ("T1036", Some("AML.T0074")),
+    ("T1037", None),
+    ("T1046", None),
+    ("T1053", None),
+    ("T1059", Some("AML.T0050")),
+    ("T1070", None),
+    ("T1090", None),
+    ("T1095", None),
+    ("T1098", None),
+    ("T1105", None),
+    ("T1110", None),
+    ("T1136", None),
+    ("T1140", None),
+    // AML.T0010 is of what AI is built from alone.
+    ("T1195", None),
+    ("T1219", None),
+    ("T1222", None),
+    ("T1496", None),
+    ("T1543", None),
+    ("T1546", None),
+    ("T1547", None),
+    ("T1548", None),
+    ("T1552", Some("AML.T0055")),
+    ("T1564", None),
+    // AML.T0025 is of AI artefacts alone.
+    ("T1567", None),
+    ("T1571", None),
+    ("T1572", None),
+    ("T1574", None),
+    ("T1578", None),
+    ("T1583", Some("AML.T0008")),
+    ("T1611", Some("AML.T0105")),
+    ("T1613", None),
+    // AML.T0048.000 is no counterpart in ATLAS's words, but goes with the whole behaviour.
+    ("T1657", None),
+    ("T1685", None),
+    ("T1686", None),
+    ("T1690", None),
+    ("T1021", None),
+];
+
+#[test]
+fn atlas_goes_with_the_attack_tags_of_every_rule() {
+    let by_attack: std::collections::BTreeMap<&str, Option<&str>> = ATLAS_BY_ATTACK.into_iter().collect();
+    for rule in &RuleSet::embedded().rules {
+        let atlas: BTreeSet<&str> =
+            crate::model::agentic::atlas(rule.behaviour, [rule.kind.as_str()].into_iter()).into_iter().collect();
+        let own: BTreeSet<&str> = rule.behaviour.atlas().iter().copied().collect();
+        let wanted: BTreeSet<&str> = rule
+            .attack
+            .iter()
+            .filter_map(|id| {
+                let technique = id.split('.').next().unwrap();
+                *by_attack.get(technique).unwrap_or_else(|| panic!("{}: {id} is not in the table", rule.path))
+            })
+            .collect();
+        let added: BTreeSet<&str> = atlas.difference(&own).copied().collect();
+        // These two have no counterpart in ATT&CK: a shell joined to a socket, an agent's own configuration.
+        let special = BTreeSet::from(["AML.T0072", "AML.T0081"]);
+        assert_eq!(added.difference(&special).copied().collect::<BTreeSet<_>>(), wanted, "{}", rule.path);
+        let shell = rule.behaviour == Behaviour::Tunnel && rule.title.starts_with("Shell")
+            || rule.kind == "script-shell"
+            || rule.kind == "shell-on-device";
+        assert_eq!(added.contains("AML.T0072"), shell, "{}", rule.path);
+    }
+    for behaviour in Behaviour::ALL {
+        for id in behaviour.attack() {
+            assert!(by_attack.contains_key(id.split('.').next().unwrap()), "{id}");
+        }
+    }
+}
+
 /// The Sigma 2 linter of rsigma is a second opinion on the files.
 #[test]
 fn embedded_rules_are_valid_sigma() {
@@ -149,7 +226,10 @@ fn bad_rules_are_named_and_the_others_used() {
             .replace("9a01", "9a04")
             .replace("falsepositives:\n    - none\n", "tags:\n    - attack.t1562.004\n    - attack.t12\n")
             .replace("level: low\n", "")
-            .replace("dst_port", "DestinationPort"),
+            .replace(
+                "    condition: selection",
+                "    other:\n        blocked: 'true'\n    condition: selection or other",
+            ),
     );
     write("broken.yml", "title: [\n - : {");
     write(
@@ -163,12 +243,12 @@ fn bad_rules_are_named_and_the_others_used() {
     for expected in [
         "no-id.yml: error: A: no id",
         "behaviour.yml: error: A: unknown behaviour `dancing`",
-        "source.yml: error: A: log source category \"image_load\"",
+        "source.yml: set aside: A: logsource is category image_load; expected category process_creation",
         "warn.yml: warning: A: no falsepositives",
         "warn.yml: warning: A: no level",
         "warn.yml: warning: A: T1562.004 is gone since ATT&CK v19: use T1686",
         "warn.yml: warning: A: tag attack.t12 is neither",
-        "warn.yml: warning: A: field DestinationPort does not exist",
+        "warn.yml: warning: A: field blocked does not exist",
         "broken.yml: error: not a Sigma rule",
         "binary.yml: error: not UTF-8",
         "sub/good.yml: error: A: id 5e3f9a52-2c11-4f0a-9f6a-3f7f0f3c9a01 is taken by an earlier rule",

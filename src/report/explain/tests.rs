@@ -11,7 +11,7 @@ fn works_from_the_written_lines_alone() {
     F-0002  mining in ep-001
      run run-a
      … -o pool.example:3333 → Monero login, 9 shares, 45 s
-     level high, strength very strong (+6.0 bans), consistent with ATT&CK T1496.001
+     level high, strength very strong (+6.0 bans), consistent with ATT&CK T1496.001; ATLAS AML.T0053; OWASP Agentic ASI02, ASI10
 
     STEPS AND EVENTS, on the reference clock
      2026-11-20 14:14:14Z to 14:15:01Z, a column is 0.6 s: █ step, ━ event, ● event within one column

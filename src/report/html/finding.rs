@@ -4,6 +4,7 @@ use super::Told;
 use super::findings::{command, limits};
 use super::markup::{Cell, figure, level, list, paragraph, percent, table, text, words};
 use super::rivals;
+use crate::report::catalogues;
 use crate::report::explain::{self, places, when};
 use crate::report::lines::{FindingLine, StabilityLine, StrengthLine};
 use crate::report::table::hypothesis;
@@ -22,11 +23,11 @@ fn one(told: &Told<'_>, finding: &FindingLine, open: bool) -> String {
     let title = format!("{} in {}", finding.behaviour, finding.episode);
     let run = finding.run.as_ref().map_or_else(String::new, |run| format!(", run {run}"));
     let what = format!(
-        "{}{run}. Strength {} ({} bans), consistent with ATT&CK {}.",
+        "{}{run}. Strength {} ({} bans), consistent with {}.",
         finding.summary,
         finding.strength.words,
         bans(finding.strength.log10_lr),
-        finding.attack.join(", ")
+        catalogues::in_words(finding)
     );
     let who = explain::started_by(&finding.initiator, finding.judgement.withheld.as_deref());
     let decide = explain::would_decide(&finding.would_decide);

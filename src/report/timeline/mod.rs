@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub use columns::Columns;
 pub use condition::Condition;
 pub use filter::Filter;
+pub(crate) use parquet::typed_columns;
 pub use rows::Pool;
 pub use sink::TimelineSink;
 

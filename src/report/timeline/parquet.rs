@@ -27,9 +27,13 @@ fn empty(name: &str) -> Cells {
     }
 }
 
+/// The columns with their types, in their order.
+pub(crate) fn typed_columns() -> impl Iterator<Item = (&'static str, Cells)> {
+    Row::COLUMNS.into_iter().map(|name| (name, empty(name)))
+}
+
 fn no_rows() -> Table {
-    let column = |name: &&str| Column { name: (*name).to_owned(), cells: empty(name) };
-    Table(Row::COLUMNS.iter().map(column).collect())
+    Table(typed_columns().map(|(name, cells)| Column { name: name.to_owned(), cells }).collect())
 }
 
 fn moment(text: &str) -> Option<Instant> {

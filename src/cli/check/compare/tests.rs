@@ -26,6 +26,8 @@ pub(in crate::cli::check) fn finding(episode: &str, index: u32, behaviour: Behav
         rivals: Vec::new(),
         judgement: Judgement::default(),
         attack: Vec::new(),
+        atlas: Vec::new(),
+        owasp: Vec::new(),
         level,
         summary: String::new(),
         persistence: None,

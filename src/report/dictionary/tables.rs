@@ -1,0 +1,247 @@
+//! What the columns of tables mean. Their names and types are where they are filled; a test holds these words to them.
+
+/// A table by its name, what one row is of, and its columns.
+pub(super) type Described = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+/// The tables of `analyze -o`, in their order.
+pub(super) const ANALYZE: [Described; 7] = [
+    ("findings", "finding", FINDINGS),
+    ("episodes", "episode, flagged or not", EPISODES),
+    ("conversations", "conversation and session, per source that saw it", CONVERSATIONS),
+    ("clocks", "evidence file; also `clocks --format csv`", CLOCKS),
+    ("rates", "run, reward configuration and model, and behaviour", RATES),
+    ("recurrence", "run and reward configuration", RECURRENCE),
+    ("recurrence-tests", "question and behaviour", RECURRENCE_TESTS),
+];
+
+const FINDINGS: &[(&str, &str)] = &[
+    ("finding", "its id, `F-0001`"),
+    ("level", "low, medium or high"),
+    (
+        "behaviour",
+        "mining, tunnel, probing, download, concealment, privilege, persistence, egress-violation, value-transfer or limit-crossed",
+    ),
+    ("episode", "name as in `episodes.csv`"),
+    ("run", "name as in `episodes.csv`"),
+    ("steps", "indices of the tool calls, from 0"),
+    ("commands", "their commands, separated by ` ; `"),
+    ("first", "of its signals and steps, on the reference clock"),
+    ("last", "of its signals and steps, on the reference clock"),
+    ("log10_lr", "sum of the weights: log10 of the likelihood ratio of this step against no step"),
+    ("strength", "the same on the verbal scale"),
+    ("p_none", "probability of no step among the candidates for its events"),
+    ("p_step", "probability of this step among them"),
+    (
+        "initiator",
+        "hypothesis held to have started it, or `undecided`: the best two are too close, or `limits` says why",
+    ),
+    ("best_rival", "the second best hypothesis"),
+    ("best_rival_log10_lr", "its log10 likelihood against the best"),
+    ("signals", "ids of its signals"),
+    ("signal_kinds", "kinds of its signals"),
+    ("peers", "address:port of the other ends"),
+    ("attack", "techniques of MITRE ATT&CK (Enterprise 19) that it is consistent with"),
+    ("atlas", "techniques of MITRE ATLAS (5.4.0) that it is consistent with"),
+    ("owasp", "entries of the OWASP Top 10 for Agentic Applications (2026) that it is consistent with"),
+    ("summary", "what lines up, in one line"),
+    (
+        "persistence",
+        "by which step it was installed or left running, and in which later episodes or on which addresses it is met again",
+    ),
+    ("would_decide", "what would decide or overturn it"),
+    ("limits", "what bounds its reading"),
+    ("stability", "with `--stability`: what it rests on, in sentences"),
+    ("records", "`path locator` of every record it rests on"),
+];
+
+const EPISODES: &[(&str, &str)] = &[
+    ("episode", "its name: the one in the transcript or the file's, with the path where two share it"),
+    (
+        "run",
+        "as declared or recorded; a run without a name goes by the last fixed folder of its pattern (`run-a` of `transcripts/run-a/*.jsonl`), or by the pattern where that is not unique",
+    ),
+    ("reward_config", "as declared or recorded"),
+    ("reward", "as declared or recorded"),
+    ("agent", "as recorded"),
+    ("model", "as recorded"),
+    ("host", "where it ran"),
+    ("host_basis", "how that is known"),
+    ("path", "of its transcript"),
+    ("steps", "number of tool calls"),
+    ("first", "of its steps, on the reference clock"),
+    ("last", "of its steps, on the reference clock"),
+    ("flagged", "1 where there is a finding, else 0"),
+    ("findings", "their ids"),
+];
+
+const CONVERSATIONS: &[(&str, &str)] = &[
+    ("first", "of its observations, on the reference clock"),
+    ("last", "of its observations, on the reference clock"),
+    ("src_ip", "who opened it"),
+    ("dst_ip", "the other end"),
+    ("dst_port", "port of the other end"),
+    ("protocol", "transport, or its number"),
+    ("domains", "names of the other end that the evidence gives"),
+    ("observations", "records merged into it"),
+    ("connections", "distinct openings"),
+    ("allowed", "verdicts of firewalls that let it through"),
+    ("denied", "verdicts of firewalls that did not"),
+    ("bytes_out", "what the opener sent"),
+    ("bytes_in", "what the opener was sent"),
+    ("packets_out", "what the opener sent"),
+    ("packets_in", "what the opener was sent"),
+    ("path", "file of its first record"),
+    ("first_record", "place of its first record"),
+    ("signals", "ids of signals seen in it"),
+    ("episode", "of the best step; empty if none is a candidate"),
+    ("step", "index of the best step"),
+    ("step_log10_lr", "weight of the best step against no step"),
+    (
+        "beacon_score",
+        "of all connections of the conversation, 0 to 1; `docs/detection.md` has its parts; empty for fewer than four",
+    ),
+];
+
+const CLOCKS: &[(&str, &str)] = &[
+    ("path", "the file"),
+    ("clock", "the clock it shares with others; empty without records"),
+    ("reference", "1 where others are measured against it, else 0"),
+    (
+        "basis",
+        "what its times rest on: explicit-offset, declared-zone, assumed-zone, assumed-year, unknown-year, boot-relative or order-only",
+    ),
+    ("offset_s", "source minus reference; empty where nothing ties them"),
+    ("support_low_s", "lowest offset with at least 0.8 of the best support"),
+    ("support_high_s", "highest offset with at least 0.8 of the best support"),
+    ("zone_error_h", "the part that a wrong zone label explains"),
+    ("residual_s", "the rest"),
+    ("grade", "A to D; conclusions from timing need A or B"),
+    ("pairs", "keyed pairs offered"),
+    ("inliers", "how many of them agree"),
+    ("runner_up_s", "the next best offset more than 20 s away"),
+    ("peak_ratio", "its support against the best; above 0.7 the clock is ambiguous"),
+    ("drift_ppm", "what the clock gains in a million, of the segment with most pairs; empty where no pair tells"),
+    ("drift_low_ppm", "least that the pairs allow"),
+    ("drift_high_ppm", "most that the pairs allow"),
+    (
+        "segments",
+        "stretches of time in which nobody set the clock, as `from/to offset` on the reference clock, in seconds",
+    ),
+    (
+        "utc_offset_s",
+        "this clock minus UTC by the times that servers tell in it (HTTP Date, NTP; in a transcript also machines, by what tools print: the note names kinds and counts)",
+    ),
+    ("utc_low_s", "least that most of them allow; what pools allow without servers (`utc_servers` is 0)"),
+    ("utc_high_s", "most that most of them allow; what pools allow without servers"),
+    ("utc_servers", "how many servers agree"),
+    ("utc_pools", "mining pools whose job times allow that"),
+    (
+        "written_low_s",
+        "this clock minus UTC by relays and collectors that wrote its records down and state their offset: at least",
+    ),
+    ("written_high_s", "at most, if the agreeing records were written within ten minutes"),
+    ("written_records", "how many records agree"),
+    ("method", "how it was found"),
+    ("notes", "decisions on zone, year and ambiguity"),
+    ("first", "first dated record, on the file's own clock"),
+    ("last", "last dated record, on the file's own clock"),
+];
+
+const RATES: &[(&str, &str)] = &[
+    ("group", "run, reward-config or model (as transcripts name it)"),
+    ("name", "which"),
+    ("behaviour", "the behaviour counted; empty for any"),
+    ("flagged", "episodes with a finding of it"),
+    ("episodes", "of so many"),
+    ("share", "flagged of all"),
+    ("low", "lower end of the exact 95 % interval (Clopper-Pearson) of the share"),
+    ("high", "upper end"),
+    ("onsets", "distinct steps that findings name"),
+    ("hours", "first to last call, summed over the episodes; empty if one of them has no times"),
+    ("onsets_per_hour", "onsets over hours"),
+    ("per_hour_low", "lower end of its exact 95 % interval (Garwood)"),
+    ("per_hour_high", "upper end"),
+    ("first_step", "median over flagged episodes of the index of the first step that a finding names"),
+    ("first_after_s", "median over flagged episodes of the time into the episode of its first event"),
+    (
+        "without_transcript",
+        "episodes without a transcript, where `rollouts` in the case file says how many there were; empty where it does not",
+    ),
+    ("share_if_none", "the share if none of these is flagged"),
+    ("share_if_all", "the share if all of these are flagged"),
+    ("worst_low", "lower end of the exact 95 % interval of the one"),
+    ("worst_high", "upper end of that of the other"),
+];
+
+const RECURRENCE: &[(&str, &str)] = &[
+    ("run", "name as in `episodes.csv`"),
+    ("reward_config", "as in `episodes.csv`"),
+    ("episodes", "of this run and configuration"),
+    ("steps", "tool calls in them"),
+    ("flagged", "episodes with a finding"),
+    ("mining", "episodes with a finding of it"),
+    ("tunnel", "episodes with a finding of it"),
+    ("probing", "episodes with a finding of it"),
+    ("download", "episodes with a finding of it"),
+    ("concealment", "episodes with a finding of it"),
+    ("privilege", "episodes with a finding of it"),
+    ("persistence", "episodes with a finding of it"),
+    ("egress-violation", "episodes with a finding of it"),
+    ("value-transfer", "episodes with a finding of it"),
+    ("limit-crossed", "episodes with a finding of it"),
+];
+
+const RECURRENCE_TESTS: &[(&str, &str)] = &[
+    ("question", "`dispersion over runs` or `trend over checkpoints`"),
+    ("behaviour", "the behaviour counted; empty for any"),
+    ("units", "runs, or pairs of a run and a checkpoint"),
+    ("onsets", "distinct steps that findings name"),
+    ("exposure", "what onsets are held against: hours, or episodes where some have no times"),
+    (
+        "value",
+        "variance over mean (1 by chance); or the rate at the last checkpoint over that at the first, empty where it has no bound",
+    ),
+    ("p", "of at least as uneven counts, or as steep a trend, by chance; empty where the question was not asked"),
+    ("least_p", "the least that so many onsets could reach"),
+    ("phi", "of a trend: how much more counts vary than Poisson counts"),
+    ("reading", "what it says, or why it was not asked"),
+];
+
+pub(super) const PROBE: Described = (
+    "probe --format csv",
+    "file",
+    &[
+        ("path", "the file"),
+        ("format", "id of the format that read it, as in `docs/formats.md`; empty where none knows it"),
+        ("kind", "firewall, capture, gpu or transcript"),
+        ("compression", "gzip, zstd or xz"),
+        ("bytes", "length as it lies on disk"),
+        ("records", "lines, packets, rows or events that it holds"),
+        ("unread", "records that were not used"),
+        ("first", "first dated record, on the file's own clock"),
+        ("last", "last dated record, on the file's own clock"),
+        ("time_basis", "as `basis` of `clocks.csv`"),
+        ("sha256", "of the file as it lies on disk"),
+        ("reason", "why this format"),
+        ("runner_up", "which format came second"),
+        ("failure", "why it could not be read to its end"),
+    ],
+);
+
+pub(super) const RULES: Described = (
+    "rules list --format csv",
+    "rule in force",
+    &[
+        ("id", "of the rule"),
+        ("behaviour", "what a match of it is about"),
+        ("kind", "what it sees, for machines"),
+        ("confidence", "certain, strong or weak"),
+        ("level", "informational, low, medium, high or critical"),
+        ("log_source", "process_creation, network_connection, dns or firewall"),
+        ("attack", "techniques of MITRE ATT&CK among its tags"),
+        ("atlas", "what a finding of it is consistent with in MITRE ATLAS"),
+        ("owasp", "what a finding of it is consistent with in the OWASP list"),
+        ("title", "in words"),
+        ("path", "within the rule folder"),
+    ],
+);
