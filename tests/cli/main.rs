@@ -43,7 +43,7 @@ fn case() -> TempDir {
     directory
 }
 
-const VERBS: [&[&str]; 14] = [
+const VERBS: [&[&str]; 15] = [
     &["analyze"],
     &["probe"],
     &["timeline"],
@@ -51,6 +51,7 @@ const VERBS: [&[&str]; 14] = [
     &["explain"],
     &["check"],
     &["verify"],
+    &["schema"],
     &["rules"],
     &["rules", "list"],
     &["rules", "lint"],

@@ -73,10 +73,13 @@ fn columns_are_those_asked_for() {
 
 #[test]
 fn every_kind_that_is_documented_can_be_asked_for() {
-    let documented = std::fs::read_to_string(Path::new(ROOT).join("docs/output.md")).unwrap();
-    let line = documented.lines().find(|line| line.starts_with("| `kind` | of observations: ")).unwrap();
-    let kinds = line.trim_start_matches("| `kind` | of observations: ").trim_end_matches(" |");
-    for kind in kinds.split(", ") {
+    let documented = std::fs::read_to_string(Path::new(ROOT).join("docs/dictionary.md")).unwrap();
+    let begin = "| `kind` | text |  | Of observations: ";
+    let line = documented.lines().find_map(|line| line.strip_prefix(begin)).unwrap();
+    let kinds: Vec<&str> =
+        line.trim_end_matches(". |").split([',', ' ']).filter(|word| !matches!(*word, "" | "or")).collect();
+    assert_eq!(kinds.len(), 16);
+    for kind in kinds {
         rows(&["--kind", kind, "--columns", "kind"]).iter().for_each(|row| assert_eq!(row["kind"], kind));
     }
 }
