@@ -63,7 +63,7 @@ pub(crate) fn analyze(intake: Intake, options: &Options, rules: &InForce, voice:
 /// The same of evidence that is needed once more.
 pub(crate) fn analyze_kept(intake: &Intake, options: &Options, rules: &InForce, voice: Voice) -> (Analysis, Reading) {
     let analysis = correlate::analyze(intake, options, &rules.set);
-    finish(analysis, intake, voice)
+    finish(analysis, intake, options, voice)
 }
 
 /// The same, and what each finding rests on.
@@ -74,11 +74,12 @@ pub(crate) fn analyze_stability(
     voice: Voice,
 ) -> (Analysis, Reading) {
     let analysis = correlate::stability::analyze(&mut intake, options, &rules.set);
-    finish(analysis, &intake, voice)
+    finish(analysis, &intake, options, voice)
 }
 
-fn finish(mut analysis: Analysis, intake: &Intake, voice: Voice) -> (Analysis, Reading) {
-    let reading = Reading { walk_errors: intake.walk_errors.clone() };
+fn finish(mut analysis: Analysis, intake: &Intake, options: &Options, voice: Voice) -> (Analysis, Reading) {
+    let mut reading = Reading { walk_errors: intake.walk_errors.clone() };
+    reading.walk_errors.extend(options.memory.failure().map(str::to_owned));
     if voice.show_secrets {
         Names::of(&intake.facts).reveal(&mut analysis);
     }

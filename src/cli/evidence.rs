@@ -1,11 +1,12 @@
 //! The arguments that say what the evidence is and how it is to be read.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 use coincident::evidence;
 use coincident::formats::registry;
-use coincident::intake::{CaseFile, Intake, Options, Pattern};
+use coincident::intake::{CaseFile, Intake, Memory, Options, Pattern};
 use coincident::report::source_problem;
 
 use super::engine::InForce;
@@ -43,6 +44,28 @@ pub(crate) struct ReadingArgs {
     /// What nvidia-smi was asked for, where its CSV has no header: --gpu-query 'gpu*.csv=timestamp,index,memory.used'
     #[arg(long = "gpu-query", value_name = "PATTERN=COLUMNS", help_heading = "Reading")]
     pub(crate) gpu_queries: Vec<String>,
+    /// Memory that evidence may take: 512MB, 4GiB. Beyond a quarter of it, texts of transcripts lie in a temporary file; an
+    /// analysis that needs more all the same is refused. Results do not depend on it
+    #[arg(long, value_name = "SIZE", value_parser = size, help_heading = "Reading")]
+    pub(crate) max_memory: Option<u64>,
+}
+
+/// Bytes, in units of 1000 (kB, MB, GB) or 1024 (KiB, MiB, GiB).
+fn size(text: &str) -> Result<u64, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let unit = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kb" => 1_000,
+        "m" | "mb" => 1_000_000,
+        "g" | "gb" => 1_000_000_000,
+        "kib" => 1 << 10,
+        "mib" => 1 << 20,
+        "gib" => 1 << 30,
+        _ => return Err("give a number and a unit: 512MB, 4GiB".to_owned()),
+    };
+    let number: u64 = number.parse().map_err(|_| "give a number and a unit: 512MB, 4GiB".to_owned())?;
+    number.checked_mul(unit).filter(|bytes| *bytes > 0).ok_or_else(|| "not a size that memory has".to_owned())
 }
 
 /// The evidence to be read and how, checked.
@@ -87,12 +110,13 @@ impl ReadingArgs {
             None => CaseFile::default(),
         };
         case.declare(&self.zones, &self.years, &self.offsets)?;
+        let memory = Arc::new(self.max_memory.map_or_else(Memory::default, Memory::of));
         let mut paths = paths.to_vec();
         paths.sort();
         paths.dedup();
         Ok(Evidence {
             paths,
-            options: Options { case, formats, gpu_queries, ..Options::default() },
+            options: Options { case, formats, gpu_queries, memory, ..Options::default() },
             reading: self.clone(),
         })
     }
@@ -142,9 +166,19 @@ impl Evidence {
         let bytes = files.iter().fold(0_u64, |sum, file| sum.saturating_add(file.bytes));
         let watch = &self.options.watch;
         let read = || interrupt::ends_reading(watch, voice, || super::engine::take_in(&self.paths, &self.options));
-        match voice.is_watched() {
-            true => Ok(progress::watched(&watch.read, bytes, read)),
-            false => Ok(read()),
+        let intake = match voice.is_watched() {
+            true => progress::watched(&watch.read, bytes, read),
+            false => read(),
+        };
+        match self.options.memory.excess(&intake) {
+            Some(needed) => Err(Stop::usage(format!(
+                "about {} MB are needed for {} conversations and {} steps, more than --max-memory allows; allow that much, or give \
+                 less evidence at a time: a day, or a host",
+                needed.div_ceil(1_000_000),
+                intake.conversations.len(),
+                intake.steps.len()
+            ))),
+            None => Ok(intake),
         }
     }
 
@@ -182,4 +216,19 @@ pub(crate) fn exit_of(intake: &Intake, voice: Voice) -> Exit {
         voice.insist(&format!("not read: {problem}"));
     }
     if problems.is_empty() { Exit::Done } else { Exit::Unread }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(size("512MB"), Ok(512_000_000));
+        assert_eq!(size("4GiB"), Ok(4_294_967_296));
+        assert_eq!(size("1 kB"), Ok(1_000));
+        for wrong in ["", "MB", "12 parsecs", "0", "99999999999GiB", "-1MB", "1.5GB"] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
+    }
 }

@@ -1,8 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::facts::*;
 use super::kept::{Earliest, Sampled};
+use super::memory::Memory;
 use super::merge::{gpu_name, join_unread};
 use super::packed::Packed;
 use super::segments;
@@ -29,6 +31,7 @@ const CERTIFICATE_NAMES: usize = 4;
 /// Folds what a reader finds in one evidence. Memory grows with what is distinct, not with records.
 pub(super) struct Fold {
     evidence: EvidenceId,
+    memory: Arc<Memory>,
     pub(super) records: u64,
     pub(super) unread: BTreeMap<String, Unread>,
     /// Earliest and latest dated moment, and the loosest basis of any.
@@ -67,9 +70,10 @@ pub(super) struct Fold {
 }
 
 impl Fold {
-    pub(super) fn new(evidence: EvidenceId) -> Self {
+    pub(super) fn new(evidence: EvidenceId, memory: &Arc<Memory>) -> Self {
         Fold {
             evidence,
+            memory: Arc::clone(memory),
             records: 0,
             unread: BTreeMap::new(),
             span: None,

@@ -8,6 +8,7 @@ mod fold;
 mod join;
 mod kept;
 mod leave;
+mod memory;
 mod merge;
 mod packed;
 mod segments;
@@ -40,6 +41,7 @@ pub use facts::{
     SequenceFact, SshFact, Teller, TimeAnchor, TunnelFact, VerdictFact, WrittenFact,
 };
 pub use leave::LeftOut;
+pub use memory::Memory;
 pub use packed::Packed;
 pub use segments::BASE_GAP_NS;
 pub use source::{EvidenceAnomaly, Source, Unread};
@@ -59,6 +61,8 @@ pub struct Options {
     pub keep_attributions: bool,
     /// How far reading is, and whether it is to end.
     pub watch: Watch,
+    /// How much memory evidence may take.
+    pub memory: Arc<Memory>,
 }
 
 /// The evidence after one pass.
@@ -145,7 +149,7 @@ pub fn take_in(paths: &[PathBuf], options: &Options) -> Intake {
         .zip(&readers)
         .enumerate()
         .map(|(index, ((file, probed), reader))| {
-            read(file, EvidenceId(index as u32), probed, reader, (&among, &options.watch))
+            read(file, EvidenceId(index as u32), probed, reader, (&among, options))
         })
         .collect();
     let mut intake =
@@ -301,9 +305,10 @@ fn read(
     evidence: EvidenceId,
     probed: &Probed,
     reader: &Reader,
-    (among, watch): (&Arc<Paths>, &Watch),
+    (among, options): (&Arc<Paths>, &Options),
 ) -> (Source, Fold) {
-    let mut fold = Fold::new(evidence);
+    let watch = &options.watch;
+    let mut fold = Fold::new(evidence, &options.memory);
     let mut failure = probed.failure.clone();
     let mut taken = Taken { bytes: file.bytes, ..Taken::default() };
     let opened = match watch.is_stopped() {
@@ -441,10 +446,10 @@ fn settle_episodes(episodes: &mut [Episode], case: &CaseFile) {
 /// What tests of detectors need of the fold.
 #[cfg(test)]
 pub(crate) mod testing {
-    use super::{EvidenceId, Facts, Fold, Sink};
+    use super::{Arc, EvidenceId, Facts, Fold, Sink};
 
     pub(crate) fn fold(evidence: EvidenceId) -> Box<dyn Sink> {
-        Box::new(Fold::new(evidence))
+        Box::new(Fold::new(evidence, &Arc::default()))
     }
 
     pub(crate) fn facts(sink: Box<dyn Sink>) -> Facts {

@@ -311,3 +311,16 @@ fn names_of_files_reach_no_terminal_as_they_are() {
         assert!(!written.contains("A0<script>") || !entry.path().ends_with("report.html"), "{:?}", entry.path());
     }
 }
+
+#[test]
+fn texts_beyond_what_memory_is_allowed_lie_aside_and_nothing_is_lost() {
+    let directory = incident();
+    let whole = ran(&[], &["analyze", "in", "--format", "jsonl"], directory.path());
+    // 2 MB hold what the evidence takes (389 conversations and 51 steps among it), and no text that is more than a few.
+    let held = ran(&[], &["analyze", "in", "--format", "jsonl", "--max-memory", "2MB"], directory.path());
+    assert!(held.status.success(), "{}", text(&held.stderr));
+    assert!(held.stdout == whole.stdout);
+    let refused = ran(&[], &["analyze", "in", "--format", "jsonl", "--max-memory", "10kB"], directory.path());
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stderr).contains("more than --max-memory allows"), "{}", text(&refused.stderr));
+}

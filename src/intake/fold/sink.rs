@@ -150,17 +150,17 @@ impl Sink for Fold {
     }
 
     fn step(&mut self, mut step: Step) {
-        let output = step.output.take().map(|output| Packed::of(&output));
+        let output = step.output.take().map(|output| Packed::within(&self.memory, &output));
         self.steps.push((step, output));
     }
 
     fn result(&mut self, mut result: StepResult) {
-        let output = result.output.take().map(|output| Packed::of(&output));
+        let output = result.output.take().map(|output| Packed::within(&self.memory, &output));
         self.results.push((result, output));
     }
 
     fn text(&mut self, mut text: EpisodeText) {
-        let said = Packed::of(&std::mem::take(&mut text.text));
+        let said = Packed::within(&self.memory, &std::mem::take(&mut text.text));
         self.texts.push((text, said));
     }
 
@@ -171,7 +171,7 @@ impl Sink for Fold {
     }
 
     fn fork(&self) -> Box<dyn Sink> {
-        Box::new(Fold::new(self.evidence))
+        Box::new(Fold::new(self.evidence, &self.memory))
     }
 
     fn join(&mut self, fork: Box<dyn Sink>) {

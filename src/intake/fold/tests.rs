@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::*;
 use crate::formats::Sink;
 use crate::model::{Alert, Detail, Observation, Protocol};
@@ -27,7 +29,7 @@ fn a_host_header_is_a_name_without_its_port_and_an_address_without_its_brackets(
         ("[2001:db8::1]", "2001:db8::1"),
         ("[2001:db8::1]:8080", "2001:db8::1"),
     ] {
-        let mut fold = Fold::new(EvidenceId(0));
+        let mut fold = Fold::new(EvidenceId(0), &Arc::default());
         observe(&mut fold, 1, 0, Detail::Http(Http { host: Some(host.to_owned()), ..Http::default() }));
         let (_, facts) = fold.into_parts();
         assert_eq!(facts.names.iter().map(|fact| fact.name.as_str()).collect::<Vec<_>>(), [name], "{host}");
@@ -36,7 +38,7 @@ fn a_host_header_is_a_name_without_its_port_and_an_address_without_its_brackets(
 
 /// One of every kind of fact, several times, in the order of `records`.
 fn folded(records: &[u64], forks: bool) -> Fold {
-    let mut whole = Fold::new(EvidenceId(0));
+    let mut whole = Fold::new(EvidenceId(0), &Arc::default());
     for record in records {
         let mut fork = whole.fork();
         let sink: &mut dyn Sink = if forks { fork.as_mut() } else { &mut whole };
@@ -97,7 +99,7 @@ fn order_and_forks_do_not_show() {
 
 #[test]
 fn times_at_the_ends_of_the_range_are_folded_like_others() {
-    let mut fold = Fold::new(EvidenceId(0));
+    let mut fold = Fold::new(EvidenceId(0), &Arc::default());
     for (record, at) in [i64::MIN, i64::MAX, 0, i64::MIN + 1, i64::MAX - 1].into_iter().enumerate() {
         observe(&mut fold, record as u64 + 1, at, Detail::Connection(Connection::default()));
     }
@@ -108,7 +110,7 @@ fn times_at_the_ends_of_the_range_are_folded_like_others() {
 
 #[test]
 fn a_record_without_a_time_makes_no_conversation_and_is_counted() {
-    let mut fold = Fold::new(EvidenceId(0));
+    let mut fold = Fold::new(EvidenceId(0), &Arc::default());
     let detail = Detail::Connection(Connection::default());
     fold.observation(&Observation { record: 1, span: None, host: None, flow: Some(flow()), detail });
     assert_eq!(fold.undated, 1);

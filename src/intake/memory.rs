@@ -1,0 +1,158 @@
+//! How much memory evidence may take, and where what transcripts say lies beyond it.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use super::Intake;
+use crate::model::{Conversation, Step};
+
+/// Bytes that evidence may take while it is analysed. Without a bound all is held in memory.
+///
+/// Texts of transcripts beyond a quarter of it are laid on a shelf: a temporary file without a name, which is gone with the
+/// process. Conversations, facts and readings stay in memory, for everything is compared with everything; how much they take is
+/// estimated, and [`Memory::excess`] says when it is more than is allowed.
+#[derive(Debug, Default)]
+pub struct Memory {
+    allowed: Option<u64>,
+    texts: AtomicU64,
+    shelf: Mutex<Option<File>>,
+    end: AtomicU64,
+    failure: OnceLock<String>,
+}
+
+/// What a conversation takes, with what is made of it in the analysis (measured: docs/benchmarks.md).
+const CONVERSATION: u64 = 600;
+/// A step with its command and its place in every index.
+const STEP: u64 = 900;
+/// A fact of any other kind.
+const FACT: u64 = 300;
+
+impl Memory {
+    /// At most so many bytes.
+    pub fn of(allowed: u64) -> Self {
+        Memory { allowed: Some(allowed), ..Memory::default() }
+    }
+
+    /// Where packed bytes of a text go: none, if they may stay in memory or cannot be laid aside.
+    fn lay_aside(&self, bytes: &[u8]) -> Option<u64> {
+        let share = self.allowed? / 4;
+        let held = self.texts.fetch_add(bytes.len() as u64, Ordering::Relaxed) + bytes.len() as u64;
+        if held <= share {
+            return None;
+        }
+        self.texts.fetch_sub(bytes.len() as u64, Ordering::Relaxed);
+        let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = self.end.load(Ordering::Relaxed);
+        // A disk that is full is no loss: the text stays in memory.
+        let written = open(&mut shelf).and_then(|file| {
+            file.seek(SeekFrom::Start(at))?;
+            file.write_all(bytes)
+        });
+        written.ok()?;
+        self.end.store(at + bytes.len() as u64, Ordering::Relaxed);
+        Some(at)
+    }
+
+    fn fetch(&self, at: u64, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = open(&mut shelf).and_then(|file| {
+            file.seek(SeekFrom::Start(at))?;
+            file.read_exact(&mut bytes)
+        });
+        match read {
+            Ok(()) => bytes,
+            Err(error) => {
+                let told = format!(
+                    "{error}: texts of transcripts that were laid aside could not be read back and are missing"
+                );
+                self.failure.get_or_init(|| told);
+                Vec::new()
+            }
+        }
+    }
+
+    /// Bytes on the shelf.
+    pub fn shelved(&self) -> u64 {
+        self.end.load(Ordering::Relaxed)
+    }
+
+    /// What went wrong with the shelf, if anything is missing for it.
+    pub fn failure(&self) -> Option<&str> {
+        self.failure.get().map(String::as_str)
+    }
+
+    /// About how much an intake takes while it is analysed, where that is more than is allowed.
+    pub fn excess(&self, intake: &Intake) -> Option<u64> {
+        let facts = &intake.facts;
+        let kinds = [
+            facts.dns.len(),
+            facts.queries.len(),
+            facts.names.len(),
+            facts.http.len(),
+            facts.ssh.len(),
+            facts.files.len(),
+            facts.probes.len(),
+            facts.anchors.len(),
+            facts.alerts.len(),
+            facts.verdicts.len(),
+            facts.executions.len(),
+            facts.processes.len(),
+        ];
+        let readings: usize = facts.gpu.iter().map(|series| series.points.len()).sum();
+        let more = |conversation: &Conversation| conversation.segments.len().saturating_sub(1) as u64;
+        let conversations: u64 = intake.conversations.iter().map(|conversation| 1 + more(conversation)).sum();
+        let needed = conversations * CONVERSATION
+            + intake.steps.len() as u64 * STEP
+            + intake.steps.iter().map(words).sum::<u64>()
+            + kinds.iter().map(|count| *count as u64).sum::<u64>() * FACT
+            + readings as u64 * size_of::<super::GpuPoint>() as u64
+            + self.texts.load(Ordering::Relaxed);
+        self.allowed.filter(|allowed| needed > *allowed).map(|_| needed)
+    }
+}
+
+fn words(step: &Step) -> u64 {
+    step.command.as_ref().map_or(0, |command| command.len() as u64)
+}
+
+/// The shelf, made when it is first needed. Nobody else can open it: it has no name (O_TMPFILE, or unlinked at once).
+fn open(shelf: &mut Option<File>) -> io::Result<&mut File> {
+    match shelf {
+        Some(file) => Ok(file),
+        None => Ok(shelf.insert(tempfile::tempfile()?)),
+    }
+}
+
+/// Bytes in memory or on the shelf.
+#[derive(Clone, Debug)]
+pub(super) enum Kept {
+    Here(Box<[u8]>),
+    Aside { memory: Arc<Memory>, at: u64, length: usize },
+}
+
+impl Kept {
+    pub(super) fn new(bytes: Box<[u8]>, memory: &Arc<Memory>) -> Self {
+        match memory.lay_aside(&bytes) {
+            Some(at) => Kept::Aside { memory: Arc::clone(memory), at, length: bytes.len() },
+            None => Kept::Here(bytes),
+        }
+    }
+
+    /// The bytes.
+    pub(super) fn bytes(&self) -> std::borrow::Cow<'_, [u8]> {
+        match self {
+            Kept::Here(bytes) => bytes.as_ref().into(),
+            Kept::Aside { memory, at, length } => memory.fetch(*at, *length).into(),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Kept::Here(bytes) => bytes.len(),
+            Kept::Aside { length, .. } => *length,
+        }
+    }
+}
