@@ -5,10 +5,15 @@
 #[allow(dead_code, unreachable_pub, reason = "a library of its own for the fuzzer")]
 mod hostile;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+
+use coincident::correlate;
+use coincident::detect::rules::RuleSet;
+use coincident::intake::{self, Options};
 
 /// With the checks of a development build, on a machine that is busy: what takes longer hangs.
 const LONGEST: Duration = Duration::from_secs(60);
@@ -89,4 +94,26 @@ fn seeds_hold() {
     }
     let inputs: Vec<_> = seeds.into_iter().map(|(of, name, bytes)| (target(of), name, bytes)).collect();
     run_all(&inputs);
+}
+
+/// What the target for whole cases builds is recognised as what it was built to be, and something is found in it.
+#[test]
+fn what_is_built_is_evidence() {
+    let (mut formats, mut findings, mut unexplained) = (BTreeSet::new(), 0, 0);
+    let rules = RuleSet::embedded();
+    let seeds = hostile::seeds::all(root(), &[]);
+    for (.., bytes) in seeds.iter().filter(|(target, name, _)| *target == "whole" && !name.contains('.')) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (paths, case) = hostile::whole::evidence(bytes, folder.path());
+        let options = Options { case, ..Options::default() };
+        let taken = intake::take_in(&paths, &options);
+        formats.extend(taken.sources.iter().filter_map(|source| source.format));
+        let analysis = correlate::analyze(&taken, &options, &rules);
+        findings += analysis.findings.len();
+        unexplained += analysis.unexplained.len();
+    }
+    for format in ["claude-code", "iptables", "suricata", "nvidia-smi-gpu", "pcap"] {
+        assert!(formats.contains(format), "{format} is not among {formats:?}");
+    }
+    assert!(findings > 0 && unexplained > 0, "{findings} findings, {unexplained} groups without a step");
 }

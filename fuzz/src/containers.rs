@@ -41,7 +41,7 @@ const MEMBERS: [&str; 12] = [
 const TEXTS: [&str; 6] = [
     "Nov 21 07:11:05 fw kernel: DROP IN= OUT=eth0 SRC=10.0.0.1 DST=203.0.113.9 LEN=60 TTL=64 PROTO=TCP SPT=4 DPT=443 SYN\n",
     "timestamp, index, uuid, utilization.gpu [%]\n2026/11/21 07:11:07.056, 0, GPU-5f, 28 %\n",
-    "{\"type\":\"user\",\"sessionId\":\"s\",\"uuid\":\"u\",\"timestamp\":\"2026-11-21T07:11:11.922Z\",\"message\":{\"role\":\"user\",\"content\":\"x\"}}\n",
+    "{\"parentUuid\":null,\"type\":\"user\",\"sessionId\":\"s\",\"uuid\":\"u\",\"timestamp\":\"2026-11-21T07:11:11.922Z\",\"message\":{\"role\":\"user\",\"content\":\"x\"}}\n",
     "{\"version\":2,\"status\":\"success\",\"eval\":{\"task\":\"t\",\"model\":\"m\",\"run_id\":\"r\",\"created\":\"2026-11-21T07:11:11+00:00\"},\"plan\":{}}",
     "{\"id\":1,\"epoch\":1,\"input\":\"x\",\"messages\":[{\"role\":\"assistant\",\"content\":\"y\",\"tool_calls\":[{\"id\":\"c\",\"function\":\"bash\",\"arguments\":{\"cmd\":\"ls\"}}]}],\"events\":[]}",
     "",

@@ -5,7 +5,7 @@
 
 mod bytes;
 mod capture;
-mod containers;
+pub(crate) mod containers;
 #[path = "../../src/cli/check/expect.rs"]
 #[allow(dead_code, reason = "the program uses what is not asked here")]
 mod expect;
@@ -14,7 +14,7 @@ mod readers;
 pub mod seeds;
 mod settings;
 mod shown;
-mod whole;
+pub(crate) mod whole;
 pub(crate) mod wrap;
 
 pub use capture::capture;

@@ -240,7 +240,26 @@ pub fn all(root: &Path, more: &[PathBuf]) -> Vec<Seed> {
     numbered("conversations", conversations(&testdata), &mut seeds);
     numbered("command", commands(&testdata).into_iter().map(String::into_bytes).collect(), &mut seeds);
     numbered("capture", (0..48).map(|number| of_chance(number, 40 << (number % 6))).collect(), &mut seeds);
-    numbered("whole", (48..80).map(|number| of_chance(number, 60 << (number % 5))).collect(), &mut seeds);
+    // The recorded incident with each of the texts that an attacker would choose, shown by its paths and by its names.
+    for text in 0x60..0x70_u8 {
+        let shown = if text & 1 == 0 { 0xd3 } else { 0xf3 };
+        let bytes = [&[shown, text][..], &of_chance(u64::from(text), 60)].concat();
+        seeds.push(("whole", format!("recorded-{text}"), bytes));
+    }
+    // A long conversation of each protocol beside a transcript: miners and tunnels are among them.
+    for (number, said) in
+        conversations(&testdata).iter().enumerate().filter(|(_, said)| (500..9000).contains(&said.len()))
+    {
+        let length = (said.len() as u16).to_be_bytes();
+        let bytes = [&[2, 6][..], &length, said, &[1], &of_chance(number as u64, 40)].concat();
+        seeds.push(("whole", format!("said-{number}"), bytes));
+    }
+    // Each kind of file comes first in some.
+    let cases = (48..80).map(|number| {
+        let kinds = [(number % 6) as u8, (number % 8) as u8];
+        [&kinds[..], &of_chance(number, 60 << (number % 5))].concat()
+    });
+    numbered("whole", cases.collect(), &mut seeds);
     numbered(
         "containers",
         (80..112).map(|number| [&[1 | (number as u8 & 0xe)], &of_chance(number, 300)[..]].concat()).collect(),

