@@ -31,6 +31,7 @@ fn setting(name: &str) -> Option<String> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "hangs are told by the clock")]
+#[expect(clippy::print_stdout, reason = "shown of a test that fails")]
 fn run((target, holds): hostile::Target, name: &str, bytes: &[u8]) {
     // Told by a test that fails: the panic says what, this says of which.
     println!("{target}: {name}");
