@@ -2,7 +2,7 @@
 # Runs every target for so many seconds, prints a line for each, and fails if an input crashed, hung or grew too large:
 #     fuzz/nightly.sh [SECONDS_PER_TARGET [TARGET...]]
 # Without an argument a minute each. FUZZ_MEMORY_MB (1024) bounds the memory of a target, FUZZ_HANG_S (1) the time of an input on
-# a machine of usual speed: a slow one is measured first, and the bound grows with it.
+# a machine of usual speed: a slow one is measured first, and the bound grows with it. FUZZ_BUILT=1 runs what was built before.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:-60}
@@ -11,7 +11,7 @@ memory=${FUZZ_MEMORY_MB:-1024}
 export TMPDIR=${FUZZ_TMPDIR:-$([ -w /dev/shm ] && echo /dev/shm || echo /tmp)}
 folder=${CARGO_TARGET_DIR:-fuzz/target}/release
 cp -n Cargo.lock fuzz/Cargo.lock
-RUSTC_WRAPPER=$PWD/fuzz/instrument.sh CARGO_TARGET_DIR=$(dirname "$folder") \
+[ -n "${FUZZ_BUILT:-}" ] || RUSTC_WRAPPER=$PWD/fuzz/instrument.sh CARGO_TARGET_DIR=$(dirname "$folder") \
     cargo build --quiet --release --manifest-path fuzz/Cargo.toml --bins
 targets=("$@")
 if [ ${#targets[@]} -eq 0 ]; then
