@@ -274,7 +274,9 @@ impl<'a> Packets<'a> {
                 *packets += 1;
                 None
             }
-            Payload::Aggregate(..) | Payload::Protected | Payload::Other => self.inside(&opened, stamp, 0),
+            Payload::Aggregate(..) | Payload::Protected | Payload::Other | Payload::Unread(..) => {
+                self.inside(&opened, stamp, 0)
+            }
         };
         if opened.through != Through::default() {
             self.through(opened.through, ends, stamp);
@@ -319,6 +321,10 @@ impl<'a> Packets<'a> {
             Payload::Protected => {
                 let what = "a frame encrypted on its link (802.11, MACsec, PPP), counted, not read";
                 self.tally.note(AnomalyKind::Unsupported, stamp.record, what);
+                None
+            }
+            Payload::Unread(kind, what) => {
+                self.tally.note(kind, stamp.record, what);
                 None
             }
             Payload::Other | Payload::Cut | Payload::Unsupported => None,

@@ -13,6 +13,7 @@ pub(super) mod verdict;
 mod wan;
 
 use super::bytes::{be16, be32};
+use crate::evidence::AnomalyKind;
 
 pub(super) use ether::is_frame;
 pub(super) use ieee80211::subframes;
@@ -33,6 +34,8 @@ pub(super) enum Payload<'a> {
     Cut,
     /// A link type that is not read.
     Unsupported,
+    /// What the frame should carry and does not, or what stands too far within it, in words.
+    Unread(AnomalyKind, &'static str),
 }
 
 /// Carriers between link and network layer that a frame passed through.
@@ -103,12 +106,17 @@ pub(super) fn open_ip(data: &[u8], at: usize) -> Opened<'_> {
 
 fn open_with<'a>(frame: &'a [u8], step: impl FnOnce(&mut Walk<'a>) -> Payload<'a>) -> Opened<'a> {
     let mut walk = Walk { frame, through: Through::default(), steps: 0 };
-    let payload = step(&mut walk);
+    let payload = match step(&mut walk) {
+        Payload::Other if walk.steps > MAX_STEPS => Payload::Unread(AnomalyKind::BoundReached, TOO_DEEP),
+        payload => payload,
+    };
     Opened { payload, through: walk.through }
 }
 
 /// A bound on stacked tags, labels and headers, far above what any network uses.
 const MAX_STEPS: u32 = 24;
+pub(super) const TOO_DEEP: &str = "more than 24 headers before the network header, the packet was not read";
+pub(super) const NOT_IP: &str = "neither IPv4 nor IPv6 on a link that carries nothing else, the packet was not read";
 
 /// A frame on the way from header to header.
 struct Walk<'a> {
@@ -158,6 +166,14 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// The same, where the link has nothing else.
+    fn only_ip(&mut self, at: usize) -> Payload<'a> {
+        match self.ip(at) {
+            Payload::Other => Payload::Unread(AnomalyKind::MalformedRecord, NOT_IP),
+            payload => payload,
+        }
+    }
+
     fn link(&mut self, link: u32, at: usize) -> Payload<'a> {
         if !self.step() {
             return Payload::Other;
@@ -170,7 +186,7 @@ impl<'a> Walk<'a> {
             8 => self.slip(at),
             9 | 50 | 166 => self.ppp(at),
             10 => self.fddi(at),
-            12 | 14 | 101 => self.ip(at),
+            12 | 14 | 101 => self.only_ip(at),
             17 => self.ip(at + verdict::OLD_PFLOG_HEADER),
             51 => self.pppoe(at),
             100 => self.atm(at),

@@ -51,7 +51,7 @@ fn tags_and_labels() {
     assert_eq!(payload(1, &frame(&[&macs, &[8, 6, 0, 1]])), Payload::Other);
     assert_eq!(payload(1, &frame(&[&macs, &[0x88, 0xe5, 0, 1]])), Payload::Protected);
     let endless = frame(&[&macs, &[0x81, 0, 0, 0].repeat(100)]);
-    assert_eq!(payload(1, &endless), Payload::Other);
+    assert_eq!(payload(1, &endless), Payload::Unread(AnomalyKind::BoundReached, TOO_DEEP));
     for cut in 0..tagged.len() - IP.len() {
         assert_eq!(payload(1, &tagged[..cut]), Payload::Cut, "{cut}");
     }
@@ -83,6 +83,9 @@ fn cooked_and_raw() {
     assert_eq!(payload(276, &cooked2[..19]), Payload::Cut);
     for link in [12, 14, 101, 228, 229] {
         found(link, &[]);
+    }
+    for link in [12, 14, 101] {
+        assert_eq!(payload(link, &[0x10, 0, 0, 40]), Payload::Unread(AnomalyKind::MalformedRecord, NOT_IP));
     }
     assert_eq!(payload(189, &IP), Payload::Unsupported);
     assert_eq!(name(127), "IEEE802_11_RADIOTAP");

@@ -42,7 +42,17 @@ pub(super) fn read(input: &mut Input, log: &mut Log<'_>, sink: &mut dyn Sink) ->
     let mut members =
         Members { log, left: DECOMPRESSED, chunked: BTreeMap::new(), bounded: false, held: 0, sampled: false };
     match ZipArchive::new(&mut file) {
-        Ok(mut archive) => members.listed(&mut archive, sink),
+        Ok(mut archive) => {
+            // Names that come twice, members beside or across each other, local headers that say otherwise than the directory.
+            if let Err(error) = archive.validate_header_consistency() {
+                let detail = format!(
+                    "the archive contradicts itself ({error}): it holds more than was read, and other programs may read \
+                     other members"
+                );
+                sink.anomaly(Anomaly { record: 0, kind: AnomalyKind::MalformedRecord, detail });
+            }
+            members.listed(&mut archive, sink);
+        }
         Err(error) => {
             file.seek(SeekFrom::Start(0))?;
             let detail = format!(
@@ -234,6 +244,38 @@ fn unreadable(record: u64, name: &str, error: &str, sink: &mut dyn Sink) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_comes_twice_is_said() {
+        use std::io::Write;
+
+        use crate::evidence::EvidenceId;
+        use crate::formats::{Collector, Format};
+        use crate::time::TimeContext;
+
+        let mut archive = zip::ZipWriter::new(io::Cursor::new(Vec::new()));
+        let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+        let header = r#"{"version":2,"eval":{"run_id":"r","task":"t","model":"m","packages":{"inspect_ai":"0.3.95"}}}"#;
+        for (name, text) in
+            [("header.json", header), ("samples/a_epoch_1.json", "{}"), ("samples/b_epoch_1.json", "{}")]
+        {
+            archive.start_file(name, options).unwrap();
+            archive.write_all(text.as_bytes()).unwrap();
+        }
+        let honest = archive.finish().unwrap().into_inner();
+        let mut twice = honest.clone();
+        // In the local header and in the directory.
+        let places: Vec<usize> = memchr::memmem::find_iter(&honest, "samples/b_").collect();
+        assert_eq!(places.len(), 2);
+        places.iter().for_each(|at| twice[at + "samples/".len()] = b'a');
+        let said = |bytes: &[u8]| {
+            let mut found = Collector::default();
+            let mut input = Input::from_bytes("log.eval", bytes.to_vec(), EvidenceId(0));
+            super::super::Inspect.read(&mut input, &TimeContext::default(), &mut found).unwrap();
+            found.anomalies.iter().any(|anomaly| anomaly.detail.contains("contradicts itself"))
+        };
+        assert!(said(&twice) && !said(&honest));
+    }
 
     #[test]
     fn names_of_local_headers() {
