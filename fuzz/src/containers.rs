@@ -150,7 +150,8 @@ fn read(path: &Path, head: &Head) -> (Option<&'static str>, String) {
     let mut found = Collector::default();
     let outcome = format.map(|format| format.read(&mut input, &TimeContext::default(), &mut found));
     let failed = outcome.is_some_and(|outcome| outcome.is_err());
-    let (sha256, length) = input.finish();
+    let taken = input.finish();
+    let (sha256, length) = (taken.sha256, taken.bytes);
     (format.map(|format| format.id()), format!("{failed} {sha256} {length} {found:?}"))
 }
 

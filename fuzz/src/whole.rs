@@ -335,6 +335,7 @@ fn printed(paths: &[PathBuf], case_file: &CaseFile) -> Vec<(String, Vec<u8>)> {
             pool: Pool::default(),
             show_secrets: false,
             left_out: AtomicU64::default(),
+            masked: AtomicU64::default(),
         });
         plan.add_steps(&intake.episodes, &intake.steps);
         let make = |source| Box::new(TimelineSink::new(Arc::clone(&plan), source)) as Box<dyn Sink>;
