@@ -90,5 +90,7 @@ mod tests {
     fn tests_that_cannot_succeed_are_left_out() {
         assert_eq!(testable(&[0.001, 0.3, 0.02, 0.3, 0.3], 0.05), [true, false, true, false, false]);
         assert_eq!(testable(&[0.3, 0.3], 0.05), [false, false]);
+        // Three are within 0.05, one within 0.05 / 2: two are paid for, and that one can succeed.
+        assert_eq!(testable(&[0.02, 0.03, 0.04], 0.05), [true, false, false]);
     }
 }

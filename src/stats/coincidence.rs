@@ -95,6 +95,22 @@ mod tests {
         assert!((got.by_chance - 0.0452435295).abs() < 1e-10);
         assert!((got.p.p / 3.09889245e-09 - 1.0).abs() < 1e-8);
         assert_eq!(coincidence(15, 16, 400, 86400.0, 10.0, 0.0), None);
+        assert!(coincidence(15, 15, 400, 86400.0, 10.0, 0.0).is_some());
+        // 0 < tolerance, 0 <= lag < span: each bound from both sides.
+        for (span, tolerance, lag, known) in [
+            (86400.0, 0.0, 0.0, false),
+            (86400.0, f64::MIN_POSITIVE, 0.0, true),
+            (86400.0, 10.0, -1.0, false),
+            (86400.0, 10.0, 86399.0, true),
+            (86400.0, 10.0, 86400.0, false),
+            (f64::INFINITY, 10.0, 0.0, false),
+        ] {
+            let got = coincidence(15, 9, 400, span, tolerance, lag);
+            assert_eq!(got.is_some(), known, "{span} {tolerance} {lag}");
+        }
+        // A lag takes its length off the room: 1 - (1 - 10/400)**400 with a span of 1000 and a lag of 600.
+        let got = coincidence(15, 9, 400, 1000.0, 10.0, 600.0).unwrap();
+        assert!((got.by_chance - (1.0 - 0.975_f64.powi(400))).abs() < 1e-12);
         assert_eq!(coincidence(15, 0, 0, 86400.0, 10.0, 0.0).unwrap().p, Tail::CERTAIN);
     }
 
@@ -114,6 +130,13 @@ mod tests {
     fn pair_counts() {
         let (either, one) = expected_pairs(40, 60, 1000.0, 7.0).unwrap();
         assert!((either - 33.4824).abs() < 1e-9 && (one - 16.7412).abs() < 1e-9);
+        // As wide as the span, every pair is near: on one side half of them.
+        let (either, one) = expected_pairs(40, 60, 7.0, 7.0).unwrap();
+        assert!((either - 2400.0).abs() < 1e-9 && (one - 1200.0).abs() < 1e-9);
+        assert_eq!(expected_pairs(40, 60, 7.0, 0.0), Some((0.0, 0.0)));
+        for (span, tolerance) in [(0.0, 0.0), (-1.0, 0.0), (7.0, -1.0), (7.0, 7.1)] {
+            assert_eq!(expected_pairs(40, 60, span, tolerance), None, "{span} {tolerance}");
+        }
     }
 
     // numpy: [ceil(log(a)/log(c)) for a in (.05, .01, .001)].
@@ -131,5 +154,9 @@ mod tests {
         ] {
             assert_eq!([0.05, 0.01, 0.001].map(|alpha| onsets_needed(duty, alpha).unwrap()), want, "{duty}");
         }
+        for outside in [0.0, 1.0, -0.5, 1.5, f64::NAN] {
+            assert_eq!((onsets_needed(outside, 0.05), onsets_needed(0.5, outside)), (None, None), "{outside}");
+        }
+        assert_eq!(onsets_needed(0.5, 0.5), Some(1));
     }
 }

@@ -85,3 +85,19 @@ impl Span {
         Span { lo: self.lo.plus(ns), hi: self.hi.plus(ns), basis: self.basis }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_on_the_axis_and_what_does_not() {
+        use Basis::*;
+        for basis in [ExplicitOffset, DeclaredZone, AssumedZone, AssumedYear] {
+            assert!(basis.is_dated(), "{basis:?}");
+        }
+        for basis in [UnknownYear, BootRelative, OrderOnly] {
+            assert!(!basis.is_dated(), "{basis:?}");
+        }
+    }
+}
