@@ -6,6 +6,7 @@ mod boots;
 mod groups;
 mod pairs;
 mod printed;
+mod rotation;
 mod writers;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::IpNet;
 
+use super::rotation;
 use crate::correlate::analysis::{Clock, Grade};
 use crate::evidence::EvidenceId;
 use crate::formats::Kind;
@@ -21,13 +22,14 @@ pub(super) struct Group {
 }
 
 /// Transcripts share a clock per host they ran on, or per format where the host is not known; without a capture to
-/// compare hosts against, all that state UTC offsets are one. Everything else has one per file, but GPU files one per
-/// directory (two queries of the same tool on the same machine).
+/// compare hosts against, all that state UTC offsets are one. Pieces of a rotated log share one. Everything else has one per
+/// file, but GPU files one per directory (two queries of the same tool on the same machine).
 pub(super) fn groups(intake: &Intake, case: &CaseFile) -> Vec<Group> {
     let sources = &intake.sources;
     let hosts: BTreeMap<&str, &str> =
         intake.episodes.iter().filter_map(|episode| Some((episode.path(), episode.host.as_deref()?))).collect();
     let captured = sources.iter().any(|source| source.kind == Some(Kind::Capture) && source.records > 0);
+    let rotated = rotation::names(sources);
     let mut groups: BTreeMap<(Kind, String), Vec<EvidenceId>> = BTreeMap::new();
     for (index, source) in sources.iter().enumerate() {
         let Some(kind) = source.kind.filter(|_| source.records > 0) else { continue };
@@ -38,7 +40,7 @@ pub(super) fn groups(intake: &Intake, case: &CaseFile) -> Vec<Group> {
                 host.or(source.format).unwrap_or_default().to_owned()
             }
             Kind::Gpu => source.path.rsplit_once('/').map_or(String::new(), |(folder, _)| folder.to_owned()),
-            Kind::Firewall | Kind::Capture => source.path.clone(),
+            Kind::Firewall | Kind::Capture => rotated[index].clone(),
         };
         groups.entry((kind, key)).or_default().push(EvidenceId(index as u32));
     }
