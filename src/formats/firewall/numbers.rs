@@ -9,6 +9,9 @@ use std::sync::{Mutex, PoisonError};
 use crate::evidence::{Anomaly, AnomalyKind};
 use crate::formats::Sink;
 
+/// Who counts and the number, of one line.
+pub(crate) type NumberOf = fn(&[u8]) -> Option<(&[u8], u64)>;
+
 /// How a dialect counts its records.
 #[derive(Debug)]
 pub(crate) struct Counting {
@@ -18,8 +21,7 @@ pub(crate) struct Counting {
     pub(crate) innocent: &'static str,
     /// Several records have one number as a matter of course.
     pub(crate) shared: bool,
-    /// Who counts and the number, of one line.
-    pub(crate) of: for<'l> fn(&'l [u8]) -> Option<(&'l [u8], u64)>,
+    pub(crate) of: NumberOf,
 }
 
 /// Bound on the stretches of a file. A log of records that were picked out has as many as records.
