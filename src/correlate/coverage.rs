@@ -262,7 +262,7 @@ fn cut_or_lost(view: &View<'_>, world: &Witnesses<'_>) -> Option<String> {
         (Kind::Capture, AnomalyKind::TruncatedRecord) => detail.contains("when they were captured"),
         // Bytes that miss from one stream are of that stream.
         (Kind::Capture, AnomalyKind::Gap) => detail.contains("by the statistics of the capture"),
-        (_, AnomalyKind::Gap) => true,
+        (_, AnomalyKind::Gap | AnomalyKind::SequenceGap | AnomalyKind::LoggingStopped) => true,
         _ => false,
     };
     let hidden = of.filter(|one| hides(&one.anomaly.detail, one.anomaly.kind));

@@ -23,6 +23,16 @@ pub enum AnomalyKind {
     Unreadable,
     /// The file was written to, grew or shrank while it was read.
     ChangedWhileRead,
+    /// Numbers by which the source counts its records are missing, or the count begins again.
+    SequenceGap,
+    /// A record names the one before it, which is not there.
+    MissingParent,
+    /// An id that names one thing stands for another as well.
+    ConflictingId,
+    /// Two clocks or a clock and a stated duration disagree within one episode.
+    ClockContradiction,
+    /// The logger itself says that it stopped, began anew, or was told to keep less.
+    LoggingStopped,
 }
 
 impl AnomalyKind {
@@ -40,6 +50,11 @@ impl AnomalyKind {
             AnomalyKind::UndatedTimes => "undated-times",
             AnomalyKind::Unreadable => "unreadable",
             AnomalyKind::ChangedWhileRead => "changed-while-read",
+            AnomalyKind::SequenceGap => "sequence-gap",
+            AnomalyKind::MissingParent => "missing-parent",
+            AnomalyKind::ConflictingId => "conflicting-id",
+            AnomalyKind::ClockContradiction => "clock-contradiction",
+            AnomalyKind::LoggingStopped => "logging-stopped",
         }
     }
 }

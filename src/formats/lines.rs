@@ -20,6 +20,13 @@ pub trait LineReader: Sync {
     fn header(&self, _line: &[u8], _before: &Self::Layout) -> Option<Self::Layout> {
         None
     }
+
+    /// Looks at whole lines in a row, before they are read one by one. Which lines come together depends on the file
+    /// alone; blocks come in any order, on any thread.
+    fn block(&self, _lines: &[u8], _first_line: u64) {}
+
+    /// The last line has no line break, and does not end as JSON does.
+    fn unended(&self, _number: u64, _layout: &Self::Layout, _sink: &mut dyn Sink) {}
 }
 
 /// How much of the first line a repeated header has in common with it.
@@ -62,7 +69,10 @@ pub fn read_lines<R: LineReader>(input: &mut Input, reader: &R, sink: &mut dyn S
             }
         }
     }
-    let Blocks { too_long, outcome, .. } = blocks;
+    let Blocks { too_long, outcome, unended, .. } = blocks;
+    if let Some(number) = unended.filter(|_| outcome.is_ok()) {
+        reader.unended(number, &headers.layout, sink);
+    }
     for (number, beginning) in too_long {
         sink.unread(number, "line longer than 16 MiB", &beginning);
         sink.anomaly(Anomaly {
@@ -84,6 +94,7 @@ fn read_batch<R: LineReader>(batch: &[(Block, R::Layout)], reader: &R, mark: &[u
         let free = forks.iter().find_map(|fork| fork.try_lock().ok());
         let mut sink = free.unwrap_or_else(|| own.lock().unwrap_or_else(PoisonError::into_inner));
         let mut layout = layout.clone();
+        reader.block(&block.lines, block.first_line);
         let ends = memchr::memchr_iter(b'\n', &block.lines).chain(std::iter::once(block.lines.len()));
         let mut begin = 0;
         for (end, number) in ends.zip(block.first_line..) {
@@ -168,6 +179,8 @@ struct Blocks<'i> {
     skipping: bool,
     ended: bool,
     outcome: io::Result<()>,
+    /// Number of the last line, if it has no line break and is no JSON.
+    unended: Option<u64>,
     /// Number and beginning of the lines that were too long.
     too_long: Vec<(u64, Vec<u8>)>,
     /// Buffers to be used again: fresh memory costs more than the reading of it.
@@ -177,7 +190,17 @@ struct Blocks<'i> {
 impl<'i> Blocks<'i> {
     fn new(input: &'i mut Input) -> Self {
         let (rest, too_long, spare) = (Vec::new(), Vec::new(), Vec::new());
-        Blocks { input, rest, next_line: 1, skipping: false, ended: false, outcome: Ok(()), too_long, spare }
+        Blocks {
+            input,
+            rest,
+            next_line: 1,
+            skipping: false,
+            ended: false,
+            outcome: Ok(()),
+            unended: None,
+            too_long,
+            spare,
+        }
     }
 
     fn recycle(&mut self, batch: impl Iterator<Item = Block>) {
@@ -243,6 +266,9 @@ impl<'i> Blocks<'i> {
         }
         let first_line = self.next_line;
         self.next_line += memchr::memchr_iter(b'\n', &lines).count() as u64;
+        // What ends in a bracket is JSON that closes itself.
+        let cut = self.ended && !matches!(lines.last(), Some(b'\n' | b'}' | b']'));
+        self.unended = cut.then_some(self.next_line);
         Some(Block { lines, first_line })
     }
 }

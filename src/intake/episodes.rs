@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use super::contradictions;
 use super::fold::Fold;
 use super::packed::Packed;
 use super::source::EvidenceAnomaly;
@@ -64,6 +65,11 @@ impl Join {
             let call = answers.and_then(|at| steps.get_mut(at).zip(outputs.get_mut(at)));
             match call {
                 None => odd(AnomalyKind::Gap, "the result of a tool call that the evidence does not hold"),
+                Some((step, known)) if step.result_record.is_some() && output.is_some() && *known != output => odd(
+                    AnomalyKind::ConflictingId,
+                    "a second result for the same tool call, with other content; the first was used (a writer that completes \
+                     or shortens what it wrote, ids that start anew, or an edit)",
+                ),
                 Some((step, _)) if step.result_record.is_some() => {
                     odd(AnomalyKind::Duplicate, "a second result for the same tool call; the first was used");
                 }
@@ -72,6 +78,9 @@ impl Join {
                     *known = output.or(known.take());
                 }
             }
+        }
+        for (evidence, anomaly) in contradictions::of(&steps) {
+            anomalies.entry((evidence, anomaly.kind)).or_default().push(anomaly);
         }
         let mut index = 0;
         for at in 0..steps.len() {

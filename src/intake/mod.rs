@@ -2,7 +2,9 @@
 
 mod boots;
 mod case;
+mod contradictions;
 mod episodes;
+mod event_files;
 mod facts;
 mod fold;
 mod join;
@@ -186,6 +188,7 @@ pub fn take_in(paths: &[PathBuf], options: &Options) -> Intake {
     }
     let joined = joins.finish();
     intake.anomalies.extend(joined.anomalies);
+    intake.anomalies.extend(event_files::missing(&intake.sources));
     intake.anomalies.sort();
     (intake.episodes, intake.steps, intake.texts) = (joined.episodes, joined.steps, joined.texts);
     intake.outputs = joined.outputs;

@@ -159,7 +159,8 @@ pub struct AnomalyLine {
     /// Place within it.
     pub locator: String,
     /// truncated-record, malformed-record, impossible-value, clock-step-back, gap, duplicate, bound-reached,
-    /// unsupported, undated-times, unreadable or changed-while-read.
+    /// unsupported, undated-times, unreadable, changed-while-read, sequence-gap, missing-parent, conflicting-id,
+    /// clock-contradiction or logging-stopped.
     pub anomaly: String,
     /// What is odd about it.
     pub detail: String,

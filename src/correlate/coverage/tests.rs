@@ -168,6 +168,8 @@ fn what_the_capture_did_not_keep() {
     assert_eq!(said(AnomalyKind::Gap, lost), [format!("lan.pcap: {lost}")]);
     let cut = "interface 0: packets that were cut when they were captured: 9, first here";
     assert_eq!(said(AnomalyKind::TruncatedRecord, cut), [format!("lan.pcap: {cut}")]);
+    let stopped = "the audit daemon ended";
+    assert_eq!(said(AnomalyKind::LoggingStopped, stopped), [format!("lan.pcap: {stopped}")]);
     assert!(said(AnomalyKind::Gap, "TCP bytes missing from the capture").is_empty());
     assert!(said(AnomalyKind::TruncatedRecord, "the file ends within this packet").is_empty());
 }

@@ -24,6 +24,8 @@ pub(super) const FILES: &[(&str, &str)] = files![
     "concealment/script-deletes-itself.yml",
     "concealment/system-name-borrowed.yml",
     "concealment/time-copied.yml",
+    "concealment/transcript-removed.yml",
+    "concealment/windows-log-cleared.yml",
     "download/fetched-from-address-into-shell.yml",
     "download/fetched-into-interpreter.yml",
     "download/fetched-into-shell.yml",

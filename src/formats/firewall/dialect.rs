@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::fields::Fields;
+use super::numbers::Counting;
 use super::record::Record;
 use super::syslog::Stamp;
 use super::table::Table;
@@ -38,6 +39,11 @@ pub(crate) trait Dialect: Sync {
     /// # Errors
     /// The reason why it holds nothing for the timeline, without anything from the record but its type.
     fn read<'r>(&self, record: &'r Record<'r>, out: &mut Out<'_>) -> Outcome;
+
+    /// How it counts its records, if it does.
+    fn counting(&self) -> Option<&'static Counting> {
+        None
+    }
 
     /// The table that a header line begins, given the one before it; for dialects whose rows stand under a header.
     fn header(&self, _line: &[u8], _before: &Table) -> Option<Table> {

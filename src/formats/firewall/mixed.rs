@@ -5,15 +5,15 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::DIALECTS;
-use super::bytes;
 use super::census::Census;
 use super::dialect::{Dialect, Out, Outcome};
 use super::documents::UNCLOSED;
 use super::layout::Layout;
+use super::logger;
 use super::notation::delimited::cells;
+use super::numbers::Numbers;
 use super::record::{self, JOURNAL_WITHOUT_MESSAGE, Record};
 use super::shape;
-use super::syslog::Peeled;
 use super::table::Table;
 use crate::evidence::{Anomaly, AnomalyKind, Head, Input};
 use crate::formats::{Format, Kind, LineReader, Match, Sink, read_lines};
@@ -45,10 +45,13 @@ impl Format for Log {
 
     fn read(&self, input: &mut Input, time: &TimeContext, sink: &mut dyn Sink) -> io::Result<()> {
         let beginning = input.peek(4096)?;
-        if let Some(layout) = Layout::of(&beginning) {
+        let layout = Layout::of(&beginning);
+        if let Some(layout) = layout {
             input.through(|reader| layout.lines(reader));
         }
-        let mixed = Mixed::new(Some(self.0), time);
+        let ends_lines = matches!(layout, None | Some(Layout::Trail));
+        let mixed =
+            Mixed { ends_lines, numbers: self.0.counting().map(Numbers::new), ..Mixed::new(Some(self.0), time) };
         let outcome = read_lines(input, &mixed, sink);
         mixed.close(sink);
         outcome
@@ -61,11 +64,14 @@ pub(super) struct Mixed {
     own: Option<&'static dyn Dialect>,
     time: TimeContext,
     undated: AtomicU64,
+    /// Its writer ends each line with a line break.
+    ends_lines: bool,
+    numbers: Option<Numbers>,
 }
 
 impl Mixed {
     pub(super) fn new(own: Option<&'static dyn Dialect>, time: &TimeContext) -> Self {
-        Mixed { own, time: time.clone(), undated: AtomicU64::new(0) }
+        Mixed { own, time: time.clone(), undated: AtomicU64::new(0), ends_lines: false, numbers: None }
     }
 
     /// What is known only at the end of a file.
@@ -76,27 +82,35 @@ impl Mixed {
                 format!("{undated} records have no time of their own; export the log with the times of its headers");
             sink.anomaly(Anomaly { record: 0, kind: AnomalyKind::UndatedTimes, detail });
         }
+        if let Some(numbers) = &self.numbers {
+            numbers.close(sink);
+        }
     }
 
     /// Reads one record, whatever it is wrapped in.
     pub(super) fn record(&self, text: &[u8], number: u64, sink: &mut dyn Sink) {
         let mut reason = None;
+        let mut told = None;
         let taken = record::open(text, &mut |record| {
-            let Some(dialect) = claimant(self.own, record) else {
-                reason.get_or_insert_with(|| unknown(record));
-                return false;
-            };
-            if let Err(why) = self.read_by(dialect, record, number, sink) {
-                reason = Some(why);
-                return false;
+            match claimant(self.own, record) {
+                Some(dialect) => match self.read_by(dialect, record, number, sink) {
+                    Ok(()) => return true,
+                    Err(why) => reason = Some(why),
+                },
+                None => drop(reason.get_or_insert_with(|| unknown(record))),
             }
-            true
+            told = told.take().or_else(|| logger::told(&record.peeled));
+            false
         });
         if taken {
             return;
         }
+        if let Some((kind, detail)) = told {
+            sink.record();
+            sink.anomaly(Anomaly { record: number, kind, detail });
+            return;
+        }
         match reason {
-            Some(Cow::Borrowed(SUPPRESSED)) => self.suppressed(text, number, sink),
             Some(reason) => sink.unread(number, &reason, text),
             None => sink.unread(number, "an empty record", text),
         }
@@ -111,18 +125,6 @@ impl Mixed {
             Err(why) if !out.recorded => Err(format!("{}: {why}", dialect.id()).into()),
             _ => Ok(()),
         }
-    }
-
-    fn suppressed(&self, text: &[u8], number: u64, sink: &mut dyn Sink) {
-        let mut count = None;
-        record::open(text, &mut |record| {
-            count = count.or(suppressed(&record.peeled));
-            false
-        });
-        sink.record();
-        let count = count.unwrap_or_default();
-        let detail = format!("{count} messages were suppressed by the logger: absence of a line proves nothing here");
-        sink.anomaly(Anomaly { record: number, kind: AnomalyKind::Gap, detail });
     }
 }
 
@@ -153,6 +155,20 @@ impl LineReader for Mixed {
     fn header(&self, line: &[u8], before: &Table) -> Option<Table> {
         self.own?.header(line, before)
     }
+
+    fn block(&self, lines: &[u8], first_line: u64) {
+        if let Some(numbers) = &self.numbers {
+            numbers.block(lines, first_line);
+        }
+    }
+
+    fn unended(&self, number: u64, table: &Table, sink: &mut dyn Sink) {
+        if self.ends_lines && table.is_empty() {
+            let detail = "the last line has no line break: the file was cut within it, was still being written, or was \
+                          saved by an editor";
+            sink.anomaly(Anomaly { record: number, kind: AnomalyKind::TruncatedRecord, detail: detail.to_owned() });
+        }
+    }
 }
 
 /// The dialect that claims a record: the first of them, `own` before all.
@@ -164,31 +180,10 @@ pub(super) fn claimant(own: Option<&'static dyn Dialect>, record: &Record<'_>) -
     others.into_iter().find(|dialect| dialect.claims(record))
 }
 
-const SUPPRESSED: &str = "suppressed";
-
 /// Why a record that no dialect claims is not read: the shape of it.
 fn unknown(record: &Record<'_>) -> Cow<'static, str> {
-    if suppressed(&record.peeled).is_some() {
-        return Cow::Borrowed(SUPPRESSED);
-    }
     if record.peeled.message == JOURNAL_WITHOUT_MESSAGE {
         return "journal entry without its message (null: export again with journalctl --all)".into();
     }
     shape::of(record).into()
-}
-
-/// `net_ratelimit: 12 callbacks suppressed` and its kin (printk, journald, rsyslog): the number that is missing.
-fn suppressed(peeled: &Peeled<'_>) -> Option<u64> {
-    const WORDS: [&[u8]; 5] =
-        [b" callbacks suppressed", b" messages suppressed", b" kernel messages", b" messages from ", b" messages lost"];
-    let message = peeled.message;
-    for words in WORDS {
-        let Some(at) = memchr::memmem::find(message, words) else { continue };
-        let before = message.get(..at)?;
-        let digits = before.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
-        let count = bytes::number(before.get(before.len() - digits..)?)?;
-        let said = |word: &[u8]| memchr::memmem::find(message, word).is_some();
-        return (said(b"uppressed") || said(b"Missed ") || said(b"lost")).then_some(count);
-    }
-    None
 }

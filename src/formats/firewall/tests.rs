@@ -4,6 +4,7 @@ mod appliances;
 mod cloud;
 mod devices;
 mod hosts;
+mod numbers;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,6 +1,7 @@
 //! One episode being told: what readers of transcripts do alike, whatever the shape of their files.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::Value;
 
@@ -94,14 +95,16 @@ pub(super) struct Account<'t> {
     pub(super) step_end: Option<Endpoint>,
     time: &'t TimeContext,
     evidence: EvidenceId,
-    calls: HashSet<String>,
-    answered: HashSet<String>,
+    /// What was told under each id, hashed.
+    calls: HashMap<String, u64>,
+    answered: HashMap<String, Option<u64>>,
     /// Calls without an id that were not answered.
     waiting: VecDeque<String>,
     /// Calls with an id that were not answered: for writers that keep the ids of calls and drop those of answers.
     open: VecDeque<String>,
     repeated: u64,
     first_repeated: u64,
+    conflicts: Conflicts,
 }
 
 impl<'t> Account<'t> {
@@ -120,12 +123,13 @@ impl<'t> Account<'t> {
             step_end: None,
             time,
             evidence,
-            calls: HashSet::new(),
-            answered: HashSet::new(),
+            calls: HashMap::new(),
+            answered: HashMap::new(),
             waiting: VecDeque::new(),
             open: VecDeque::new(),
             repeated: 0,
             first_repeated: 0,
+            conflicts: Conflicts::default(),
         }
     }
 
@@ -173,8 +177,13 @@ impl<'t> Account<'t> {
     /// A tool call. One whose id was told before is counted as repeated and left out. `arguments` is its parsed form.
     pub(super) fn call(&mut self, spot: Spot, call: Call<'_>, arguments: &Value, sink: &mut dyn Sink) {
         let id = match call.id.filter(|id| !id.is_empty()) {
-            Some(id) if !self.calls.insert(id.to_owned()) => return self.repeat(spot.number),
             Some(id) => {
+                let told = hashed(&(call.tool, &call.arguments));
+                if let Some(before) = self.calls.get(id) {
+                    self.conflicts.saw(spot.number, *before != told);
+                    return self.repeat(spot.number);
+                }
+                self.calls.insert(id.to_owned(), told);
                 self.open.push_back(id.to_owned());
                 id.to_owned()
             }
@@ -209,8 +218,13 @@ impl<'t> Account<'t> {
     /// The result of a call. A second one for the same id is counted as repeated and left out.
     pub(super) fn answer(&mut self, spot: Spot, answer: Answer<'_>, sink: &mut dyn Sink) {
         let id = match answer.id.filter(|id| !id.is_empty()) {
-            Some(id) if !self.answered.insert(id.to_owned()) => return self.repeat(spot.number),
             Some(id) => {
+                let told = (!answer.unseen).then(|| hashed(&answer.output));
+                if let Some(before) = self.answered.get(id) {
+                    self.conflicts.saw(spot.number, before.zip(told).is_some_and(|(before, told)| before != told));
+                    return self.repeat(spot.number);
+                }
+                self.answered.insert(id.to_owned(), told);
                 // Answers come nearly in the order of their calls.
                 if let Some(at) = self.open.iter().take(64).position(|open| open == id) {
                     self.open.remove(at);
@@ -240,18 +254,18 @@ impl<'t> Account<'t> {
 
     /// Whether a call of that id was told.
     pub(super) fn knows_call(&self, id: &str) -> bool {
-        self.calls.contains(id)
+        self.calls.contains_key(id)
     }
 
     /// Whether a call of that id was answered.
     pub(super) fn knows_answer(&self, id: &str) -> bool {
-        self.answered.contains(id)
+        self.answered.contains_key(id)
     }
 
     /// The oldest call with an id that waits for its answer, now answered.
     fn unanswered(&mut self) -> Option<String> {
         let id = self.open.pop_front()?;
-        self.answered.insert(id.clone());
+        self.answered.insert(id.clone(), None);
         Some(id)
     }
 
@@ -293,6 +307,7 @@ impl<'t> Account<'t> {
             (a, b) => a.or(b),
         };
         self.clock.report(sink);
+        self.conflicts.report(sink);
         if self.repeated > 0 {
             sink.anomaly(Anomaly {
                 record: self.first_repeated,
@@ -305,6 +320,43 @@ impl<'t> Account<'t> {
             });
         }
         sink.episode(self.episode);
+    }
+}
+
+/// A hash that is the same on every run.
+pub(super) fn hashed(told: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    told.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Ids that came again with other content.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Conflicts {
+    count: u64,
+    first: u64,
+}
+
+impl Conflicts {
+    /// An id came again in that record; `differs` if with other content.
+    pub(super) fn saw(&mut self, record: u64, differs: bool) {
+        if differs {
+            if self.count == 0 {
+                self.first = record;
+            }
+            self.count += 1;
+        }
+    }
+
+    pub(super) fn report(&self, sink: &mut dyn Sink) {
+        if self.count > 0 {
+            let detail = format!(
+                "calls or results that come again under their ids with other content: {}, first here; the first of each was \
+                 used (a writer that completes or shortens what it wrote, ids that start anew, or an edit)",
+                self.count
+            );
+            sink.anomaly(Anomaly { record: self.first, kind: AnomalyKind::ConflictingId, detail });
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use crate::formats::firewall::dialect::{Dialect, Out, Outcome};
 use crate::formats::firewall::fields::Field::*;
 use crate::formats::firewall::fields::{Field, Fields, Names};
 use crate::formats::firewall::notation::pairs::{Style, pairs};
+use crate::formats::firewall::numbers::Counting;
 use crate::formats::firewall::record::Record;
 use crate::formats::firewall::syslog::{Stamp, Zone, clock, month};
 use crate::model::{Action as Verdict, Alert, Detail, Flow};
@@ -53,6 +54,16 @@ impl Dialect for CiscoIos {
         record.json.is_none() && memchr::memchr(b'%', record.line).is_some() && cisco::message(record.line).is_some()
     }
 
+    fn counting(&self) -> Option<&'static Counting> {
+        static MESSAGES: Counting = Counting {
+            what: "messages",
+            innocent: "a severity that is not sent here, a datagram that was lost on its way",
+            shared: false,
+            of: sequence,
+        };
+        Some(&MESSAGES)
+    }
+
     fn read<'r>(&self, record: &'r Record<'r>, out: &mut Out<'_>) -> Outcome {
         let Some(message) = cisco::message(record.line) else { return Err("no message".into()) };
         let mut fields = Fields::default();
@@ -82,6 +93,31 @@ impl Dialect for CiscoIos {
         }
         out.connection(fields, record)
     }
+}
+
+/// The name before the numbers of a header, and the last of these: `<189>30: rtr1: 006340: *Nov 20 14:34:46.123: ` has the
+/// count of messages to this host of logs and that of `service sequence-numbers`.
+fn sequence(line: &[u8]) -> Option<(&[u8], u64)> {
+    let header = cisco::message(line)?.header;
+    let (mut name, mut last) = (b"".as_slice(), None);
+    for word in words(header) {
+        let plain = match word.strip_prefix(b"<").and_then(|rest| split_once(rest, b">")) {
+            Some((_, after)) => after,
+            None => word,
+        };
+        let named = word.strip_suffix(b":").unwrap_or(word);
+        match plain.strip_suffix(b":").and_then(number) {
+            Some(count) => last = Some(count),
+            // A time behind the name, or in its place, is none.
+            None if memchr::memchr(b':', named).is_some() => {}
+            None if last.is_none() => name = named,
+            None if name.is_empty() && word.ends_with(b":") && word.first().is_some_and(u8::is_ascii_alphabetic) => {
+                name = named;
+            }
+            None => {}
+        }
+    }
+    Some((name, last?))
 }
 
 fn words(said: &[u8]) -> impl Iterator<Item = &[u8]> {

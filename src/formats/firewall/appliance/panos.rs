@@ -4,13 +4,14 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use crate::formats::firewall::bytes::{address, has, split_once, text};
+use crate::formats::firewall::bytes::{address, has, number, split_once, text};
 use crate::formats::firewall::dialect::{Dialect, Out, Outcome};
 use crate::formats::firewall::fields::Field::*;
 use crate::formats::firewall::fields::{Field, Fields, Names};
 use crate::formats::firewall::generic::{cef as generic_cef, leef as generic_leef};
 use crate::formats::firewall::notation::delimited::cells;
 use crate::formats::firewall::notation::json;
+use crate::formats::firewall::numbers::Counting;
 use crate::formats::firewall::record::Record;
 use crate::formats::firewall::syslog::{Stamp, Zone};
 use crate::model::{Alert, Detail};
@@ -171,6 +172,16 @@ impl Dialect for Panos {
         columns(record.line).is_some()
     }
 
+    fn counting(&self) -> Option<&'static Counting> {
+        static RECORDS: Counting = Counting {
+            what: "records",
+            innocent: "a filter of what is forwarded, a datagram that was lost on its way",
+            shared: false,
+            of: sequence,
+        };
+        Some(&RECORDS)
+    }
+
     fn read<'r>(&self, record: &'r Record<'r>, out: &mut Out<'_>) -> Outcome {
         if let Some(object) = record.json {
             return of_object(object, record, out);
@@ -187,6 +198,22 @@ impl Dialect for Panos {
         let row = cells(row, b',');
         of_columns(&row, record, out)
     }
+}
+
+/// Serial number of the device with the type of the record, and its sequence number ("Sequence Number: a 64-bit log entry
+/// identifier incremented sequentially; each log type has a unique number space").
+fn sequence(line: &[u8]) -> Option<(&[u8], u64)> {
+    let (kind, row) = columns(line)?;
+    let place = match kind {
+        b"TRAFFIC" => 39,
+        b"THREAT" => 36,
+        b"SYSTEM" => 15,
+        _ => return None,
+    };
+    let count = number(cells(row, b',').get(place)?).filter(|count| *count > 0)?;
+    let mut commas = memchr::memchr_iter(b',', row);
+    let (_, from, _, to) = (commas.next()?, commas.next()?, commas.next()?, commas.next()?);
+    Some((row.get(from + 1..to)?, count))
 }
 
 /// The type of the record and its columns from the first one on: `1,TIME,SERIAL,TYPE,SUBTYPE,...`.

@@ -14,6 +14,7 @@ use std::net::IpAddr;
 use crate::evidence::AnomalyKind;
 use crate::formats::firewall::bytes::{address, find, hexadecimal, number, split_once, text};
 use crate::formats::firewall::dialect::{Dialect, Out, Outcome};
+use crate::formats::firewall::numbers::Counting;
 use crate::formats::firewall::record::Record;
 use crate::formats::firewall::syslog::Stamp;
 use crate::formats::transcript;
@@ -41,10 +42,24 @@ impl Dialect for Auditd {
         record.json.is_none() && id(record.line).is_some()
     }
 
+    fn counting(&self) -> Option<&'static Counting> {
+        static SERIALS: Counting = Counting {
+            what: "events of the audit system",
+            innocent: "a filter, a file of the rotation that is not at hand",
+            shared: true,
+            of: serial,
+        };
+        Some(&SERIALS)
+    }
+
     fn read<'r>(&self, record: &'r Record<'r>, out: &mut Out<'_>) -> Outcome {
         let Some(id) = id(record.line) else { return Err("a record without its time and number".into()) };
         let parts: Vec<Part<'r>> = parts(record.line).collect();
         let event = Event { parts: &parts };
+        for said in parts.iter().filter_map(of_the_trail) {
+            let detail = format!("{said} (a restart or an update of the machine, or somebody's doing)");
+            out.anomaly(AnomalyKind::LoggingStopped, detail);
+        }
         let span = out.span(id.stamp);
         let node = event.value("node").map(|node| node.plain()).filter(|_| record.line.starts_with(b"node="));
         let host = node.or_else(|| record.peeled.host.map(text));
@@ -82,6 +97,35 @@ fn id(line: &[u8]) -> Option<Id> {
     let at = Instant::from_parts(i64::try_from(seconds).ok()?, nanoseconds);
     let stamp = at.map(|at| Stamp::Epoch { at, resolution_ns: 1_000_000 });
     Some(Id { stamp, range, interpreted: false })
+}
+
+/// Who counts and the number of a line of the trail itself. The daemon's own events have another count, and what syslog
+/// passes on is of several machines.
+fn serial(line: &[u8]) -> Option<(&[u8], u64)> {
+    let node = line.strip_prefix(b"node=").and_then(|rest| split_once(rest, b" "));
+    let (node, rest) = node.unwrap_or((b"", line));
+    if !rest.starts_with(b"type=") || rest.starts_with(b"type=DAEMON_") {
+        return None;
+    }
+    let id = id(line)?;
+    let inside = line.get(id.range.0..id.range.1)?;
+    Some((node, number(inside.rsplit(|byte| *byte == b':').next()?)?))
+}
+
+/// What the daemon says of the trail itself (`auditd.c`), and the kernel of its switch (`audit_log_config_change`).
+fn of_the_trail(part: &Part<'_>) -> Option<&'static str> {
+    let is = |name: &str, expected: &[u8]| part.get(name).is_some_and(|value| value.raw == expected);
+    match part.kind {
+        b"DAEMON_START" => Some("the audit daemon started: what happened before is not in the trail"),
+        b"DAEMON_END" => Some("the audit daemon ended: what happened until it ran again is not in the trail"),
+        b"DAEMON_ABORT" => {
+            Some("the audit daemon stopped by a failure: what happened until it ran again is not in the trail")
+        }
+        b"CONFIG_CHANGE" if is("audit_enabled", b"0") && !is("old", b"0") => {
+            Some("the audit system was switched off: what happened until it was switched on is not in the trail")
+        }
+        _ => None,
+    }
 }
 
 struct Event<'e, 'a> {

@@ -13,6 +13,7 @@ use crate::formats::firewall::fields::Field::*;
 use crate::formats::firewall::fields::{Field, Fields, Names};
 use crate::formats::firewall::notation::json::{dotted, leaf};
 use crate::formats::firewall::notation::pairs::{COMMAS, pairs};
+use crate::formats::firewall::numbers::Counting;
 use crate::formats::firewall::opener;
 use crate::formats::firewall::record::Record;
 use crate::formats::firewall::syslog::Stamp;
@@ -176,6 +177,16 @@ impl Dialect for NetFlow {
         }
     }
 
+    fn counting(&self) -> Option<&'static Counting> {
+        static EXPORTS: Counting = Counting {
+            what: "exported datagrams",
+            innocent: "a datagram that was lost on its way, several sources in one exporter, a filter of the collector",
+            shared: true,
+            of: sequence,
+        };
+        Some(&EXPORTS)
+    }
+
     fn read<'r>(&self, record: &'r Record<'r>, out: &mut Out<'_>) -> Outcome {
         let mut seen = Seen::default();
         if let Some(object) = record.json {
@@ -192,6 +203,20 @@ impl Dialect for NetFlow {
         }
         seen.tell(record, out)
     }
+}
+
+/// The exporter and the number of its datagram, of the records of goflow2. NetFlow version 9 (RFC 3954, section 5.1) and
+/// sFlow count datagrams; version 5 and IPFIX count flows, and are left out.
+fn sequence(line: &[u8]) -> Option<(&[u8], u64)> {
+    if !has!(line, b"\"NETFLOW_V9\"") && !has!(line, b"\"SFLOW_5\"") {
+        return None;
+    }
+    let after = |name: &[u8]| line.get(memchr::memmem::find(line, name)? + name.len()..);
+    let count = after(b"\"sequence_num\":")?.trim_ascii_start();
+    let digits = count.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let exporter = after(b"\"sampler_address\":")?.trim_ascii_start().strip_prefix(b"\"")?;
+    let exporter = exporter.get(..memchr::memchr(b'"', exporter)?)?;
+    Some((exporter, number(count.get(..digits)?)?))
 }
 
 /// The object whose names are those of a flow: the record itself or one in it.

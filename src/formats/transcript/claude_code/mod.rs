@@ -6,14 +6,16 @@
 //! is stamped when the model's answer came, its `tool_result` when the result was recorded: a bracket around the
 //! command. Printed streams have no stamp on what the model said, there the lower end is the latest stamp above.
 
+mod chain;
 mod result;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 
 use serde_json::Value;
 
+use self::chain::Chain;
+use super::account::{Conflicts, hashed};
 use super::stamps::{self, Clock};
 use super::{json, scan, shell};
 use crate::evidence::{Anomaly, AnomalyKind, EvidenceId, Head, Input, Record};
@@ -127,8 +129,11 @@ struct Reader<'a> {
     waived: bool,
     /// What was said under each uuid, hashed.
     lines: HashMap<String, u64>,
-    calls: HashSet<String>,
-    answered: HashSet<String>,
+    /// What was called and answered under each id, hashed.
+    calls: HashMap<String, u64>,
+    answered: HashMap<String, u64>,
+    conflicts: Conflicts,
+    chain: Chain,
     /// Calls whose result may still say that the command was left running.
     pending: BTreeMap<String, Step>,
     /// The command a person typed last, waiting for its output.
@@ -166,8 +171,10 @@ impl<'a> Reader<'a> {
             clock: Clock::default(),
             waived: false,
             lines: HashMap::new(),
-            calls: HashSet::new(),
-            answered: HashSet::new(),
+            calls: HashMap::new(),
+            answered: HashMap::new(),
+            conflicts: Conflicts::default(),
+            chain: Chain::default(),
             pending: BTreeMap::new(),
             typed: None,
             prompts: BTreeMap::new(),
@@ -237,19 +244,24 @@ impl<'a> Reader<'a> {
     /// Whether the line was there before, under the same uuid and with the same message.
     fn repeats(&mut self, number: u64, value: &Value, raw: &[u8], sink: &mut dyn Sink) -> bool {
         let Some(uuid) = json::text(value, "uuid") else { return false };
-        let mut hasher = DefaultHasher::new();
-        scan::member(raw, "message").unwrap_or(b"").hash(&mut hasher);
-        match self.lines.insert(uuid.to_owned(), hasher.finish()) {
+        if let Some(parent) = json::text(value, "parentUuid").filter(|parent| !self.lines.contains_key(*parent)) {
+            self.chain.names(number, parent);
+        }
+        let told = hashed(&scan::member(raw, "message").unwrap_or(b""));
+        match self.lines.insert(uuid.to_owned(), told) {
             None => false,
-            Some(before) if before == hasher.finish() => {
+            Some(before) if before == told => {
                 self.count_repeated(number);
                 true
             }
             Some(_) => {
                 sink.anomaly(Anomaly {
                     record: number,
-                    kind: AnomalyKind::ImpossibleValue,
-                    detail: "the uuid of an earlier line with another message; both were read".to_owned(),
+                    kind: AnomalyKind::ConflictingId,
+                    detail:
+                        "the uuid of an earlier line with another message; both were read (a line that was written \
+                             again when it was complete, or an edit)"
+                            .to_owned(),
                 });
                 false
             }
@@ -318,12 +330,17 @@ impl<'a> Reader<'a> {
 
     fn call(&mut self, line: &Line<'_>, index: u32, block: &Value, raw: Option<&[u8]>, sink: &mut dyn Sink) {
         let call_id = json::text(block, "id").map(str::to_owned);
-        if call_id.as_ref().is_some_and(|id| !self.calls.insert(id.clone())) {
-            return self.count_repeated(line.number);
-        }
         let tool = json::text(block, "name").unwrap_or_default().to_owned();
         let none = Value::Null;
         let input = block.get("input").unwrap_or(&none);
+        if let Some(id) = &call_id {
+            let told = hashed(&(&tool, input.to_string()));
+            if let Some(before) = self.calls.get(id) {
+                self.conflicts.saw(line.number, *before != told);
+                return self.count_repeated(line.number);
+            }
+            self.calls.insert(id.clone(), told);
+        }
         let arguments = match raw {
             Some(raw) => String::from_utf8_lossy(raw).into_owned(),
             None => input.to_string(),
@@ -442,6 +459,8 @@ impl<'a> Reader<'a> {
             sink.episode(std::mem::take(&mut self.episode));
         }
         self.clock.report(sink);
+        self.conflicts.report(sink);
+        self.chain.report(&self.lines, sink);
         if self.repeated > 0 {
             sink.anomaly(Anomaly {
                 record: self.first_repeated,

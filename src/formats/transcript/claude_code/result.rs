@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::super::account::hashed;
 use super::super::{json, stamps};
 use super::{Line, Reader};
 use crate::formats::Sink;
@@ -11,10 +12,13 @@ impl Reader<'_> {
     /// A `tool_result` block. `mirror` is the program's own record of the same result.
     pub(super) fn result(&mut self, line: &Line<'_>, block: &Value, mirror: Option<&Value>, sink: &mut dyn Sink) {
         let Some(call_id) = json::text(block, "tool_use_id").map(str::to_owned) else { return };
-        if !self.answered.insert(call_id.clone()) {
+        let said = block.get("content").map(json::content).unwrap_or_default();
+        let told = hashed(&said);
+        if let Some(before) = self.answered.get(&call_id) {
+            self.conflicts.saw(line.number, *before != told);
             return self.count_repeated(line.number);
         }
-        let said = block.get("content").map(json::content).unwrap_or_default();
+        self.answered.insert(call_id.clone(), told);
         let failed = json::flag(block, "is_error");
         let mirrored = mirror.and_then(Value::as_str).and_then(|text| text.strip_prefix("Error: "));
         let exit_code = match (failed.then(|| exit_code(&said)).flatten(), mirrored) {
