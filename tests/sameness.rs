@@ -57,6 +57,12 @@ fn findings(lines: &str) -> Vec<serde_json::Value> {
     all
 }
 
+/// Which step of which episode did what.
+fn which(lines: &str) -> Vec<[serde_json::Value; 3]> {
+    let key = |finding: &serde_json::Value| ["behaviour", "episode", "steps"].map(|key| finding[key].clone());
+    findings(lines).iter().map(key).collect()
+}
+
 fn copy(from: &Path, to: &Path, change: &dyn Fn(&Path, &Path)) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
@@ -85,7 +91,8 @@ fn threads_and_the_order_of_paths_change_no_byte() {
         let forwards = said(&parts, &evidence, 2);
         parts.reverse();
         assert!(said(&parts, &evidence, 2) == forwards, "{incident:?} backwards");
-        assert_eq!(findings(&forwards.0), findings(&whole.0), "{incident:?} by its parts");
+        // Named by their whole paths, transcripts are not those of the case file's runs: what that adds to a strength is missing.
+        assert_eq!(which(&forwards.0), which(&whole.0), "{incident:?} by its parts");
     }
 }
 
@@ -100,7 +107,7 @@ fn packed_evidence_leads_to_the_same_findings() {
             let bytes = if is_case(from) { bytes } else { zstd::stream::encode_all(&bytes[..], 1).unwrap() };
             fs::write(to, bytes).unwrap();
         });
-        let whole = said(&[evidence.clone()], &evidence, 2).0;
+        let whole = said(std::slice::from_ref(&evidence), &evidence, 2).0;
         let packed = said(&[place.path().to_path_buf()], place.path(), 2).0;
         assert_eq!(findings(&packed), findings(&whole), "{incident:?}");
     }
@@ -126,14 +133,8 @@ fn logs_in_pieces_lead_to_the_same_findings() {
             cut.set(cut.get() + 1);
         });
         assert!(*cut.get_mut() > 0 || !evidence.join("firewall.log").exists(), "{incident:?}");
-        let whole = said(&[evidence.clone()], &evidence, 2).0;
+        let whole = said(std::slice::from_ref(&evidence), &evidence, 2).0;
         let pieces = said(&[place.path().to_path_buf()], place.path(), 2).0;
-        let which = |lines: &str| -> Vec<_> {
-            findings(lines)
-                .into_iter()
-                .map(|finding| (finding["behaviour"].clone(), finding["episode"].clone(), finding["steps"].clone()))
-                .collect()
-        };
         assert_eq!(which(&pieces), which(&whole), "{incident:?}");
     }
 }

@@ -367,10 +367,12 @@ fn merge(intake: &mut Intake, joined: &[(usize, usize, Pairs)]) -> Vec<EvidenceA
     let left: BTreeSet<String> = intake.steps.iter().map(|step| step.episode.clone()).collect();
     heirs.retain(|goes, _| !left.contains(goes));
     intake.episodes.retain(|episode| !heirs.contains_key(&episode.id));
-    let known: BTreeSet<(String, Packed)> =
-        intake.texts.iter().map(|(text, said)| (text.episode.clone(), said.clone())).collect();
+    let inherit: BTreeSet<&String> = heirs.values().collect();
+    let of_heirs = intake.texts.iter().filter(|(text, _)| inherit.contains(&text.episode));
+    let mut known: Vec<(String, Packed)> = of_heirs.map(|(text, said)| (text.episode.clone(), said.clone())).collect();
+    known.sort();
     intake.texts.retain_mut(|(text, said)| match heirs.get(&text.episode) {
-        Some(heir) if known.contains(&(heir.clone(), said.clone())) => false,
+        Some(heir) if known.binary_search(&(heir.clone(), said.clone())).is_ok() => false,
         Some(heir) => {
             heir.clone_into(&mut text.episode);
             true

@@ -4,6 +4,8 @@
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::disallowed_methods, reason = "some of it must not take long")]
+#![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 
 mod bounds;
 mod faults;
