@@ -100,4 +100,24 @@ mod tests {
             assert!(!basis.is_dated(), "{basis:?}");
         }
     }
+
+    #[test]
+    fn moments_are_put_together_from_seconds_and_the_rest() {
+        assert_eq!(Instant::from_parts(1_795_184_026, 500), Some(Instant(1_795_184_026_000_000_500)));
+        assert_eq!(Instant::from_parts(-1, 999_999_999), Some(Instant(-1)));
+        assert_eq!(Instant::from_parts(i64::MAX, 0), None);
+    }
+
+    /// A clock that is declared to be ahead by an hour, and a record that names a zone two hours east of UTC.
+    #[test]
+    fn what_is_ahead_is_taken_off() {
+        let date = chrono::NaiveDate::from_ymd_opt(2026, 11, 20).unwrap();
+        let noon = chrono::NaiveTime::from_hms_opt(12, 0, 0).unwrap();
+        let context = TimeContext { declared_offset_ns: 3600 * SECOND, year: YearSource::Declared(2026), ..TimeContext::default() };
+        // 2026-11-20T11:00:00Z and 09:00:00Z, by `date -u -d ... +%s`.
+        let local = context.local(date.and_time(noon), SECOND).unwrap();
+        assert_eq!(local.lo, Instant(1_795_172_400 * SECOND));
+        let east = context.without_year_east_of_utc(7200, 11, 20, noon, SECOND).unwrap();
+        assert_eq!(east.lo, Instant(1_795_165_200 * SECOND));
+    }
 }
