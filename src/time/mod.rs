@@ -113,7 +113,11 @@ mod tests {
     fn what_is_ahead_is_taken_off() {
         let date = chrono::NaiveDate::from_ymd_opt(2026, 11, 20).unwrap();
         let noon = chrono::NaiveTime::from_hms_opt(12, 0, 0).unwrap();
-        let context = TimeContext { declared_offset_ns: 3600 * SECOND, year: YearSource::Declared(2026), ..TimeContext::default() };
+        let context = TimeContext {
+            declared_offset_ns: 3600 * SECOND,
+            year: YearSource::Declared(2026),
+            ..TimeContext::default()
+        };
         // 2026-11-20T11:00:00Z and 09:00:00Z, by `date -u -d ... +%s`.
         let local = context.local(date.and_time(noon), SECOND).unwrap();
         assert_eq!(local.lo, Instant(1_795_172_400 * SECOND));

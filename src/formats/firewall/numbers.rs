@@ -3,6 +3,7 @@
 //! Blocks of lines are looked at on several threads, in any order. Each gives the stretches of consecutive numbers in it,
 //! and only at the end of the file are they laid after each other by line: the result depends on the file alone.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -178,7 +179,12 @@ impl Counted {
                 again += shared.map_or(0, |shared| shared.saturating_add(1));
             }
             run.remove(&other_low);
-            line = if other_low < low { other_line } else { line };
+            // The line of the lowest number, the first of two that have it.
+            line = match other_low.cmp(&low) {
+                Ordering::Less => other_line,
+                Ordering::Equal => line.min(other_line),
+                Ordering::Greater => line,
+            };
             (low, high) = (low.min(other_low), high.max(other_high));
         }
         run.insert(low, (high, line));
