@@ -41,7 +41,10 @@ fn no_socket_is_asked_for() {
         let wrapper = [STRACE.as_slice(), &[trace.to_str().unwrap(), "-e", "trace=%network"]].concat();
         let output = ran(&wrapper, verb, directory.path());
         assert!(output.status.success(), "{verb:?}: {}", text(&output.stderr));
-        assert_eq!(fs::read_to_string(&trace).unwrap(), "", "{verb:?}");
+        // A thread that ends as strace lets go of it shows as a call without a name.
+        let trace = fs::read_to_string(&trace).unwrap();
+        let calls: Vec<&str> = trace.lines().filter(|line| !line.contains("<detached ...>")).collect();
+        assert_eq!(calls, [""; 0], "{verb:?}");
     }
 }
 
