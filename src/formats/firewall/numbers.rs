@@ -297,6 +297,18 @@ mod tests {
         assert!(found[0].2.starts_with("lines of fw with a number that one before them has: 10,"), "{}", found[0].2);
     }
 
+    #[test]
+    fn a_gap_before_a_repeated_number_stands_at_its_first_line_wherever_the_block_ends() {
+        let counts: Vec<u64> = (1..=20).chain([22, 22]).chain(23..=40).collect();
+        let (before, after) = counts.split_at(21);
+        let parts = told(&[(22, text(after.iter().copied())), (1, text(before.iter().copied()))]);
+        assert_eq!(parts, told(&[(1, text(counts.iter().copied()))]));
+        assert_eq!(
+            parts.iter().map(|(line, kind, _)| (*line, *kind)).collect::<Vec<_>>(),
+            [(21, "sequence-gap"), (22, "duplicate")]
+        );
+    }
+
     proptest! {
         #[test]
         fn neither_cuts_nor_order_of_blocks_matter(
