@@ -149,43 +149,45 @@ impl OutputDir {
 }
 
 /// A file without its name: it is gone if the program ends before it is kept.
-struct Unfinished(Option<NamedTempFile>);
+struct Unfinished {
+    file: NamedTempFile,
+    listed: Listed,
+}
+
+/// On the list of files to be removed if the program is ended.
+struct Listed(PathBuf);
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        interrupt::finished(&self.0);
+    }
+}
 
 impl Unfinished {
     fn new(directory: &Path) -> io::Result<Self> {
         let file = new_file(directory)?;
         interrupt::unfinished(file.path());
-        Ok(Unfinished(Some(file)))
+        let listed = Listed(file.path().to_path_buf());
+        Ok(Unfinished { file, listed })
     }
 
     /// Gives it its name, once it lies on the disk.
-    fn keep(mut self, target: &Path, replace: bool) -> io::Result<()> {
-        let Some(file) = self.0.take() else { return Ok(()) };
-        let own = file.path().to_path_buf();
-        let kept = file.as_file().sync_all().and_then(|()| {
-            let kept = if replace { file.persist(target) } else { file.persist_noclobber(target) };
-            kept.map(drop).map_err(|error| error.error)
-        });
-        interrupt::finished(&own);
-        kept
+    fn keep(self, target: &Path, replace: bool) -> io::Result<()> {
+        let Unfinished { file, listed } = self;
+        file.as_file().sync_all()?;
+        let kept = if replace { file.persist(target) } else { file.persist_noclobber(target) };
+        drop(listed);
+        kept.map(drop).map_err(|error| error.error)
     }
 }
 
 impl Write for Unfinished {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.as_mut().map_or(Ok(bytes.len()), |file| file.write(bytes))
+        self.file.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.as_mut().map_or(Ok(()), NamedTempFile::flush)
-    }
-}
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        if let Some(file) = self.0.take() {
-            interrupt::finished(file.path());
-        }
+        self.file.flush()
     }
 }
 

@@ -6,6 +6,7 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
+use aho_corasick::AhoCorasick;
 use bip39::{Language, Mnemonic};
 use regex::Regex;
 
@@ -56,6 +57,60 @@ const PLACES: [&str; 8] = [
     r"\bauthtoken\s+([A-Za-z0-9_]{20,})",
 ];
 
+/// Every form above holds one of these: where none stands, nothing needs to be looked for. Rows of logs have none.
+const HINTS: [&str; 46] = [
+    "AKIA",
+    "ASIA",
+    "ghp_",
+    "gho_",
+    "ghu_",
+    "ghs_",
+    "ghr_",
+    "github_pat_",
+    "glpat-",
+    "gldt-",
+    "glrt-",
+    "glcbt-",
+    "glptt-",
+    "glsoat-",
+    "xox",
+    "sk-",
+    "hf_",
+    "r8_",
+    "gsk_",
+    "xai-",
+    "AIza",
+    "ya29.",
+    "npm_",
+    "pypi-",
+    "k_live_",
+    "k_test_",
+    "_v1_",
+    "hvs.",
+    "hvb.",
+    "hvr.",
+    "tskey-",
+    "eyJ",
+    ":AA",
+    "authorization",
+    "key",
+    "token",
+    "prv",
+    "://",
+    "pass",
+    "secret",
+    "mnemonic",
+    "curl",
+    "wget",
+    "BEGIN ",
+    // Letters that are s and k in any case, for expressions that heed none (Unicode, CaseFolding.txt).
+    "\u{17f}",
+    "\u{212a}",
+];
+
+static HINT: LazyLock<Option<AhoCorasick>> =
+    LazyLock::new(|| AhoCorasick::builder().ascii_case_insensitive(true).build(HINTS).ok());
+
 /// Values that are no secret in any place: names of things that hold one.
 const NO_SECRETS: [&str; 6] = ["os.environ", "process.env", "getenv", "none", "null", "true"];
 
@@ -65,7 +120,23 @@ static PLACE: LazyLock<Vec<Regex>> =
 
 /// Secrets in a text, in order, not overlapping.
 pub fn find(text: &str) -> Vec<Range<usize>> {
-    let mut found = keys(text);
+    let mut found = phrases(text);
+    if HINT.as_ref().is_none_or(|hint| hint.is_match(text)) {
+        found.extend(keys(text));
+        formed(text, &mut found);
+    }
+    found.sort_by_key(|range| (range.start, std::cmp::Reverse(range.end)));
+    let mut end = 0;
+    found.retain(|range| {
+        let apart = range.start >= end;
+        end = end.max(range.end);
+        apart
+    });
+    found
+}
+
+/// What has the form of a secret or stands where one does.
+fn formed(text: &str, found: &mut Vec<Range<usize>>) {
     found.extend(TOKEN.iter().flat_map(|token| token.find_iter(text)).map(|token| token.range()));
     for place in PLACE.iter() {
         let groups = place.captures_iter(text).filter_map(|captured| captured.get(1));
@@ -75,15 +146,6 @@ pub fn find(text: &str) -> Vec<Range<usize>> {
         };
         found.extend(groups.filter(|value| secret(value.as_str())).map(|value| value.range()));
     }
-    found.extend(phrases(text));
-    found.sort_by_key(|range| (range.start, std::cmp::Reverse(range.end)));
-    let mut end = 0;
-    found.retain(|range| {
-        let apart = range.start >= end;
-        end = end.max(range.end);
-        apart
-    });
-    found
 }
 
 /// Private keys in the textual encoding of RFC 7468 and of OpenSSH, without their marks; also one that is cut short.
@@ -134,31 +196,43 @@ fn phrases(text: &str) -> Vec<Range<usize>> {
             continue;
         }
         let between = run.last().map(|last| range.start - last.end);
-        let known = (3..=8).contains(&word.len()) && Language::English.find_word(word).is_some();
+        let shaped = (3..=8).contains(&word.len());
         // What stands between two words of a phrase is a blank, a comma, a line break or an escape of one.
-        if !known || between.is_some_and(|between| between > 3) {
-            phrase(text, &run, &mut found);
+        if !shaped || between.is_some_and(|between| between > 3) {
+            listed(text, &run, &mut found);
             run.clear();
         }
-        if known {
+        if shaped {
             run.push(range);
         }
     }
-    phrase(text, &run, &mut found);
+    listed(text, &run, &mut found);
     found
 }
+
+/// The phrases in a run of words that could be on the list by their length. Words are looked up only where there are enough.
+fn listed(text: &str, run: &[Range<usize>], found: &mut Vec<Range<usize>>) {
+    if run.len() >= SHORTEST_PHRASE {
+        let unlisted =
+            |word: &Range<usize>| text.get(word.clone()).and_then(|word| Language::English.find_word(word)).is_none();
+        run.split(unlisted).for_each(|words| phrase(text, words, found));
+    }
+}
+
+/// Words of the shortest phrase.
+const SHORTEST_PHRASE: usize = 12;
 
 /// The longest phrases in a run of words that are on the list.
 fn phrase(text: &str, run: &[Range<usize>], found: &mut Vec<Range<usize>>) {
     let mut first = 0;
-    while run.len().saturating_sub(first) >= 12 {
+    while run.len().saturating_sub(first) >= SHORTEST_PHRASE {
         let holds = |length: &usize| {
             let words = run.get(first..first + length)?;
             let joined: Vec<&str> = words.iter().filter_map(|word| text.get(word.clone())).collect();
             Mnemonic::parse_in_normalized(Language::English, &joined.join(" ")).ok()?;
             Some(words.first()?.start..words.last()?.end)
         };
-        match [24, 21, 18, 15, 12].iter().find_map(|length| Some((length, holds(length)?))) {
+        match [24, 21, 18, 15, SHORTEST_PHRASE].iter().find_map(|length| Some((length, holds(length)?))) {
             Some((length, range)) => {
                 found.push(range);
                 first += length;
@@ -180,6 +254,73 @@ mod tests {
     fn every_form_is_a_regular_expression() {
         assert!(TOKEN.is_some());
         assert_eq!(PLACE.len(), PLACES.len());
+    }
+
+    #[test]
+    fn what_is_found_by_its_form_holds_a_hint() {
+        // What each form demands, spelled out once: the part of it that no repetition or choice can leave out.
+        let hint = HINT.as_ref().unwrap();
+        for needed in [
+            "AKIA",
+            "ASIA",
+            "ghp_",
+            "gho_",
+            "ghu_",
+            "ghs_",
+            "ghr_",
+            "github_pat_",
+            "glpat-",
+            "gldt-",
+            "glrt-",
+            "glcbt-",
+            "glptt-",
+            "glsoat-",
+            "xoxb-",
+            "sk-",
+            "hf_",
+            "r8_",
+            "gsk_",
+            "xai-",
+            "AIza",
+            "ya29.",
+            "npm_",
+            "pypi-",
+            "sk_live_",
+            "rk_test_",
+            "dop_v1_",
+            "hvs.",
+            "hvb.",
+            "hvr.",
+            "tskey-",
+            "eyJ",
+            ":AA",
+            "Authorization",
+            "x-api-key",
+            "private-token",
+            "xprv",
+            "ssh://",
+            "password",
+            "passwd",
+            "passphrase",
+            "secret",
+            "api_key",
+            "access-key",
+            "private_key",
+            "auth_token",
+            "session-token",
+            "mnemonic",
+            "--pass",
+            "--token",
+            "--auth-key",
+            "sshpass",
+            "curl",
+            "wget",
+            "authtoken",
+            "-----BEGIN ",
+        ] {
+            assert!(hint.is_match(needed), "{needed}");
+        }
+        assert_eq!(found("pa\u{17f}\u{17f}word=hunter22"), ["hunter22"]);
     }
 
     #[test]
