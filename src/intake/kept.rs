@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 
+use crate::stats::hash::{Fnv, mix};
+
 /// What several records tell together.
 pub(super) trait Fact {
     /// Takes in what another part of the evidence tells of the same. Commutative and associative.
@@ -133,45 +135,9 @@ impl<V> Earliest<V> {
 
 /// How many halvings a key outlasts: the zeros at the end of its hash.
 fn level(key: &impl Hash) -> u32 {
-    let mut fnv = Fnv(0xcbf2_9ce4_8422_2325);
-    key.hash(&mut fnv);
-    // FNV leaves its low bits poorly mixed: the finalizer of SplitMix64 (Steele, Lea, Flood 2014) spreads them.
-    let mut mixed = fnv.finish();
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (mixed ^ (mixed >> 31)).trailing_zeros()
-}
-
-/// FNV-1a (draft-eastlake-fnv): the same on every machine and in every version of the compiler, which the hashers of
-/// the library do not promise.
-struct Fnv(u64);
-
-impl Hasher for Fnv {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
-
-    fn write_u16(&mut self, value: u16) {
-        self.write(&value.to_le_bytes());
-    }
-
-    fn write_u32(&mut self, value: u32) {
-        self.write(&value.to_le_bytes());
-    }
-
-    fn write_u64(&mut self, value: u64) {
-        self.write(&value.to_le_bytes());
-    }
-
-    fn write_usize(&mut self, value: usize) {
-        self.write_u64(value as u64);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
+    let mut hasher = Fnv::default();
+    key.hash(&mut hasher);
+    mix(hasher.finish()).trailing_zeros()
 }
 
 #[cfg(test)]
@@ -203,16 +169,6 @@ mod tests {
         let mut all = Earliest::new(20, |record| u64::from(*record));
         records.iter().for_each(|record| all.add(*record));
         all
-    }
-
-    #[test]
-    fn fnv_is_what_its_authors_say() {
-        // draft-eastlake-fnv, appendix C: FNV-1a, 64 bits, of "a" and "foobar".
-        for (text, hash) in [("a", 0xaf63_dc4c_8601_ec8c_u64), ("foobar", 0x8594_4171_f739_67e8)] {
-            let mut fnv = Fnv(0xcbf2_9ce4_8422_2325);
-            fnv.write(text.as_bytes());
-            assert_eq!(fnv.finish(), hash);
-        }
     }
 
     #[test]

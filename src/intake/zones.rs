@@ -8,6 +8,7 @@ use super::kept::Fact;
 use super::merge::earlier;
 use crate::evidence::Record;
 use crate::model::{Dns, Flow};
+use crate::stats::hash::fnv;
 use crate::time::{Instant, Span};
 
 /// Everything that one client asked beneath one zone.
@@ -138,8 +139,7 @@ impl Distinct {
 
 /// FNV-1a with the finaliser of MurmurHash3, so that the high bits are even for names that differ at their end.
 fn hash(text: &str) -> u64 {
-    let fnv = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    let mut hash = text.bytes().fold(0xcbf2_9ce4_8422_2325, fnv);
+    let mut hash = fnv(text.as_bytes());
     hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
     hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
     hash ^ (hash >> 33)

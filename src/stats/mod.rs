@@ -8,6 +8,7 @@ pub mod adjust;
 pub mod calibration;
 pub mod coincidence;
 pub mod dispersion;
+pub mod hash;
 pub mod interval;
 pub mod permutation;
 pub mod poisson_binomial;

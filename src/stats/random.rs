@@ -1,6 +1,8 @@
 //! A counter-based generator: the n-th number depends on (seed, n) alone, so results are the same on every machine
 //! and at any number of threads.
 
+use super::hash::mix;
+
 /// SplitMix64 (Steele, Lea & Flood, OOPSLA 2014) in counter form. Good for resampling, not for secrets.
 #[derive(Clone, Debug)]
 pub struct Random {
@@ -64,12 +66,6 @@ impl Random {
             items.swap(i, j);
         }
     }
-}
-
-fn mix(mut z: u64) -> u64 {
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::net::Ipv4Addr;
 
 use super::packets::Stamp;
 use crate::model::{Mark, Tunnel, TunnelClass};
+use crate::stats::hash::fnv;
 use crate::time::Instant;
 
 /// Requests that wait for their replies.
@@ -69,9 +70,9 @@ impl Echoes {
         let asked = Asked {
             key: Some((id, from_opener)),
             length: data.len(),
-            whole: hash(data),
-            start: hash(data.get(..BEGINNING).unwrap_or(data)),
-            tail: hash(data.get(STAMPED..).unwrap_or_default()),
+            whole: fnv(data),
+            start: fnv(data.get(..BEGINNING).unwrap_or(data)),
+            tail: fnv(data.get(STAMPED..).unwrap_or_default()),
         };
         if is_reply {
             if self.came_back(from_opener, id, data, asked) {
@@ -267,11 +268,6 @@ fn is_run(data: &[u8]) -> bool {
 
 fn is_periodic(data: &[u8], period: usize) -> bool {
     data.len() >= 2 * period && data.iter().zip(data.iter().skip(period)).all(|(one, other)| one == other)
-}
-
-/// FNV-1a: equal data has equal hashes, and the hash leaves no trace in the output.
-fn hash(data: &[u8]) -> u64 {
-    data.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 #[cfg(test)]
