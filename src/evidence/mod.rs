@@ -19,7 +19,7 @@ pub fn hexadecimal(bytes: &[u8]) -> String {
 }
 
 /// Index of an evidence file in the case, in the order of their sorted paths.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct EvidenceId(pub u32);
 
 /// A record: which evidence, and its number there from 1 in the unit of its format. Number 0 is the file as a whole.

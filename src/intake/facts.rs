@@ -192,7 +192,7 @@ impl WrittenFact {
 }
 
 /// One reading of one GPU, compact. What the reading lacks is NaN-free: `None`.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct GpuPoint {
     pub at: Instant,
     pub record: u64,

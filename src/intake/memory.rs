@@ -5,8 +5,15 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+mod ledger;
+mod sorter;
+
 use super::Intake;
 use crate::model::{Conversation, Step};
+pub use ledger::{Entry, Held, Ledger, Stretch};
+pub use sorter::Sorter;
+#[expect(unused_imports, reason = "for the table of conversations, next")]
+pub(super) use sorter::merged;
 
 /// Bytes that evidence may take while it is analysed. Without a bound all is held in memory.
 ///
@@ -17,6 +24,8 @@ use crate::model::{Conversation, Step};
 pub struct Memory {
     allowed: Option<u64>,
     texts: AtomicU64,
+    /// Bytes of entries of ledgers that stay in memory.
+    entries: AtomicU64,
     shelf: Mutex<Option<File>>,
     end: AtomicU64,
     failure: OnceLock<String>,
@@ -43,6 +52,32 @@ impl Memory {
             return None;
         }
         self.texts.fetch_sub(bytes.len() as u64, Ordering::Relaxed);
+        self.shelve(bytes)
+    }
+
+    /// Whether any bound was set.
+    pub fn is_bounded(&self) -> bool {
+        self.allowed.is_some()
+    }
+
+    /// Whether so many bytes of entries may stay in memory beside those that do. If so, they are counted.
+    fn has_room(&self, bytes: usize) -> bool {
+        let Some(allowed) = self.allowed else { return true };
+        let bytes = bytes as u64;
+        let fits = self.entries.fetch_add(bytes, Ordering::Relaxed) + bytes <= allowed / 4;
+        if !fits {
+            self.entries.fetch_sub(bytes, Ordering::Relaxed);
+        }
+        fits
+    }
+
+    /// Bytes that one list may take while it grows, before what it holds is laid aside.
+    pub fn portion(&self) -> usize {
+        self.allowed.map_or(usize::MAX, |allowed| usize::try_from(allowed / 16).unwrap_or(usize::MAX))
+    }
+
+    /// Where bytes go on the shelf.
+    fn shelve(&self, bytes: &[u8]) -> Option<u64> {
         let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
         let at = self.end.load(Ordering::Relaxed);
         // A disk that is full is no loss: the text stays in memory.
@@ -66,7 +101,7 @@ impl Memory {
             Ok(()) => bytes,
             Err(error) => {
                 let told = format!(
-                    "{error}: texts of transcripts that were laid aside could not be read back and are missing"
+                    "{error}: what was laid aside for want of memory could not be read back, and some of it is missing"
                 );
                 self.failure.get_or_init(|| told);
                 Vec::new()
@@ -139,6 +174,12 @@ impl Kept {
             Some(at) => Kept::Aside { memory: Arc::clone(memory), at, length: bytes.len() },
             None => Kept::Here(bytes),
         }
+    }
+
+    /// Bytes on the shelf; none if it cannot take them.
+    fn aside(bytes: &[u8], memory: &Arc<Memory>) -> Option<Self> {
+        let at = memory.shelve(bytes)?;
+        Some(Kept::Aside { memory: Arc::clone(memory), at, length: bytes.len() })
     }
 
     /// The bytes.

@@ -1,6 +1,7 @@
 use std::net::IpAddr;
 use std::num::NonZeroU64;
 
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use super::{Flow, Protocol};
@@ -8,7 +9,7 @@ use crate::evidence::EvidenceId;
 use crate::time::{Basis, Instant};
 
 /// What the observations of a conversation share.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ConversationKey {
     pub evidence: EvidenceId,
     pub src: Option<IpAddr>,
@@ -35,7 +36,7 @@ impl ConversationKey {
 }
 
 /// All observations of one (opener, peer, port, protocol) in one evidence, as segments with quiet between them.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Conversation {
     pub key: ConversationKey,
     /// Disjoint, ascending, further apart than the session gap. Most conversations have one.
@@ -43,7 +44,7 @@ pub struct Conversation {
 }
 
 /// A stretch of a conversation without a pause longer than the session gap. Its `first` is an onset.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Segment {
     pub first: Instant,
     pub last: Instant,
@@ -106,7 +107,7 @@ impl Segment {
 }
 
 /// A sum over records that need not state what is summed: unknown until one does. Stops at 2^64 − 2.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sum {
     /// One more than the sum, so that a segment of many stays small.
     above: Option<NonZeroU64>,
@@ -127,7 +128,7 @@ impl Sum {
 }
 
 /// Names with how often each was named, sorted. Nothing takes no memory of its own.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::box_collection, reason = "most segments have none, and there are millions of segments")]
 pub struct Rules(Option<Box<Vec<(String, u64)>>>);
 
@@ -155,7 +156,7 @@ impl Rules {
 }
 
 /// The first sight of one source port within a segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Connection {
     pub at: Instant,
     pub src_port: u16,

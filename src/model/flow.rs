@@ -2,7 +2,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 /// An IP protocol number (IANA protocol-numbers), printed by its usual name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Protocol(pub u8);
 
 impl Protocol {

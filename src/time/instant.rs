@@ -5,7 +5,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 /// Nanoseconds since 1970-01-01T00:00:00Z on the clock of the source that recorded them.
 ///
 /// Prints as RFC 3339 UTC with nine digits of fraction.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize)]
 pub struct Instant(pub i64);
 
 /// Nanoseconds in a second.

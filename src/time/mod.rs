@@ -11,7 +11,7 @@ pub use instant::{Instant, SECOND};
 pub use years::{Anchor, YearScan, Years};
 
 /// How an instant on the UTC axis was derived from what the record says. Ordered from firm to loose.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub enum Basis {
     /// The record carries an epoch value or an explicit UTC offset.
     ExplicitOffset,

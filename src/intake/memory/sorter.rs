@@ -1,0 +1,61 @@
+//! Order over more entries than memory may hold: an external merge sort (Knuth, The Art of Computer Programming, vol. 3,
+//! section 5.4).
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+
+use super::Memory;
+use super::ledger::{Entry, Ledger};
+
+/// Takes entries in any order and gives them in that of a key. Those of one key keep the order in which they came.
+pub struct Sorter<T, K> {
+    memory: Arc<Memory>,
+    key: fn(&T) -> K,
+    list: Vec<T>,
+    /// Entries that are held at a time.
+    most: usize,
+    runs: Vec<Ledger<T>>,
+}
+
+impl<T: Entry, K: Ord> Sorter<T, K> {
+    /// Without entries yet.
+    pub fn new(memory: &Arc<Memory>, key: fn(&T) -> K) -> Self {
+        let most = (memory.portion() / size_of::<T>().max(1)).max(1);
+        Sorter { memory: Arc::clone(memory), key, list: Vec::new(), most, runs: Vec::new() }
+    }
+
+    /// Takes an entry.
+    pub fn push(&mut self, entry: T) {
+        self.list.push(entry);
+        if self.list.len() >= self.most {
+            let mut list = std::mem::take(&mut self.list);
+            list.sort_by_key(self.key);
+            self.runs.push(Ledger::aside(&self.memory, list.into_iter()));
+        }
+    }
+
+    /// All entries in order.
+    pub fn finish(mut self) -> Ledger<T> {
+        self.list.sort_by_key(self.key);
+        if self.runs.is_empty() {
+            return Ledger::of_list(&self.memory, self.list);
+        }
+        self.runs.push(Ledger::aside(&self.memory, self.list.into_iter()));
+        Ledger::of(&self.memory, merged(self.runs, self.key))
+    }
+}
+
+/// The entries of runs that are each in order of a key, in that order; of one key those of earlier runs first.
+pub(in crate::intake) fn merged<T: Entry, K: Ord>(runs: Vec<Ledger<T>>, key: fn(&T) -> K) -> impl Iterator<Item = T> {
+    let mut runs: Vec<_> = runs.into_iter().map(|run| run.into_entries().peekable()).collect();
+    let mut next: BinaryHeap<Reverse<(K, usize)>> =
+        runs.iter_mut().enumerate().filter_map(|(at, run)| Some(Reverse((key(run.peek()?), at)))).collect();
+    std::iter::from_fn(move || {
+        let Reverse((_, at)) = next.pop()?;
+        let run = runs.get_mut(at)?;
+        let entry = run.next();
+        next.extend(run.peek().map(|entry| Reverse((key(entry), at))));
+        entry
+    })
+}
