@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::analysis::{Alignment, AlignmentTest, Grade};
 use super::attribute::Steps;
 use super::clocks::Clocks;
-use super::events::Event;
+use super::events::{Event, Events};
 use super::jitter::{self, Range, Stratum};
 use super::tokens;
 use super::traced::Traced;
@@ -30,7 +30,7 @@ const FEWEST: usize = 3;
 pub(crate) fn test(
     traced: &[Traced],
     traffic: &Traffic<'_>,
-    everywhere: &[Event],
+    everywhere: &Events,
     steps: &Steps<'_>,
     clocks: &Clocks,
 ) -> Option<Alignment> {
@@ -41,7 +41,7 @@ pub(crate) fn test(
 pub(crate) fn test_at(
     traced: &[Traced],
     traffic: &Traffic<'_>,
-    everywhere: &[Event],
+    everywhere: &Events,
     steps: &Steps<'_>,
     clocks: &Clocks,
     gap_ns: i64,
@@ -140,7 +140,7 @@ fn strata(steps: &Steps<'_>) -> Vec<Range> {
     merged
 }
 
-fn slack_ns(steps: &Steps<'_>, events: &[Event]) -> i64 {
+fn slack_ns(steps: &Steps<'_>, events: &Events) -> i64 {
     let calls = steps.times.iter().filter(|time| time.stamped).map(|time| time.slack_ns).max().unwrap_or(0);
     let network = events.iter().map(|event| event.slack_ns).min().unwrap_or(0);
     calls.saturating_add(network)
@@ -168,14 +168,14 @@ fn is_control(steps: &Steps<'_>, at: usize) -> bool {
     steps.times[at].stamped && act.network && !act.is_suspect() && !act.tokens.is_empty()
 }
 
-fn within(steps: &Steps<'_>, at: usize, event: &Event) -> bool {
+fn within(steps: &Steps<'_>, at: usize, event: &Event<'_>) -> bool {
     let time = steps.times[at];
     let slack = event.slack_ns.saturating_add(time.slack_ns);
     let inside = match (time.start, time.end) {
         (Some(start), Some(end)) => event.at >= start.plus(-slack) && event.at <= end.plus(slack),
         _ => false,
     };
-    inside && event.timed && tokens::any_shared(&steps.acts[at].tokens, &event.tokens)
+    inside && event.timed && tokens::any_shared(&steps.acts[at].tokens, event.tokens)
 }
 
 fn percentile_95(sorted: &[i64]) -> Option<i64> {
@@ -197,7 +197,7 @@ fn windows(steps: &Steps<'_>, slack: i64, tail: i64, network: bool) -> Vec<Range
 
 /// Connections under test, by peer: those of strong signals of mining, tunnels and probing. Each peer in the one
 /// source that dates it best, so that nothing counts twice.
-fn tested(traced: &[Traced], events: &[Event], clocks: &Clocks) -> BTreeMap<Flow, Vec<Instant>> {
+fn tested(traced: &[Traced], events: &Events, clocks: &Clocks) -> BTreeMap<Flow, Vec<Instant>> {
     let mut peers: BTreeSet<Flow> = BTreeSet::new();
     let mut sources = Sources::default();
     for one in traced {
@@ -241,20 +241,20 @@ impl Sources {
 }
 
 /// Connections that benign calls name: they must line up, or clock or join are broken.
-fn benign(steps: &Steps<'_>, events: &[Event]) -> BTreeMap<Flow, Vec<Instant>> {
+fn benign(steps: &Steps<'_>, events: &Events) -> BTreeMap<Flow, Vec<Instant>> {
     let mut written = BTreeSet::new();
     for at in (0..steps.acts.len()).filter(|at| is_control(steps, *at)) {
         written.extend(steps.acts[at].tokens.iter().cloned());
     }
     let mut sources = Sources::default();
-    for event in events.iter().filter(|event| event.timed && tokens::any_shared(&written, &event.tokens)) {
+    for event in events.iter().filter(|event| event.timed && tokens::any_shared(&written, event.tokens)) {
         sources.add(event.peers(), event.evidence, event.slack_ns, event.at);
     }
     sources.best()
 }
 
 /// Connections that no agent can have opened: from hosts without agents.
-fn not_theirs(steps: &Steps<'_>, events: &[Event]) -> BTreeMap<Flow, Vec<Instant>> {
+fn not_theirs(steps: &Steps<'_>, events: &Events) -> BTreeMap<Flow, Vec<Instant>> {
     let identity = steps.identity;
     let mut found: BTreeMap<Flow, Vec<Instant>> = BTreeMap::new();
     if !identity.knows_agents() {

@@ -1,5 +1,6 @@
 //! Which step, if any, set an event off: weights of evidence per step, and the shares of all candidates.
 
+mod attributor;
 mod candidates;
 mod measure;
 mod served;
@@ -7,21 +8,20 @@ mod served;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use rayon::prelude::*;
-
 use super::acts::Act;
 use super::analysis::{Strength, Term};
-use super::attribution::{self, Background, CANDIDATE_NS, Candidate, Containment, LagModel, Weight};
+use super::attribution::{self, Background, Containment, LagModel, Weight};
 use super::events::Event;
 use super::identity::Identity;
 use super::steptime::StepTime;
 use super::tokens::{self, Token};
 use super::traced::{LEAST_SHARE, LEAST_WHERE_ALIGNED};
-use crate::evidence::{EvidenceId, Record};
+use crate::evidence::Record;
 use crate::intake::Intake;
 use crate::stats;
 use crate::time::{Instant, SECOND};
-use candidates::{Index, Possible};
+pub(crate) use attributor::{Attributor, LinedUp};
+use candidates::Possible;
 use served::Served;
 
 /// What the case itself says about commands and connections that nobody suspects: the yardstick of every weight.
@@ -98,7 +98,7 @@ impl Steps<'_> {
     }
 
     /// Whether an event began in the time of a step, give or take the clocks.
-    fn during(&self, at: usize, event: &Event) -> bool {
+    fn during(&self, at: usize, event: &Event<'_>) -> bool {
         let time = self.times[at];
         let slack = event.slack_ns.saturating_add(time.slack_ns);
         match (time.start, time.end) {
@@ -118,73 +118,10 @@ impl Yardstick {
         steps.acts[at].leaves_running().then_some(if installed { self.whole_s } else { self.observed_s })
     }
 
-    /// Weighs every candidate of every event, and lets the candidates of an event share it.
-    pub(crate) fn attribute(&self, steps: &Steps<'_>, events: &[Event]) -> Vec<Attribution> {
-        let index = Index::new(steps);
-        let moments = || events.iter().map(|event| event.at);
-        let observed = match (moments().min(), moments().max()) {
-            (Some(first), Some(last)) => last.since(first).max(SECOND),
-            _ => SECOND,
-        };
-        let peers = Peers::new(self, &index, steps, events);
-        let weigh = |at: usize, event: &Event| -> (Vec<Possible>, Vec<Candidate>) {
-            let found = index.candidates(event);
-            let same = self.same_host(event.src).log10;
-            let named = peers.named(at);
-            let weigh = |one: &Possible| {
-                let naming = named.binary_search_by_key(&one.step, |(step, _)| *step).ok();
-                Candidate {
-                    step: one.step,
-                    log10_indicator: naming.map_or_else(
-                        || peers.unnamed + self.served.weight(one.step, event).log10,
-                        |place| named[place].1,
-                    ),
-                    // Only a launcher that names the peer may wait for long: else every launcher would draw every event.
-                    life_s: naming.and_then(|_| self.life_s(steps, one.step)),
-                    log10_identity: if index.fits(one.step, event) == Some(true) { same } else { Weight::NONE.log10 },
-                    log10_containment: self.within_call(steps, one, event).log10,
-                    // Without a clock the event may have begun at any time that order and evidence leave.
-                    lag_ns: one.lag.filter(|_| self.timing).unwrap_or({
-                        let most = observed.min(CANDIDATE_NS);
-                        (one.reach.0.min(most), one.reach.1.min(most))
-                    }),
-                }
-            };
-            let weighed = found.iter().map(weigh).collect();
-            (found, weighed)
-        };
-        // Twice over the events, so that no more than the candidates of one event per thread are held at a time.
-        let sums: Vec<f64> =
-            events.par_iter().enumerate().map(|(at, event)| attribution::sum(&weigh(at, event).1, &self.lag)).collect();
-        let network = (0..steps.acts.len()).filter(|at| steps.acts[*at].network).count();
-        let seconds = observed as f64 / SECOND as f64;
-        let Some(rates) = attribution::rates(&sums, network, seconds) else {
-            return vec![Attribution { best: None }; events.len()];
-        };
-        let best = |(at, event): (usize, &Event)| {
-            let (found, weighed) = weigh(at, event);
-            let unclocked = found.iter().all(|one| one.lag.is_none());
-            let shares = match unclocked {
-                true => without_clocks(&weighed, &self.lag, peers.explained(at)),
-                false => rates.shares(&weighed, &self.lag),
-            };
-            let best =
-                found.iter().zip(&shares.p_step).max_by(|(a, p), (b, q)| p.total_cmp(q).then(b.step.cmp(&a.step))).map(
-                    |(one, p_step)| Attributed {
-                        step: one.step,
-                        strength: self.strength(steps, event, *one, is_nearest(&found, one), (*p_step, shares.p_none)),
-                        shared: tokens::shared(&steps.acts[one.step].tokens, &event.tokens),
-                    },
-                );
-            Attribution { best }
-        };
-        events.par_iter().enumerate().map(best).collect()
-    }
-
     fn strength(
         &self,
         steps: &Steps<'_>,
-        event: &Event,
+        event: &Event<'_>,
         one: Possible,
         is_nearest: bool,
         (p_step, p_none): (f64, f64),
@@ -204,9 +141,9 @@ impl Yardstick {
         Strength { log10_lr, words: stats::words(log10_lr), terms, p_none, p_step }
     }
 
-    fn indicator(&self, steps: &Steps<'_>, at: usize, event: &Event) -> Term {
-        let records = vec![steps.intake.steps[at].record, event.record];
-        let shared = tokens::shared(&steps.acts[at].tokens, &event.tokens);
+    fn indicator(&self, steps: &Steps<'_>, at: usize, event: &Event<'_>) -> Term {
+        let records = vec![steps.intake.steps[at].record, event.record()];
+        let shared = tokens::shared(&steps.acts[at].tokens, event.tokens);
         let controls = format!("named by {} of {} control calls", self.literal, self.calls);
         match self.rarest(&shared) {
             Some((n_v, token)) => {
@@ -267,8 +204,8 @@ impl Yardstick {
         }
     }
 
-    fn identity(&self, steps: &Steps<'_>, at: usize, event: &Event) -> Term {
-        let records = vec![event.record];
+    fn identity(&self, steps: &Steps<'_>, at: usize, event: &Event<'_>) -> Term {
+        let records = vec![event.record()];
         let src = event.src.map_or_else(String::new, |src| src.to_string());
         match steps.identity.fits_at(&steps.intake.steps[at].episode, event.src, event.at) {
             Some(true) => {
@@ -289,14 +226,14 @@ impl Yardstick {
         }
     }
 
-    fn lag(&self, steps: &Steps<'_>, event: &Event, one: Possible, is_nearest: bool) -> Term {
+    fn lag(&self, steps: &Steps<'_>, event: &Event<'_>, one: Possible, is_nearest: bool) -> Term {
         let (at, lag) = (one.step, one.lag);
-        let records = vec![steps.intake.steps[at].record, event.record];
+        let records = vec![steps.intake.steps[at].record, event.record()];
         let Some((lo, hi)) = lag else { return neutral("lag", "no times to compare", records) };
         if !self.timing {
             return neutral("lag", "withheld: the clocks are not good enough", records);
         }
-        let life_s = self.life_s(steps, at).filter(|_| tokens::any_shared(&steps.acts[at].tokens, &event.tokens));
+        let life_s = self.life_s(steps, at).filter(|_| tokens::any_shared(&steps.acts[at].tokens, event.tokens));
         let weight = match life_s {
             // Against the event falling anywhere in the time observed: this one step is asked about, not any step.
             Some(life_s) => {
@@ -318,7 +255,7 @@ impl Yardstick {
     }
 
     /// The weight of having begun while the call ran. Nothing if that cannot be told, or if the call left something running.
-    fn within_call(&self, steps: &Steps<'_>, one: &Possible, event: &Event) -> Weight {
+    fn within_call(&self, steps: &Steps<'_>, one: &Possible, event: &Event<'_>) -> Weight {
         let (time, act) = (steps.times[one.step], &steps.acts[one.step]);
         let (Some((lo, hi)), Some(end)) = (one.lag.filter(|_| self.timing), time.end) else { return Weight::NONE };
         let slack = event.slack_ns.saturating_add(time.slack_ns);
@@ -335,9 +272,9 @@ impl Yardstick {
         self.containment.weight(lo / 2 + hi / 2, event.at < end, &self.lag)
     }
 
-    fn persistence(&self, steps: &Steps<'_>, at: usize, event: &Event) -> Term {
+    fn persistence(&self, steps: &Steps<'_>, at: usize, event: &Event<'_>) -> Term {
         let (step, act) = (&steps.intake.steps[at], &steps.acts[at]);
-        let records = vec![step.record, event.record];
+        let records = vec![step.record, event.record()];
         let Some(end) = steps.times[at].end.filter(|_| steps.times[at].stamped && event.timed) else {
             return neutral("persistence", "no end of the call to compare", records);
         };
@@ -358,103 +295,6 @@ impl Yardstick {
         };
         term("persistence", observed, weight, counts, records)
     }
-}
-
-/// Per peer, the steps that name it with the weight of that: many connections have one peer.
-struct Peers {
-    /// By event.
-    of: Vec<usize>,
-    named: Vec<Vec<(usize, f64)>>,
-    /// Most of the onsets that honest steps can have opened, as a share of all: each step that names the peer one.
-    explained: Vec<f64>,
-    /// The weight of not naming it.
-    unnamed: f64,
-}
-
-impl Peers {
-    fn new(yardstick: &Yardstick, index: &Index<'_>, steps: &Steps<'_>, events: &[Event]) -> Self {
-        let mut known: BTreeMap<&BTreeSet<Token>, usize> = BTreeMap::new();
-        let mut first: Vec<&Event> = Vec::new();
-        let of: Vec<usize> = events
-            .iter()
-            .map(|event| {
-                *known.entry(&event.tokens).or_insert_with(|| {
-                    first.push(event);
-                    first.len() - 1
-                })
-            })
-            .collect();
-        let by_peer = (0..first.len()).map(|_| Vec::new());
-        let mut met: Vec<Vec<&Event>> = by_peer.collect();
-        for (peer, event) in of.iter().zip(events) {
-            met[*peer].push(event);
-        }
-        // What is run again and again opens as many connections as there are onsets after it was installed; a call opens one.
-        let again = |at: usize, met: &[&Event]| -> f64 {
-            let since = steps.times[at].start.filter(|_| steps.acts[at].install.is_some());
-            since.map_or(1.0, |since| onsets_of(met.iter().copied().filter(|event| event.at >= since)).max(1) as f64)
-        };
-        let named = |(event, met): (&&Event, &Vec<&Event>)| -> Vec<(usize, f64)> {
-            let weight = |at: usize| {
-                let shared = tokens::shared(&steps.acts[at].tokens, &event.tokens);
-                let (n_v, _) = yardstick.rarest(&shared)?;
-                let weight = attribution::lr_indicator(n_v, yardstick.reference, yardstick.literal, yardstick.calls);
-                Some((at, weight.log10 + again(at, met).log10()))
-            };
-            index.writers(event).into_iter().filter_map(weight).collect()
-        };
-        let named: Vec<Vec<(usize, f64)>> = first.par_iter().zip(&met).map(named).collect();
-        let onsets: Vec<usize> = met.iter().map(|met| onsets_of(met.iter().copied())).collect();
-        let explained = |(steps_of, seen): (&Vec<(usize, f64)>, &usize)| {
-            // What was left running may come again and again, and so may what nobody asked for.
-            let once = |(at, _): &(usize, f64)| !steps.acts[*at].leaves_running() && !steps.acts[*at].is_suspect();
-            if steps_of.iter().all(once) { (steps_of.len() as f64 / (*seen).max(1) as f64).min(1.0) } else { 1.0 }
-        };
-        let explained = named.iter().zip(&onsets).map(explained).collect();
-        Peers { of, named, explained, unnamed: yardstick.no_indicator().log10 }
-    }
-
-    fn explained(&self, event: usize) -> f64 {
-        self.explained[self.of[event]]
-    }
-
-    fn named(&self, event: usize) -> &[(usize, f64)] {
-        &self.named[self.of[event]]
-    }
-}
-
-/// Shares where no candidate has a time. Rates per second mean nothing then: even odds for "some step of these" and
-/// "none", and the weights of what each wrote. Among steps that wrote the same, those whose order puts them nearer before
-/// the event have more of it. No more than the share that can be explained at all is: where a peer is met more often than
-/// it is named, some of that is nobody's.
-fn without_clocks(candidates: &[Candidate], lag: &LagModel, explained: f64) -> attribution::Attributed {
-    let near = |one: &Candidate| {
-        let lag = one.life_s.map_or(*lag, |life_s| lag.of_launcher(life_s));
-        lag.mean_density(one.lag_ns.0, one.lag_ns.1)
-    };
-    let nearest = candidates.iter().map(near).fold(f64::MIN_POSITIVE, f64::max);
-    let weigh = |one: &Candidate| 10_f64.powf(one.log10_indicator + one.log10_identity) * near(one) / nearest;
-    // Steps that lie alike share what one of them would have.
-    let alike: f64 = candidates.iter().map(|one| near(one) / nearest).sum::<f64>().max(1.0);
-    let sum: f64 = candidates.iter().map(|one| weigh(one) / alike).sum();
-    attribution::Attributed {
-        p_none: 1.0 - explained * sum / (1.0 + sum),
-        p_step: candidates.iter().map(|one| explained * weigh(one) / alike / (1.0 + sum)).collect(),
-    }
-}
-
-/// Connections to one peer with shorter pauses count once where steps have no times, in nanoseconds.
-const ONSET_NS: i64 = 60 * SECOND;
-
-/// Onsets among events of one peer, ascending, as the source that saw most of them has it.
-fn onsets_of<'a>(events: impl Iterator<Item = &'a Event>) -> usize {
-    let mut seen: BTreeMap<EvidenceId, (usize, Instant)> = BTreeMap::new();
-    for event in events {
-        let (count, last) = seen.entry(event.evidence).or_insert((0, Instant(i64::MIN)));
-        *count += usize::from(*count == 0 || event.at.since(*last) > ONSET_NS);
-        *last = event.at;
-    }
-    seen.into_values().map(|(count, _)| count).max().unwrap_or(0)
 }
 
 /// Whether no other candidate started closer before the event.

@@ -166,7 +166,7 @@ fn views<'a>(subjects: &[Subject<'_>], world: &Witnesses<'a>) -> Vec<View<'a>> {
 fn reached_by(subjects: &[Subject<'_>], world: &Witnesses<'_>) -> BTreeMap<(IpAddr, u16), BTreeSet<IpAddr>> {
     let peers: BTreeSet<(IpAddr, u16)> = subjects.iter().flat_map(|subject| subject.peers.iter().copied()).collect();
     let mut reached: BTreeMap<(IpAddr, u16), BTreeSet<IpAddr>> = BTreeMap::new();
-    for event in world.events {
+    for event in world.events.iter() {
         let (Some(src), Some(peer)) = (event.src, event.dst.zip(event.dst_port)) else { continue };
         if peers.contains(&peer) && (is_private(src) || world.steps.identity.is_agent(src)) {
             reached.entry(peer).or_default().insert(src);
@@ -214,10 +214,9 @@ fn silent(view: &View<'_>, subject: &Subject<'_>, world: &Witnesses<'_>) -> Opti
         .iter()
         .filter(|stretch| stretch.start >= silence.from && stretch.end < silence.until)
         .collect();
-    let from = world.events.partition_point(|event| event.at <= silence.from);
-    let meanwhile = world.events[from..]
-        .iter()
-        .take_while(|event| event.at < silence.until)
+    let meanwhile = world
+        .events
+        .between(silence.from.plus(1), silence.until.plus(-1))
         .filter(|event| event.timed && event.evidence != view.evidence)
         .filter(|event| event.src.is_some_and(|src| view.hosts.contains_key(&src)));
     let mut by_source: BTreeMap<EvidenceId, usize> = BTreeMap::new();

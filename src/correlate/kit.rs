@@ -1,12 +1,12 @@
 //! Small worlds for the tests of this module, put together by hand.
 
 use std::net::IpAddr;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use super::acts::{self, Act};
 use super::attribute::Steps;
 use super::clocks::{self, Clocks};
-use super::events::{self, Event};
+use super::events::{self, Event, Events};
 use super::identity::Identity;
 use super::names::Names;
 use super::steptime::{self, StepTime};
@@ -174,7 +174,7 @@ impl World {
         acts::note_unresolved(&mut acts, &names);
         let identity = Identity::new(&self.intake, &self.case, &acts, &names, &clocks);
         acts::share(&mut acts, &self.intake, &self.case, &identity, rules());
-        let events = events::events(&self.intake, &clocks, &names, &acts, &|_| true);
+        let events = events::events(&self.intake, &clocks, &names, &acts, &|_| true, &Arc::default());
         let mut times = steptime::step_times(&self.intake, &clocks);
         steptime::bound_by_order(&mut times, &self.intake, &acts, &events, &identity, &clocks);
         Laid { world: self, acts, names, clocks, identity, events, times }
@@ -188,7 +188,7 @@ pub(super) struct Laid {
     pub(super) clocks: Clocks,
     pub(super) identity: Identity,
     /// Of all hosts.
-    pub(super) events: Vec<Event>,
+    pub(super) events: Events,
     pub(super) times: Vec<StepTime>,
 }
 
@@ -198,10 +198,10 @@ impl Laid {
     }
 
     /// Connections of the hosts that agents are known to run on, or of all.
-    pub(super) fn theirs(&self) -> Vec<Event> {
-        let theirs = |event: &&Event| {
+    pub(super) fn theirs(&self) -> Events {
+        let theirs = |event: &Event<'_>| {
             !self.identity.knows_agents() || event.src.is_some_and(|src| self.identity.is_agent_at(src, event.at))
         };
-        self.events.iter().filter(theirs).cloned().collect()
+        self.events.filtered(&Arc::default(), theirs)
     }
 }

@@ -44,7 +44,6 @@ pub use analysis::{
     Strength, Term, UncoveredStep, Unexplained, UtcPin, Worst, WriterBound,
 };
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use crate::detect;
@@ -53,11 +52,12 @@ use crate::formats::Kind;
 use crate::intake::{CaseFile, Intake, Options};
 use crate::model::{ConversationKey, Signal};
 use acts::Act;
-use attribute::{Steps, Yardstick};
+use attribute::{Attributor, Steps, Yardstick};
 use clocks::Clocks;
 use events::Event;
 use identity::Identity;
 use names::Names;
+use signals::Placed;
 use stability::Varied;
 use traffic::Traffic;
 use witnesses::{Aligned, Witnesses};
@@ -91,24 +91,26 @@ fn correlated(
     let (unallotted, of_allotments) = allotted::held_against(intake, options, &clocks);
     seen.extend(unallotted);
     let seen: Vec<Signal> = seen.into_iter().map(|signal| signals::align(signal, &clocks)).collect();
-    let everywhere = events::events(intake, &clocks, &names, &acts, &asked_for(intake, &seen));
+    let memory = &options.memory;
+    let everywhere = events::events(intake, &clocks, &names, &acts, &asked_for(intake, &seen), memory);
     let mut times = steptime::step_times(intake, &clocks);
     steptime::bound_by_order(&mut times, intake, &acts, &everywhere, &identity, &clocks);
     let steps = Steps { intake, acts: &acts, times: &times, identity: &identity };
     // Where the agents' hosts are known, nothing that other hosts opened can be a step's doing.
-    let by_agent = |event: &&Event| event.src.is_some_and(|src| identity.is_agent_at(src, event.at));
-    let mut theirs: Cow<'_, [Event]> = match identity.knows_agents() {
-        true => everywhere.iter().filter(by_agent).cloned().collect(),
-        false => Cow::Borrowed(&everywhere),
-    };
-    let yardstick = Yardstick::new(&steps, &theirs, timing_holds(intake, &clocks));
-    let (mut traced, attributions) = signals::trace(seen, &mut theirs, &steps, &yardstick, &clocks, &names);
-    let named = signals::named_by_command(&theirs, &attributions, &traced, &steps, &names);
+    let by_agent = |event: &Event<'_>| event.src.is_some_and(|src| identity.is_agent_at(src, event.at));
+    let of_agents = identity.knows_agents().then(|| everywhere.filtered(memory, by_agent));
+    let theirs = of_agents.as_ref().unwrap_or(&everywhere);
+    let yardstick = Yardstick::new(&steps, theirs, timing_holds(intake, &clocks));
+    let placed = Placed::new(seen, theirs, &steps, &clocks, &names);
+    let attributor = Attributor::new(&yardstick, &steps, theirs, &placed.others);
+    let mut traced = placed.trace(theirs, &steps, &attributor);
+    let lined_up = attributor.lined_up(theirs);
+    let named = signals::named_by_command(theirs, &lined_up, &attributor, &traced, &steps, &names);
     traced.extend(named);
     traced.extend(signals::from_commands(&steps));
     traced.extend(limits::crossed(&steps, &options.case, &names));
     signals::number(&mut traced);
-    let traffic = Traffic::new(&theirs, &acts);
+    let traffic = Traffic::new(theirs, &acts);
     let alignment = alignment::test(&traced, &traffic, &everywhere, &steps, &clocks);
     let aligned = alignment.as_ref().and_then(Aligned::of);
     let witnesses = Witnesses::new(&steps, &clocks, &names, &options.case, &everywhere, aligned, &traced);
@@ -116,7 +118,7 @@ fn correlated(
     let uncertain = coverage::note(&mut assembled.findings, &traced, &witnesses);
     let varied = vary.then(|| stability::vary(&traced, &traffic, &everywhere, &steps, &clocks, &witnesses));
     let uncovered = findings::uncovered(&assembled.findings, &steps, &witnesses);
-    persisted::note(&mut assembled.findings, &theirs, &attributions, &steps);
+    persisted::note(&mut assembled.findings, theirs, &lined_up, &steps);
     let episodes = rows::episodes(&mut assembled.findings, &steps);
     let (rates, mut limits) = rates::rates(&episodes, &assembled.findings, &options.case);
     let recurrence = rates::recurrence(&episodes, &assembled.findings, &options.case);
@@ -128,9 +130,9 @@ fn correlated(
     let conversations = if options.omit_conversations {
         Vec::new()
     } else {
-        rows::conversations(&traced, &theirs, &attributions, &steps, &clocks, &names)
+        rows::conversations(&traced, theirs, &lined_up, &steps, &clocks, &names)
     };
-    let kept = if options.keep_attributions { rows::connections(&theirs, &attributions, &steps) } else { Vec::new() };
+    let kept = if options.keep_attributions { rows::connections(theirs, &attributor, &steps) } else { Vec::new() };
     let analysis = Analysis {
         sources: intake.sources.clone(),
         signals: traced.into_iter().map(|one| one.signal).collect(),

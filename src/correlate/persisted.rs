@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::analysis::Finding;
-use super::attribute::{Attribution, Steps};
-use super::events::Event;
-use super::traced::{LEAST, LEAST_SHARE};
+use super::attribute::{LinedUp, Steps};
+use super::events::{Event, Events};
 use crate::evidence::Record;
 use crate::time::Instant;
 
@@ -20,21 +19,20 @@ struct Extent<'a> {
 
 /// Says of each finding by which step its traffic was installed or left running, where it goes on after the episode of that
 /// step or elsewhere: "installed by step 3 of ep-001 (cron); met again in ep-004".
-pub(crate) fn note(findings: &mut [Finding], events: &[Event], attributions: &[Attribution], steps: &Steps<'_>) {
-    let mut later: BTreeMap<usize, Vec<&Event>> = BTreeMap::new();
+pub(crate) fn note(findings: &mut [Finding], events: &Events, lined_up: &[LinedUp], steps: &Steps<'_>) {
+    let mut later: BTreeMap<usize, Vec<Event<'_>>> = BTreeMap::new();
     let extents = extents(steps);
-    for (event, attribution) in events.iter().zip(attributions) {
-        let Some(best) = &attribution.best else { continue };
-        let sure = best.strength.log10_lr >= LEAST && best.strength.p_step >= LEAST_SHARE && !best.shared.is_empty();
-        let Some(step) = steps.intake.steps.get(best.step) else { continue };
-        let lasts = steps.acts.get(best.step).is_some_and(|act| act.leaves_running());
-        if !(sure && lasts && event.timed) {
+    for one in lined_up.iter().filter(|one| one.shares) {
+        let place = one.step as usize;
+        let Some(step) = steps.intake.steps.get(place) else { continue };
+        if !steps.acts.get(place).is_some_and(|act| act.leaves_running()) {
             continue;
         }
+        let Some(event) = events.get(one.event as usize).filter(|event| event.timed) else { continue };
         let ended = extents.iter().find(|one| one.id == step.episode).map(|one| one.last);
         let after = ended.is_some_and(|ended| event.at > ended.plus(event.slack_ns));
         if after || steps.identity.fits_at(&step.episode, event.src, event.at) == Some(false) {
-            later.entry(best.step).or_default().push(event);
+            later.entry(place).or_default().push(event);
         }
     }
     let by_record: BTreeMap<Record, usize> =
@@ -66,7 +64,7 @@ fn sentence(
     index: u32,
     at: usize,
     episode: &str,
-    later: &[&Event],
+    later: &[Event<'_>],
     extents: &[Extent<'_>],
     steps: &Steps<'_>,
 ) -> Option<String> {

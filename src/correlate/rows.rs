@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::analysis::{ConnectionStep, ConversationRow, EpisodeRow, Finding};
-use super::attribute::{Attribution, Steps};
+use super::attribute::{Attributor, LinedUp, Steps};
 use super::clocks::Clocks;
-use super::events::Event;
+use super::events::{Event, Events};
 use super::jitter::{self, Range};
 use super::names::Names;
-use super::traced::{LEAST, LEAST_SHARE, Traced};
+use super::traced::Traced;
 use crate::detect::beacon;
 use crate::evidence::EvidenceId;
 use crate::model::Flow;
@@ -64,22 +64,23 @@ fn episode_names<'a>(steps: &Steps<'a>) -> BTreeMap<&'a str, &'a str> {
 }
 
 /// What each connection was attributed to, in order of time.
-pub(crate) fn connections(events: &[Event], attributions: &[Attribution], steps: &Steps<'_>) -> Vec<ConnectionStep> {
+pub(crate) fn connections(events: &Events, attributor: &Attributor<'_>, steps: &Steps<'_>) -> Vec<ConnectionStep> {
     let names = episode_names(steps);
     let open = unclocked(steps);
     // A step without a time may have opened it, and nothing says whether it did.
-    let unknown = |event: &Event| {
+    let unknown = |event: &Event<'_>| {
         let at = open.partition_point(|(_, until)| *until < event.at.0);
         open.get(at).is_some_and(|(from, _)| *from <= event.at.plus(event.slack_ns).0)
     };
-    let row = |(event, attribution): (&Event, &Attribution)| {
+    events.map(|_, event| {
+        let attribution = attributor.attribute(event);
         let step = attribution.best.as_ref().map(|best| {
             let step = &steps.intake.steps[best.step];
             let episode = step.episode.as_str();
             (names.get(episode).copied().unwrap_or(episode).to_owned(), step.index)
         });
         let strength = attribution.best.as_ref().map(|best| &best.strength);
-        ConnectionStep {
+        Some(ConnectionStep {
             evidence: event.evidence,
             at: event.at,
             src: event.src,
@@ -90,9 +91,8 @@ pub(crate) fn connections(events: &[Event], attributions: &[Attribution], steps:
             log10_lr: strength.map_or(f64::NEG_INFINITY, |strength| strength.log10_lr),
             p_step: strength.map_or(0.0, |strength| strength.p_step),
             p_none: strength.map_or(if unknown(event) { 0.5 } else { 1.0 }, |strength| strength.p_none),
-        }
-    };
-    events.iter().zip(attributions).map(row).collect()
+        })
+    })
 }
 
 /// When steps without times may have run, as disjoint stretches, ascending.
@@ -110,25 +110,22 @@ fn unclocked(steps: &Steps<'_>) -> Vec<Range> {
 /// One row per conversation segment, sorted by time, with its signals and the step held to have opened it.
 pub(crate) fn conversations(
     traced: &[Traced],
-    events: &[Event],
-    attributions: &[Attribution],
+    events: &Events,
+    lined_up: &[LinedUp],
     steps: &Steps<'_>,
     clocks: &Clocks,
     names: &Names,
 ) -> Vec<ConversationRow> {
     let names_of = episode_names(steps);
     let mut opened: BTreeMap<(usize, usize), (String, u32, f64)> = BTreeMap::new();
-    for (event, attribution) in events.iter().zip(attributions) {
-        let Some(best) = &attribution.best else { continue };
-        let Some(segment) = event.segment else { continue };
-        if best.strength.log10_lr < LEAST || best.strength.p_step < LEAST_SHARE {
-            continue;
-        }
-        let step = &steps.intake.steps[best.step];
+    for one in lined_up {
+        let segment = events.get(one.event as usize).and_then(|event| event.segment);
+        let (Some((index, part)), Some(step)) = (segment, steps.intake.steps.get(one.step as usize)) else { continue };
+        let segment = (index as usize, part as usize);
         let episode = step.episode.as_str();
         let name = names_of.get(episode).copied().unwrap_or(episode).to_owned();
         // Events come in order of time: the first connection of a segment opened it.
-        opened.entry(segment).or_insert((name, step.index, best.strength.log10_lr));
+        opened.entry(segment).or_insert((name, step.index, one.log10_lr));
     }
     let mut signals: BTreeMap<(EvidenceId, Flow), Vec<&Traced>> = BTreeMap::new();
     for one in traced {

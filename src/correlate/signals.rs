@@ -1,16 +1,16 @@
 //! Signals on the reference clock, traced to the steps that line up with them.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::sync::Arc;
 
-use super::attribute::{Attribution, Steps, Yardstick};
+use rayon::prelude::*;
+
+use super::attribute::{Attribution, Attributor, LinedUp, Steps};
 use super::clocks::Clocks;
-use super::events::Event;
+use super::events::{Event, Events, Row};
 use super::names::Names;
 use super::tokens::Token;
-use super::traced::{LEAST, LEAST_SHARE, Traced};
+use super::traced::Traced;
 use crate::evidence::{EvidenceId, Record};
 use crate::model::{Behaviour, Confidence, Flow, Signal, SignalSource};
 use crate::time::{Basis, Span};
@@ -18,58 +18,68 @@ use crate::time::{Basis, Span};
 /// A peer in one source: evidence, address, port.
 type Peer = (Option<EvidenceId>, Option<IpAddr>, Option<u16>);
 
-/// Traces signals. Those of a connection take the attribution of that connection; sweeps and GPU signals are events
-/// of their own, for which room is made behind the others for as long as it takes. Gives the attribution of every event in
-/// `events` as well.
-pub(crate) fn trace(
+/// Where the event of a signal stands: among the connections, or beside them.
+#[derive(Clone, Copy)]
+enum Place {
+    Connection(usize),
+    Beside(usize),
+}
+
+/// Signals with their events: those of a connection take the attribution of that connection; sweeps and GPU signals are
+/// events of their own.
+pub(crate) struct Placed {
     signals: Vec<Signal>,
-    events: &mut Cow<'_, [Event]>,
-    steps: &Steps<'_>,
-    yardstick: &Yardstick,
-    clocks: &Clocks,
-    names: &Names,
-) -> (Vec<Traced>, Vec<Attribution>) {
-    if steps.intake.steps.is_empty() {
-        // Nothing can have been set off by a step: no candidates to weigh, no copies to make.
-        let untraced = |signal: Signal| {
-            let timed = as_event(&signal, clocks, names).timed;
-            Traced { signal, attribution: Attribution { best: None }, timed }
+    places: Vec<Place>,
+    pub(crate) others: Events,
+}
+
+impl Placed {
+    pub(crate) fn new(
+        signals: Vec<Signal>,
+        events: &Events,
+        steps: &Steps<'_>,
+        clocks: &Clocks,
+        names: &Names,
+    ) -> Self {
+        let mut by_peers: BTreeMap<(EvidenceId, Flow), Vec<(usize, Event<'_>)>> = BTreeMap::new();
+        let cited = |signal: &Signal| Some((signal.records.first()?.evidence, Flow { src_port: None, ..signal.flow? }));
+        // Without steps there is nothing to be attributed to: a signal stands for itself.
+        let cited: BTreeSet<(EvidenceId, Flow)> = match steps.intake.steps.is_empty() {
+            true => BTreeSet::new(),
+            false => signals.iter().filter_map(cited).collect(),
         };
-        return (signals.into_iter().map(untraced).collect(), vec![Attribution { best: None }; events.len()]);
-    }
-    let events = events.to_mut();
-    let own = events.len();
-    let mut index = Vec::with_capacity(signals.len());
-    let mut by_peers: BTreeMap<(EvidenceId, Flow), Vec<usize>> = BTreeMap::new();
-    let cited = |signal: &Signal| Some((signal.records.first()?.evidence, Flow { src_port: None, ..signal.flow? }));
-    let cited: BTreeSet<(EvidenceId, Flow)> = signals.iter().filter_map(cited).collect();
-    for (at, event) in events.iter().enumerate() {
-        let peers = (event.evidence, event.peers());
-        if cited.contains(&peers) {
-            by_peers.entry(peers).or_default().push(at);
+        for (at, event) in events.iter().enumerate() {
+            let peers = (event.evidence, event.peers());
+            if cited.contains(&peers) {
+                by_peers.entry(peers).or_default().push((at, event));
+            }
         }
+        let mut others = Vec::new();
+        let place = |signal: &Signal| {
+            let known = connection_of(signal, &by_peers).filter(|_| signal.targets.is_empty());
+            known.map(Place::Connection).unwrap_or_else(|| {
+                others.push(as_event(signal, clocks, names));
+                Place::Beside(others.len() - 1)
+            })
+        };
+        let places = signals.iter().map(place).collect();
+        Placed { signals, places, others: events.beside(others) }
     }
-    for signal in &signals {
-        let known = connection_of(signal, events, &by_peers).filter(|_| signal.targets.is_empty());
-        index.push(known.unwrap_or_else(|| {
-            events.push(as_event(signal, clocks, names));
-            events.len() - 1
-        }));
-    }
-    drop(by_peers);
-    let mut attributions = yardstick.attribute(steps, events);
-    let traced = signals
-        .into_iter()
-        .zip(&index)
-        .map(|(mut signal, at)| {
-            let attribution = attributions[*at].clone();
+
+    /// Each signal with the step that its event lines up with.
+    pub(crate) fn trace(self, events: &Events, steps: &Steps<'_>, attributor: &Attributor<'_>) -> Vec<Traced> {
+        let Placed { signals, places, others } = self;
+        let traced = |(mut signal, place): (Signal, Place)| {
+            let event = match place {
+                Place::Connection(at) => events.get(at),
+                Place::Beside(at) => others.get(at),
+            };
+            let attribution = event.map(|event| attributor.attribute(&event)).unwrap_or_default();
             raise_named_sweep(&mut signal, &attribution, steps);
-            Traced { timed: events[*at].timed, attribution, signal }
-        })
-        .collect();
-    attributions.truncate(own);
-    events.truncate(own);
-    (traced, attributions)
+            Traced { timed: event.is_some_and(|event| event.timed), attribution, signal }
+        };
+        signals.into_par_iter().zip(places).map(traced).collect()
+    }
 }
 
 /// A sweep whose outcome the log does not tell is strong where the command that lines up with it is a sweep by a
@@ -87,27 +97,20 @@ fn raise_named_sweep(signal: &mut Signal, attribution: &Attribution, steps: &Ste
 
 /// The connection that the signal was seen in: the last of its flow in the same evidence that had begun when the
 /// signal did, or the first of all if none had.
-fn connection_of(
-    signal: &Signal,
-    events: &[Event],
-    by_peers: &BTreeMap<(EvidenceId, Flow), Vec<usize>>,
-) -> Option<usize> {
+fn connection_of(signal: &Signal, by_peers: &BTreeMap<(EvidenceId, Flow), Vec<(usize, Event<'_>)>>) -> Option<usize> {
     let flow = signal.flow?;
     let evidence = signal.records.first()?.evidence;
     let first = signal.span.map(|span| span.lo);
-    by_peers
-        .get(&(evidence, Flow { src_port: None, ..flow }))?
-        .iter()
-        .copied()
-        .filter(|at| flow.src_port.is_none_or(|port| events[*at].src_port == Some(port)))
-        .max_by_key(|at| {
-            let event = &events[*at];
-            let begun = first.is_none_or(|first| event.at <= first);
-            (begun, if begun { event.at.0 } else { event.at.0.saturating_neg() }, std::cmp::Reverse(*at))
-        })
+    let theirs = by_peers.get(&(evidence, Flow { src_port: None, ..flow }))?.iter();
+    let same = theirs.filter(|(_, event)| flow.src_port.is_none_or(|port| event.src_port == Some(port)));
+    let latest = same.max_by_key(|(at, event)| {
+        let begun = first.is_none_or(|first| event.at <= first);
+        (begun, if begun { event.at.0 } else { event.at.0.saturating_neg() }, std::cmp::Reverse(*at))
+    });
+    latest.map(|(at, _)| *at)
 }
 
-fn as_event(signal: &Signal, clocks: &Clocks, names: &Names) -> Event {
+fn as_event(signal: &Signal, clocks: &Clocks, names: &Names) -> (Row, BTreeSet<Token>) {
     let flow = signal.flow.unwrap_or_default();
     let evidence = signal.records.first().map_or(EvidenceId(0), |record| record.evidence);
     let mut tokens = names.shown(flow.dst, flow.dst_port);
@@ -129,7 +132,7 @@ fn as_event(signal: &Signal, clocks: &Clocks, names: &Names) -> Event {
     let half = clocks.half_unit_ns(evidence);
     let slack_ns = signal.span.map_or(0, |span| clocks.slack_on_reference_ns(evidence, span.lo)).saturating_add(half);
     let at = signal.span.map(|span| span.lo.plus(half)).unwrap_or_default();
-    Event {
+    let row = Row {
         evidence,
         at,
         slack_ns,
@@ -139,19 +142,21 @@ fn as_event(signal: &Signal, clocks: &Clocks, names: &Names) -> Event {
         dst: flow.dst,
         dst_port: flow.dst_port,
         protocol: flow.protocol,
-        record: signal.records.first().copied().unwrap_or(Record { evidence, number: 0 }),
-        tokens: Arc::new(tokens),
+        number: signal.records.first().map_or(0, |record| record.number),
+        shows: 0,
         segment: None,
         timed: signal.span.is_some() && dated,
         failed: false,
-    }
+    };
+    (row, tokens)
 }
 
 /// What a connection is a signal of because the command that set it off is one: a pool named on a miner's command
 /// line is reached, whatever the bytes inside are.
 pub(crate) fn named_by_command(
-    events: &[Event],
-    attributions: &[Attribution],
+    events: &Events,
+    lined_up: &[LinedUp],
+    attributor: &Attributor<'_>,
     traced: &[Traced],
     steps: &Steps<'_>,
     names: &Names,
@@ -167,13 +172,9 @@ pub(crate) fn named_by_command(
         })
         .collect();
     let mut found: BTreeMap<(usize, Behaviour, Peer), Traced> = BTreeMap::new();
-    for (event, attribution) in events.iter().zip(attributions) {
-        let Some(best) = &attribution.best else { continue };
-        let peer = |token: &Token| !matches!(token, Token::Program(_) | Token::Network(_));
-        if best.strength.log10_lr < LEAST || best.strength.p_step < LEAST_SHARE || !best.shared.iter().any(peer) {
-            continue;
-        }
-        for hit in &steps.acts[best.step].hits {
+    for one in lined_up.iter().filter(|one| one.names_peer) {
+        let (step, Some(event)) = (one.step as usize, events.get(one.event as usize)) else { continue };
+        for hit in &steps.acts[step].hits {
             let leaves_traffic = matches!(hit.behaviour, Behaviour::Mining | Behaviour::Tunnel | Behaviour::Download);
             let at = (Some(event.evidence), event.dst, event.dst_port);
             let said = known.contains(&(hit.behaviour, at));
@@ -181,22 +182,22 @@ pub(crate) fn named_by_command(
                 continue;
             }
             let span = Span { lo: event.at, hi: event.until, basis: Basis::ExplicitOffset };
-            let key = (best.step, hit.behaviour, at);
+            let key = (step, hit.behaviour, at);
             match found.get_mut(&key) {
                 Some(traced) => {
-                    traced.signal.records.push(event.record);
+                    traced.signal.records.push(event.record());
                     if let Some(known) = &mut traced.signal.span {
                         *known = known.cover(span);
                     }
                 }
-                None => drop(found.insert(key, named(event, attribution, hit, span, names))),
+                None => drop(found.insert(key, named(&event, attributor.attribute(&event), hit, span, names))),
             }
         }
     }
     found.into_values().collect()
 }
 
-fn named(event: &Event, attribution: &Attribution, hit: &super::acts::Hit, span: Span, names: &Names) -> Traced {
+fn named(event: &Event<'_>, attribution: Attribution, hit: &super::acts::Hit, span: Span, names: &Names) -> Traced {
     let peer = match (event.dst, event.dst_port) {
         (Some(dst), Some(port)) => std::net::SocketAddr::new(dst, port).to_string(),
         (Some(dst), None) => dst.to_string(),
@@ -218,10 +219,10 @@ fn named(event: &Event, attribution: &Attribution, hit: &super::acts::Hit, span:
             rule: Some(hit.rule.clone()),
             summary: format!("connection to {peer}{name} that the command names, {outcome}{lasted}"),
             domains: event.dst.map(|dst| names.of(dst)).unwrap_or_default(),
-            records: vec![event.record],
+            records: vec![event.record()],
             ..Signal::new(hit.behaviour, SignalSource::Network)
         },
-        attribution: attribution.clone(),
+        attribution,
         timed: event.timed,
     }
 }

@@ -8,7 +8,7 @@ use super::alignment;
 use super::analysis::{Analysis, Finding};
 use super::attribute::Steps;
 use super::clocks::Clocks;
-use super::events::Event;
+use super::events::Events;
 use super::findings;
 use super::traced::Traced;
 use super::traffic::Traffic;
@@ -136,7 +136,7 @@ pub fn analyze(intake: &mut Intake, options: &Options, rules: &RuleSet) -> Analy
 pub(crate) fn vary(
     traced: &[Traced],
     traffic: &Traffic<'_>,
-    everywhere: &[Event],
+    everywhere: &Events,
     steps: &Steps<'_>,
     clocks: &Clocks,
     base: &Witnesses<'_>,
@@ -166,7 +166,7 @@ pub(crate) fn vary(
 }
 
 /// Pairs of a connection and a call that could have opened it by time, whatever the hosts. O(n log n).
-fn pairs(events: &[Event], steps: &Steps<'_>) -> u64 {
+fn pairs(events: &Events, steps: &Steps<'_>) -> u64 {
     let (mut soon, mut late): (Vec<Instant>, Vec<Instant>) = Default::default();
     for (act, time) in steps.acts.iter().zip(steps.times) {
         if let (Some(start), true) = (time.start, act.network && time.stamped) {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::acts::Act;
 use super::clocks::Clocks;
-use super::events::Event;
+use super::events::{Event, Events};
 use super::identity::Identity;
 use super::tokens::Token;
 use crate::intake::Intake;
@@ -63,7 +63,7 @@ pub(crate) fn bound_by_order(
     times: &mut [StepTime],
     intake: &Intake,
     acts: &[Act],
-    events: &[Event],
+    events: &Events,
     identity: &Identity,
     clocks: &Clocks,
 ) {
@@ -78,7 +78,7 @@ pub(crate) fn bound_by_order(
         let to = from + intake.steps[from..].iter().take_while(|step| step.episode == *episode).count();
         if intake.steps[from..to].iter().all(|step| step.start.is_none()) {
             let (steps, acts, times) = (&intake.steps[from..to], &acts[from..to], &mut times[from..to]);
-            let fits = |event: &Event| identity.fits_at(episode, event.src, event.at) != Some(false);
+            let fits = |event: &Event<'_>| identity.fits_at(episode, event.src, event.at) != Some(false);
             for (at, bounds) in chains.lay(steps, acts, &fits) {
                 anchors.entry(from + at).or_insert(bounds);
             }
@@ -133,7 +133,7 @@ fn propagate(
 fn sole_witnesses(
     intake: &Intake,
     acts: &[Act],
-    events: &[Event],
+    events: &Events,
     identity: &Identity,
 ) -> BTreeMap<usize, (Instant, Instant)> {
     let mut writers: BTreeMap<&Token, Vec<usize>> = BTreeMap::new();

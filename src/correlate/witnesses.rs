@@ -12,7 +12,7 @@ use super::alignment;
 use super::analysis::Alignment;
 use super::attribute::{Attributed, Steps};
 use super::clocks::Clocks;
-use super::events::Event;
+use super::events::{Event, Events};
 use super::names::Names;
 use super::processes::{Asked, Descent, Origin, Processes};
 use super::rivals::{Followed, Idle, Observables, Precursor, Seen, Strangers};
@@ -76,7 +76,7 @@ pub(crate) struct Witnesses<'a> {
     pub(crate) names: &'a Names,
     pub(crate) case: &'a CaseFile,
     /// Connections from everywhere, sorted by time.
-    pub(crate) events: &'a [Event],
+    pub(crate) events: &'a Events,
     /// The alignment test came out, with its controls.
     pub(crate) aligned: Option<Aligned>,
     lookup: Lookup<'a>,
@@ -94,7 +94,7 @@ impl<'a> Witnesses<'a> {
         clocks: &'a Clocks,
         names: &'a Names,
         case: &'a CaseFile,
-        events: &'a [Event],
+        events: &'a Events,
         aligned: Option<Aligned>,
         traced: &[Traced],
     ) -> Self {
@@ -292,11 +292,11 @@ impl Witnesses<'_> {
         (Seen::of(observable, false), None)
     }
 
-    fn starts(&self, peers: &BTreeSet<Flow>) -> Vec<&Event> {
+    fn starts(&self, peers: &BTreeSet<Flow>) -> Vec<Event<'_>> {
         let mut at: Vec<usize> =
             peers.iter().filter_map(|flow| self.lookup.by_peers.get(flow)).flatten().copied().collect();
         at.sort_unstable();
-        let mut chosen: Vec<&Event> = at.into_iter().map(|at| &self.events[at]).collect();
+        let mut chosen: Vec<Event<'_>> = at.into_iter().filter_map(|at| self.events.get(at)).collect();
         // One source is enough: the one that saw most.
         let mut counts: BTreeMap<EvidenceId, usize> = Default::default();
         for event in &chosen {

@@ -135,27 +135,27 @@ impl<'a> Index<'a> {
     }
 
     /// Whether an event from there may come from the step, as [`crate::correlate::identity::Identity::fits`].
-    pub(super) fn fits(&self, step: usize, event: &Event) -> Option<bool> {
+    pub(super) fn fits(&self, step: usize, event: &Event<'_>) -> Option<bool> {
         self.places.get(step).copied().flatten()?.fits_at(event.src, event.at)
     }
 
     /// Whether what the step did can reach the network from there at all: on its own host, or where it is installed as well.
-    fn may_be_from(&self, step: usize, event: &Event) -> bool {
+    fn may_be_from(&self, step: usize, event: &Event<'_>) -> bool {
         let installed = || self.steps.acts.get(step)?.install.as_ref()?.reaches(event.src);
         self.fits(step, event) != Some(false) || installed().is_some()
     }
 
-    /// Steps that wrote something by which the event is known, ascending.
-    pub(super) fn writers(&self, event: &Event) -> Vec<usize> {
-        let mut found = self.timed.of(&event.tokens);
-        found.extend(self.untimed.of(&event.tokens));
+    /// Steps that wrote something which is shown, ascending.
+    pub(super) fn writers(&self, shown: &BTreeSet<Token>) -> Vec<usize> {
+        let mut found = self.timed.of(shown);
+        found.extend(self.untimed.of(shown));
         found.sort_unstable();
         found
     }
 
     /// Steps that could have set the event off, ascending, with the lag that the clocks allow where both have a time.
     /// O(log steps + those nearby).
-    pub(super) fn candidates(&self, event: &Event) -> Vec<Possible> {
+    pub(super) fn candidates(&self, event: &Event<'_>) -> Vec<Possible> {
         let mut found = Vec::new();
         if event.timed {
             let lanes = self.lanes_of(event);
@@ -170,16 +170,16 @@ impl<'a> Index<'a> {
             }
             self.by_install(event, &mut found);
         } else {
-            found.extend(self.timed.of(&event.tokens).into_iter().filter_map(|at| self.by_words(at, event)));
+            found.extend(self.timed.of(event.tokens).into_iter().filter_map(|at| self.by_words(at, event)));
         }
-        found.extend(self.untimed.of(&event.tokens).into_iter().filter_map(|at| self.by_words(at, event)));
+        found.extend(self.untimed.of(event.tokens).into_iter().filter_map(|at| self.by_words(at, event)));
         found.sort_unstable_by_key(|one| one.step);
         found
     }
 
     /// The lanes whose steps an event may come from: of its opener's host and of hosts that are not known; all if nobody
     /// says who opened it.
-    fn lanes_of(&self, event: &Event) -> Vec<&Lane> {
+    fn lanes_of(&self, event: &Event<'_>) -> Vec<&Lane> {
         let Some(src) = event.src else { return self.lanes.values().collect() };
         let networks = self.prefixes.iter().filter_map(|prefix| IpNet::new(src, *prefix).ok().map(|net| net.trunc()));
         let known = networks.filter_map(|network| self.by_network.get(&network)).flatten().copied();
@@ -189,8 +189,8 @@ impl<'a> Index<'a> {
 
     /// What was installed to be run again waits for as long as it takes, wherever it was installed, for the peer that it
     /// names. Of one episode that installs it twice the last counts: it is the one that is run.
-    fn by_install(&self, event: &Event, found: &mut Vec<Possible>) {
-        let named = self.kept.of(&event.tokens);
+    fn by_install(&self, event: &Event<'_>, found: &mut Vec<Possible>) {
+        let named = self.kept.of(event.tokens);
         if named.is_empty() {
             return;
         }
@@ -209,7 +209,7 @@ impl<'a> Index<'a> {
         found.extend(last.into_values());
     }
 
-    fn by_time(&self, at: usize, start: Instant, event: &Event) -> Option<Possible> {
+    fn by_time(&self, at: usize, start: Instant, event: &Event<'_>) -> Option<Possible> {
         let act = &self.steps.acts[at];
         let slack = event.slack_ns.saturating_add(self.steps.times[at].slack_ns);
         let lag = event.at.since(start);
@@ -225,7 +225,7 @@ impl<'a> Index<'a> {
     }
 
     /// Without a clock a step is a candidate only by what it wrote, and within the bounds of its order.
-    fn by_words(&self, at: usize, event: &Event) -> Option<Possible> {
+    fn by_words(&self, at: usize, event: &Event<'_>) -> Option<Possible> {
         if !self.may_be_from(at, event) {
             return None;
         }

@@ -6,14 +6,14 @@ use std::net::IpAddr;
 use super::served::Served;
 use super::{Steps, Yardstick};
 use crate::correlate::attribution::{Background, Containment, LagModel, Recurrence};
-use crate::correlate::events::Event;
+use crate::correlate::events::{Event, Events};
 use crate::correlate::tokens::{self, Token};
 use crate::correlate::traffic::Traffic;
 use crate::time::SECOND;
 
 impl Yardstick {
     /// Measures the case. Steps whose command meets a rule are left out throughout.
-    pub(crate) fn new(steps: &Steps<'_>, events: &[Event], timing: bool) -> Self {
+    pub(crate) fn new(steps: &Steps<'_>, events: &Events, timing: bool) -> Self {
         let mut written: BTreeMap<Token, u64> = BTreeMap::new();
         let mut reference = 0;
         let benign = |at: usize| !steps.acts[at].is_suspect();
@@ -36,7 +36,7 @@ impl Yardstick {
             }
             let time = steps.times[at];
             let place = steps.identity.place(&step.episode);
-            let fits_at = |event: &Event| place.and_then(|place| place.fits_at(event.src, event.at)) != Some(false);
+            let fits_at = |event: &Event<'_>| place.and_then(|place| place.fits_at(event.src, event.at)) != Some(false);
             let fits = |src: Option<IpAddr>| place.and_then(|place| place.fits(src)) != Some(false);
             if !time.stamped {
                 // Without times a control is a call whose words the traffic bears out at all.
@@ -53,7 +53,7 @@ impl Yardstick {
             let (Some(start), Some(end)) = (time.start, time.end) else { continue };
             let wide = time.slack_ns.saturating_add(60 * SECOND);
             let (from, to) = (start.plus(-wide), end.plus(wide));
-            let here = traffic.of_place(place, from, to).into_iter().any(|event| steps.during(at, event));
+            let here = traffic.of_place(place, from, to).into_iter().any(|event| steps.during(at, &event));
             calls += u64::from(here);
             let named = traffic.named(&steps.acts[at].tokens, from, to);
             let mut named = named.into_iter().filter(|event| steps.during(at, event)).peekable();
@@ -74,7 +74,7 @@ impl Yardstick {
             }
         }
         let mut from: BTreeMap<Option<IpAddr>, u64> = BTreeMap::new();
-        for event in events {
+        for event in events.iter() {
             *from.entry(event.src).or_insert(0) += 1;
         }
         let peers: BTreeSet<_> = events.iter().map(|event| (event.dst, event.dst_port)).collect();
@@ -131,7 +131,7 @@ impl Yardstick {
 }
 
 /// How long benign calls take, and how many of the connections that they name begin before they end.
-fn containment(steps: &Steps<'_>, traffic: &Traffic<'_>, events: &[Event]) -> Containment {
+fn containment(steps: &Steps<'_>, traffic: &Traffic<'_>, events: &Events) -> Containment {
     let widest = events.iter().map(|event| event.slack_ns).max().unwrap_or(0);
     let (mut calls, mut inside, mut anchors) = (Vec::new(), 0, 0);
     for (at, act) in steps.acts.iter().enumerate() {
@@ -145,7 +145,7 @@ fn containment(steps: &Steps<'_>, traffic: &Traffic<'_>, events: &[Event]) -> Co
         calls.push((end.since(start), next));
         let latest = start.plus(Containment::SOON_NS);
         let earliest = start.plus(-widest.saturating_add(time.slack_ns));
-        let fits = |event: &&Event| steps.identity.fits_at(&step.episode, event.src, event.at) != Some(false);
+        let fits = |event: &Event<'_>| steps.identity.fits_at(&step.episode, event.src, event.at) != Some(false);
         if let Some(event) = traffic.named(&act.tokens, earliest, latest).into_iter().find(fits) {
             anchors += 1;
             inside += u64::from(event.at <= end.plus(event.slack_ns.saturating_add(time.slack_ns)));
@@ -155,9 +155,9 @@ fn containment(steps: &Steps<'_>, traffic: &Traffic<'_>, events: &[Event]) -> Co
 }
 
 /// From which addresses each token was reached.
-fn sources_by_token(events: &[Event]) -> BTreeMap<Token, BTreeSet<Option<IpAddr>>> {
+fn sources_by_token(events: &Events) -> BTreeMap<Token, BTreeSet<Option<IpAddr>>> {
     let mut sources: BTreeMap<Token, BTreeSet<Option<IpAddr>>> = BTreeMap::new();
-    for event in events {
+    for event in events.iter() {
         for token in event.tokens.iter() {
             match sources.get_mut(token) {
                 Some(known) => drop(known.insert(event.src)),
@@ -169,10 +169,6 @@ fn sources_by_token(events: &[Event]) -> BTreeMap<Token, BTreeSet<Option<IpAddr>
 }
 
 /// First to last event in seconds, at least 1.
-fn observed_s(events: &[Event]) -> f64 {
-    let moments = || events.iter().map(|event| event.at);
-    match (moments().min(), moments().max()) {
-        (Some(first), Some(last)) => (last.since(first) as f64 / SECOND as f64).max(1.0),
-        _ => 1.0,
-    }
+fn observed_s(events: &Events) -> f64 {
+    events.extent().map_or(1.0, |(first, last)| (last.since(first) as f64 / SECOND as f64).max(1.0))
 }

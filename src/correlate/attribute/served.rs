@@ -40,7 +40,7 @@ impl Served {
                 let within = traffic.of_place(place, from, until.plus(-1)).into_iter();
                 within.filter(|event| event.timed && event.dst_port != DOMAIN).fold(
                     (0_u64, 0_u64),
-                    |(named, unnamed), event| match tokens::any_shared(&act.tokens, &event.tokens) {
+                    |(named, unnamed), event| match tokens::any_shared(&act.tokens, event.tokens) {
                         true => (named + 1, unnamed),
                         false => (named, unnamed + 1),
                     },
@@ -66,7 +66,7 @@ impl Served {
     }
 
     /// What it says against a step that a connection is not named by it; nothing for steps that were not served.
-    pub(super) fn weight(&self, step: usize, event: &Event) -> Weight {
+    pub(super) fn weight(&self, step: usize, event: &Event<'_>) -> Weight {
         let applies = event.dst_port != DOMAIN && self.steps.get(step) == Some(&true);
         if applies { Weight { log10: self.weight, uncapped: self.weight, cap: None } } else { Weight::NONE }
     }

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::correlate::acts::Act;
-use crate::correlate::events::Event;
+use crate::correlate::events::{Event, Events};
 use crate::correlate::traffic::Traffic;
 use crate::model::Step;
 use crate::time::{Instant, SECOND};
@@ -45,13 +45,13 @@ struct Node {
 
 impl<'a> Chains<'a> {
     /// `events` come sorted by time; `acts` are those of all steps.
-    pub(super) fn new(events: &'a [Event], acts: &[Act]) -> Self {
+    pub(super) fn new(events: &'a Events, acts: &[Act]) -> Self {
         let moments = || events.iter().filter(|event| event.timed).map(|event| event.at);
         let length = moments().max().zip(moments().min()).map_or(0, |(last, first)| last.since(first));
         Chains { traffic: Traffic::new(events, acts), seconds: (length as f64 / SECOND as f64).max(1.0) }
     }
 
-    fn events(&self) -> &'a [Event] {
+    fn events(&self) -> &'a Events {
         self.traffic.events()
     }
 
@@ -61,7 +61,7 @@ impl<'a> Chains<'a> {
         &self,
         steps: &[Step],
         acts: &[Act],
-        fits: &dyn Fn(&Event) -> bool,
+        fits: &dyn Fn(&Event<'_>) -> bool,
     ) -> BTreeMap<usize, (Instant, Instant)> {
         let nodes = self.nodes(steps, acts, fits);
         let spans = spans(steps);
@@ -89,7 +89,7 @@ impl<'a> Chains<'a> {
     }
 
     /// Every step with every connection that it names, by step and time.
-    fn nodes(&self, steps: &[Step], acts: &[Act], fits: &dyn Fn(&Event) -> bool) -> Vec<Node> {
+    fn nodes(&self, steps: &[Step], acts: &[Act], fits: &dyn Fn(&Event<'_>) -> bool) -> Vec<Node> {
         let mut of_steps: Vec<Vec<Node>> = Vec::new();
         for (at, (step, act)) in steps.iter().zip(acts).enumerate() {
             // What a launcher leaves behind comes at any time.
@@ -102,7 +102,7 @@ impl<'a> Chains<'a> {
             let theirs: Vec<usize> = hits
                 .iter()
                 .map(|at| *at as usize)
-                .filter(|event| self.events().get(*event).is_some_and(fits))
+                .filter(|event| self.events().get(*event).is_some_and(|event| fits(&event)))
                 .collect();
             let chance = theirs.len() as f64 / self.seconds * LOOKED_FOR_S;
             let weight = (SHOWN / chance.min(1.0)).ln();
@@ -138,7 +138,7 @@ fn spans(steps: &[Step]) -> Vec<(i64, i64)> {
 }
 
 /// The chain of most weight, less what steps that it leaves out cost. O(nodes squared).
-fn best(nodes: &[Node], spans: &[(i64, i64)], events: &[Event]) -> Option<(f64, Vec<Node>)> {
+fn best(nodes: &[Node], spans: &[(i64, i64)], events: &Events) -> Option<(f64, Vec<Node>)> {
     let named: Vec<usize> = {
         let mut steps: Vec<usize> = nodes.iter().map(|node| node.step).collect();
         steps.dedup();

@@ -1,12 +1,11 @@
-use std::sync::Arc;
-
 use super::*;
+use crate::correlate::events::Row;
 use crate::correlate::kit::ms;
-use crate::evidence::{EvidenceId, Record};
+use crate::evidence::EvidenceId;
 
-fn event(src: Option<&str>, dst: &str, at: i64, timed: bool) -> Event {
+fn event(src: Option<&str>, dst: &str, at: i64, timed: bool) -> (Row, BTreeSet<Token>) {
     let dst: IpAddr = dst.parse().unwrap();
-    Event {
+    let row = Row {
         evidence: EvidenceId(0),
         at: ms(at),
         slack_ns: 0,
@@ -16,12 +15,13 @@ fn event(src: Option<&str>, dst: &str, at: i64, timed: bool) -> Event {
         dst: Some(dst),
         dst_port: None,
         protocol: None,
-        record: Record { evidence: EvidenceId(0), number: at as u64 },
-        tokens: Arc::new(BTreeSet::from([Token::Address(dst)])),
+        number: at as u64,
+        shows: 0,
         segment: None,
         timed,
         failed: false,
-    }
+    };
+    (row, BTreeSet::from([Token::Address(dst)]))
 }
 
 fn writes(token: Token) -> Act {
@@ -30,20 +30,20 @@ fn writes(token: Token) -> Act {
     act
 }
 
-fn at(found: &[&Event]) -> Vec<i64> {
+fn at(found: &[Event<'_>]) -> Vec<i64> {
     found.iter().map(|event| event.at.since(ms(0)) / 1_000_000).collect()
 }
 
 // One event per second: by turns of the host, of its other network, of a stranger, of nobody known.
 #[test]
 fn a_host_has_what_its_addresses_opened_and_what_nobody_is_known_to_have() {
-    let events = [
+    let events = Events::of(vec![
         event(Some("10.0.0.5"), "203.0.113.1", 0, true),
         event(Some("10.9.0.77"), "203.0.113.1", 1_000, true),
         event(Some("10.0.0.6"), "203.0.113.1", 2_000, true),
         event(None, "203.0.113.1", 3_000, true),
         event(Some("10.0.0.5"), "203.0.113.1", 4_000, true),
-    ];
+    ]);
     let traffic = Traffic::new(&events, &[]);
     let addresses = ["10.0.0.5/32", "10.9.0.0/24", "10.9.0.77/32"].map(|network| network.parse().unwrap()).to_vec();
     let mut place = Place::default();
@@ -57,13 +57,13 @@ fn a_host_has_what_its_addresses_opened_and_what_nobody_is_known_to_have() {
 
 #[test]
 fn what_calls_write_is_found_by_address_and_by_network_once_each() {
-    let events = [
+    let events = Events::of(vec![
         event(None, "203.0.113.1", 0, true),
         event(None, "203.0.113.200", 1_000, true),
         event(None, "198.51.100.1", 2_000, true),
         event(None, "203.0.113.1", 3_000, false),
         event(None, "203.0.113.1", 4_000, true),
-    ];
+    ]);
     let (address, network) = ("203.0.113.1".parse().unwrap(), "203.0.113.0/24".parse().unwrap());
     let acts = [writes(Token::Address(address)), writes(Token::Network(network))];
     let traffic = Traffic::new(&events, &acts);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::correlate::attribute::Steps;
-use crate::correlate::events::Event;
+use crate::correlate::events::{Event, Events};
 use crate::correlate::rivals::Naming;
 use crate::correlate::tokens::{self, Token};
 use crate::correlate::traffic::Traffic;
@@ -21,7 +21,7 @@ pub(super) struct Controls<'a> {
 
 impl<'a> Controls<'a> {
     /// `events` sorted by time.
-    pub(super) fn new(steps: &Steps<'a>, events: &[Event]) -> Self {
+    pub(super) fn new(steps: &Steps<'a>, events: &Events) -> Self {
         let mut controls = Controls { commands: 0, with: BTreeMap::new(), calls: 0, literal: 0 };
         let traffic = Traffic::new(events, steps.acts);
         let widest = events.iter().map(|event| event.slack_ns).max().unwrap_or(0);
@@ -40,7 +40,7 @@ impl<'a> Controls<'a> {
                 continue;
             }
             let reach = time.slack_ns.saturating_add(widest).min(60 * SECOND);
-            let theirs = |event: &&Event| {
+            let theirs = |event: &Event<'_>| {
                 let slack = event.slack_ns.saturating_add(time.slack_ns);
                 let during = event.at >= start.plus(-slack) && event.at <= end.plus(slack);
                 let agents = !steps.identity.knows_agents()
@@ -51,7 +51,7 @@ impl<'a> Controls<'a> {
             let here = traffic.of_place(place, start.plus(-reach), end.plus(reach));
             let mut here = here.into_iter().filter(theirs).peekable();
             controls.calls += u64::from(here.peek().is_some());
-            controls.literal += u64::from(here.any(|event| tokens::any_shared(&act.tokens, &event.tokens)));
+            controls.literal += u64::from(here.any(|event| tokens::any_shared(&act.tokens, event.tokens)));
         }
         controls
     }

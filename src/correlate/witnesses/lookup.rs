@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use super::{ROW_OF_FAILURES, SSH, WAYS_IN, WayIn};
 use crate::correlate::attribute::Steps;
 use crate::correlate::clocks::Clocks;
-use crate::correlate::events::Event;
+use crate::correlate::events::{Event, Events};
 use crate::correlate::tokens::{self, Token};
 use crate::intake::CaseFile;
 use crate::model::{Flow, is_private};
@@ -22,9 +22,9 @@ pub(super) struct Lookup<'a> {
     /// Logins by SSH that strangers were granted: host as logged, when first and last, and who from where.
     pub(super) accepted: Vec<Accepted<'a>>,
     /// Connections from outside to port 22 of a host, by time.
-    pub(super) ssh_from_outside: BTreeMap<IpAddr, Vec<&'a Event>>,
+    pub(super) ssh_from_outside: BTreeMap<IpAddr, Vec<Event<'a>>>,
     /// The same to other ways in that ask for no login, where the host did not refuse them.
-    pub(super) services_from_outside: BTreeMap<IpAddr, Vec<(&'a Event, &'static WayIn)>>,
+    pub(super) services_from_outside: BTreeMap<IpAddr, Vec<(Event<'a>, &'static WayIn)>>,
     /// Per peer, what firewalls refused and let through.
     pub(super) verdicts: BTreeMap<Flow, (u64, u64)>,
     /// There are hosts inside without agents ...
@@ -51,7 +51,7 @@ impl<'a> Lookup<'a> {
         steps: &Steps<'a>,
         clocks: &Clocks,
         case: &CaseFile,
-        events: &'a [Event],
+        events: &'a Events,
         peers: &BTreeSet<Flow>,
     ) -> Self {
         let mut lookup = Lookup {
@@ -110,8 +110,8 @@ impl<'a> Lookup<'a> {
         }
         let shared = lookup.agents_reach.intersection(&lookup.others_reach).count();
         lookup.reached = (lookup.agents_reach.len() as u64, shared as u64);
-        if let (Some(first), Some(last)) = (events.first(), events.last()) {
-            lookup.idle_share = lookup.calls.idle_share(first.at, last.at);
+        if let Some((first, last)) = events.extent() {
+            lookup.idle_share = lookup.calls.idle_share(first, last);
         }
         for conversation in &steps.intake.conversations {
             if conversation.segments.iter().all(|segment| segment.denied == 0 && segment.allowed == 0) {
@@ -241,7 +241,7 @@ impl Calls {
     }
 
     /// Whether a call ran when the event began, or had ended less than a second before.
-    pub(super) fn cover(&self, event: &Event) -> bool {
+    pub(super) fn cover(&self, event: &Event<'_>) -> bool {
         self.by_slack.iter().any(|(slack, calls)| {
             let slack = slack.saturating_add(event.slack_ns).saturating_add(SECOND);
             let begun = calls.partition_point(|(start, _)| start.plus(-slack) <= event.at);
