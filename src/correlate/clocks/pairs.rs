@@ -1,6 +1,7 @@
 //! Pairs of records, one of each of two sources, that are of one event if they are of any.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -13,6 +14,7 @@ use crate::correlate::vote::{self, Pair};
 use crate::evidence::EvidenceId;
 use crate::intake::Intake;
 use crate::model::Protocol;
+use crate::stats::hash::{Fnv, mix};
 use crate::time::{Basis, SECOND};
 
 /// A firewall writes its line, and a capture its packet, within this of each other, in nanoseconds.
@@ -62,6 +64,15 @@ pub(super) struct Sighting {
     hi: i64,
 }
 
+/// Opener, its port, peer, its port, protocol.
+type Tuple = (Option<IpAddr>, Option<u16>, Option<IpAddr>, Option<u16>, Option<Protocol>);
+
+impl Sighting {
+    fn tuple(&self) -> Tuple {
+        (self.src, self.src_port, self.dst, self.dst_port, self.protocol)
+    }
+}
+
 /// Peer, its port, and the first sequence number of the opener.
 type Sequence = (Option<IpAddr>, Option<u16>, u32);
 
@@ -93,21 +104,35 @@ pub(super) fn sightings(
     acts: &[Act],
 ) -> (Vec<Sightings>, Vec<i64>) {
     let mut found: Vec<Sightings> = (0..groups).map(|_| Sightings::default()).collect();
+    let mut resolutions = vec![Resolution::default(); groups];
+    let group_of = |evidence: EvidenceId| group_of.get(evidence.0 as usize).copied();
+    let mut sizes = vec![0_usize; groups];
+    for conversation in intake.conversations.iter() {
+        let Some(group) = group_of(conversation.key.evidence) else { continue };
+        for start in conversation.segments.iter().flat_map(|segment| &segment.starts) {
+            sizes[group] += 1;
+            resolutions[group].take(start.at.0);
+        }
+    }
+    let resolutions: Vec<i64> = resolutions.iter().map(Resolution::get).collect();
     if groups == 1 {
         // Nothing to compare with: the resolution is all that is asked for.
-        let segments = intake.conversations.iter().flat_map(|conversation| &conversation.segments);
-        let starts = segments.flat_map(|segment| &segment.starts).map(|start| start.at.0);
-        return (found, vec![resolution_of(starts)]);
+        return (found, resolutions);
     }
+    // A log may hold any number of connections that no other source saw: of the largest group those are kept that may meet
+    // another's, and those that a call names.
+    let largest = (0..groups).max_by_key(|group| (sizes[*group], std::cmp::Reverse(*group)));
+    let elsewhere = elsewhere(intake, &|evidence| group_of(evidence).filter(|group| Some(*group) != largest).is_some());
     // A log may show any number of peers that no call names.
     let wanted = Written::of(acts.iter().map(|act| &act.tokens));
-    for conversation in &intake.conversations {
+    for conversation in intake.conversations.iter() {
         let key = conversation.key;
-        let group = group_of.get(key.evidence.0 as usize).and_then(|group| found.get_mut(*group));
-        let Some(Sightings { all, by_token, .. }) = group else { continue };
+        let Some(group) = group_of(key.evidence) else { continue };
+        let Sightings { all, by_token, .. } = &mut found[group];
+        let stranger = key.dst.is_none_or(|dst| !names.has(dst) && wanted.is_stranger(dst, key.dst_port));
         let from = all.len();
         for start in conversation.segments.iter().flat_map(|segment| &segment.starts) {
-            all.push(Sighting {
+            let one = Sighting {
                 src: key.src,
                 src_port: Some(start.src_port),
                 dst: key.dst,
@@ -115,9 +140,11 @@ pub(super) fn sightings(
                 protocol: key.protocol,
                 lo: start.at.0,
                 hi: start.at.0,
-            });
+            };
+            if !stranger || Some(group) != largest || elsewhere.binary_search(&hash(one.tuple())).is_ok() {
+                all.push(one);
+            }
         }
-        let stranger = key.dst.is_none_or(|dst| !names.has(dst) && wanted.is_stranger(dst, key.dst_port));
         if from < all.len() && !stranger {
             for token in names.tokens(key.dst, key.dst_port).into_iter().filter(|token| wanted.asks_for(token)) {
                 let hits = by_token.entry(token).or_default().entry(key.src).or_default();
@@ -126,8 +153,8 @@ pub(super) fn sightings(
         }
     }
     for crossing in &intake.facts.crossings {
-        let group = group_of.get(crossing.record.evidence.0 as usize).and_then(|group| found.get_mut(*group));
-        let Some(Sightings { beyond, .. }) = group else { continue };
+        let Some(group) = group_of(crossing.record.evidence) else { continue };
+        let Sightings { beyond, .. } = &mut found[group];
         let flow = crossing.flow;
         beyond.push(Sighting {
             src: flow.src,
@@ -140,36 +167,78 @@ pub(super) fn sightings(
         });
     }
     for fact in &intake.facts.sequences {
-        let group = group_of.get(fact.record.evidence.0 as usize).and_then(|group| found.get_mut(*group));
-        let Some(Sightings { sequences, .. }) = group else { continue };
+        let Some(group) = group_of(fact.record.evidence) else { continue };
+        let Sightings { sequences, .. } = &mut found[group];
         let key = (fact.flow.dst, fact.flow.dst_port, fact.sequence);
         sequences.entry(key).or_default().push((fact.at.0, fact.at.0));
     }
-    let resolutions =
-        found.iter_mut().map(|Sightings { all, beyond, sequences, by_token, shown, written, sources }| {
-            *shown = by_token.keys().cloned().collect();
-            *sources = by_token.values().flat_map(BTreeMap::keys).copied().collect();
-            for token in acts.iter().filter(|_| !shown.is_empty()).flat_map(|act| tokens::shared(&act.tokens, shown)) {
-                *written.entry(token).or_insert(0) += 1;
-            }
-            let resolution = resolution_of(all.iter().map(|one| one.lo));
-            for one in all.iter_mut().chain(beyond) {
-                one.hi = one.lo.saturating_add(resolution - 1);
-            }
-            for (lo, hi) in sequences.values_mut().flatten() {
-                *hi = lo.saturating_add(resolution - 1);
-            }
-            resolution
-        });
-    let resolutions = resolutions.collect();
+    for (Sightings { all, beyond, sequences, by_token, shown, written, sources }, resolution) in
+        found.iter_mut().zip(&resolutions)
+    {
+        *shown = by_token.keys().cloned().collect();
+        *sources = by_token.values().flat_map(BTreeMap::keys).copied().collect();
+        for token in acts.iter().filter(|_| !shown.is_empty()).flat_map(|act| tokens::shared(&act.tokens, shown)) {
+            *written.entry(token).or_insert(0) += 1;
+        }
+        for one in all.iter_mut().chain(beyond) {
+            one.hi = one.lo.saturating_add(resolution - 1);
+        }
+        for (lo, hi) in sequences.values_mut().flatten() {
+            *hi = lo.saturating_add(resolution - 1);
+        }
+    }
     (found, resolutions)
 }
 
-/// What stamps are cut to, read off the stamps themselves, in nanoseconds; 1 if there are none.
-fn resolution_of(mut stamps: impl Iterator<Item = i64> + Clone) -> i64 {
-    let divides = |unit: &i64| stamps.clone().all(|stamp| stamp % unit == 0);
-    let resolution = [SECOND, 1_000_000, 1_000].into_iter().find(divides).unwrap_or(1);
-    if stamps.next().is_some() { resolution } else { 1 }
+/// Hashes of the connections of some evidence, also of those beyond address translation; sorted.
+fn elsewhere(intake: &Intake, wanted: &dyn Fn(EvidenceId) -> bool) -> Vec<u64> {
+    let mut hashes = Vec::new();
+    for conversation in intake.conversations.iter().filter(|one| wanted(one.key.evidence)) {
+        let key = conversation.key;
+        let starts = conversation.segments.iter().flat_map(|segment| &segment.starts);
+        hashes.extend(starts.map(|start| hash((key.src, Some(start.src_port), key.dst, key.dst_port, key.protocol))));
+    }
+    for crossing in &intake.facts.crossings {
+        let flow = crossing.flow;
+        hashes.push(hash((flow.src, flow.src_port, flow.dst, flow.dst_port, flow.protocol)));
+    }
+    hashes.sort_unstable();
+    hashes.dedup();
+    hashes
+}
+
+fn hash(tuple: Tuple) -> u64 {
+    let mut hasher = Fnv::default();
+    tuple.hash(&mut hasher);
+    mix(hasher.finish())
+}
+
+/// What stamps are cut to, read off the stamps themselves.
+#[derive(Clone)]
+struct Resolution {
+    any: bool,
+    /// Units in nanoseconds that divide all so far, the coarsest first.
+    dividing: Vec<i64>,
+}
+
+impl Default for Resolution {
+    fn default() -> Self {
+        Resolution { any: false, dividing: vec![SECOND, 1_000_000, 1_000] }
+    }
+}
+
+impl Resolution {
+    fn take(&mut self, stamp: i64) {
+        self.any = true;
+        if self.dividing.first().is_some_and(|unit| stamp % unit != 0) {
+            self.dividing.retain(|unit| stamp % unit == 0);
+        }
+    }
+
+    /// In nanoseconds; 1 if there are no stamps.
+    fn get(&self) -> i64 {
+        self.dividing.first().copied().filter(|_| self.any).unwrap_or(1)
+    }
 }
 
 /// Meetings of one connection in two packet sources: the same peer and first sequence number, where both have it of
@@ -207,18 +276,16 @@ fn same_sequences(ours: &Sightings, theirs: &Sightings) -> Vec<Meeting> {
 }
 
 fn same_packets(ours: &[Sighting], theirs: &[Sighting]) -> Vec<Meeting> {
-    type Tuple = (Option<IpAddr>, Option<u16>, Option<IpAddr>, Option<u16>, Option<Protocol>);
-    let tuple = |one: &Sighting| -> Tuple { (one.src, one.src_port, one.dst, one.dst_port, one.protocol) };
     let mut by_tuple: BTreeMap<Tuple, Vec<&Sighting>> = BTreeMap::new();
     for one in theirs {
-        by_tuple.entry(tuple(one)).or_default().push(one);
+        by_tuple.entry(one.tuple()).or_default().push(one);
     }
     let mut keys: BTreeMap<Tuple, u64> = BTreeMap::new();
     let mut meetings = Vec::new();
     for one in ours {
         let next = keys.len() as u64;
-        let key = *keys.entry(tuple(one)).or_insert(next);
-        for other in by_tuple.get(&tuple(one)).into_iter().flatten().take(PAIRS_PER_TOKEN) {
+        let key = *keys.entry(one.tuple()).or_insert(next);
+        for other in by_tuple.get(&one.tuple()).into_iter().flatten().take(PAIRS_PER_TOKEN) {
             let ours = (one.lo.saturating_sub(SAME_PACKET_NS), one.hi.saturating_add(SAME_PACKET_NS));
             meetings.push(Meeting { ours, theirs: (other.lo, other.hi), weight: 1.0, key });
         }
