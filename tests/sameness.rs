@@ -32,7 +32,12 @@ fn said(paths: &[PathBuf], case: &Path, threads: usize) -> (String, Vec<Vec<u8>>
         let intake = take_in(paths, &options);
         let analysis = correlate::analyze(&intake, &options, &RuleSet::embedded());
         let lines = jsonl::lines(&analysis, &Reading { walk_errors: intake.walk_errors });
-        let tables = csv::all(&analysis).unwrap().into_iter().map(|(_, table)| table.csv().unwrap()).collect();
+        let tables = csv::all(&analysis)
+            .unwrap()
+            .into_iter()
+            .flat_map(|(_, parts)| parts)
+            .map(|table| table.csv().unwrap())
+            .collect();
         (jsonl::render(&lines), tables, html::render(&analysis, &lines, DisplayZone(chrono_tz::UTC)))
     })
 }

@@ -303,8 +303,8 @@ fn printed(paths: &[PathBuf], case_file: &CaseFile) -> Vec<(String, Vec<u8>)> {
         let shown = table::TableOptions { screen, verbose: width.is_none(), ..table::TableOptions::default() };
         put("table", table::render(&analysis, &reading, &shown).into_bytes());
     }
-    for (name, table) in csv::all(&analysis).expect("tables") {
-        put(&format!("{name}.csv"), table.csv().expect("a table"));
+    for (name, parts) in csv::all(&analysis).expect("tables") {
+        parts.for_each(|part| put(&format!("{name}.csv"), part.csv().expect("a table")));
     }
     let lines = jsonl::lines(&analysis, &reading);
     put("lines", jsonl::render(&lines).into_bytes());

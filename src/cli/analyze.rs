@@ -1,4 +1,3 @@
-use std::borrow::Cow;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -12,7 +11,7 @@ use ssh_key::PrivateKey;
 use super::engine::{self, InForce};
 use super::evidence::{Evidence, EvidenceArgs};
 use super::exit::{Exit, Outcome, Stop};
-use super::output::{OutputDir, Voice};
+use super::output::{Begun, OutputDir, Voice};
 use super::signing;
 
 /// The main job: which steps line up with which events, how strongly, against which rivals
@@ -115,14 +114,16 @@ impl Analyze {
         let analyze = if self.stability { engine::analyze_stability } else { engine::analyze };
         let (analysis, reading) = analyze(intake, &evidence.options, rules, voice);
         if let Some(output) = output {
-            let mut tables = files(&analysis, &reading, voice)?;
+            let mut files = files(&analysis, &reading, voice, &output)?;
             if self.parquet {
-                tables.extend(parquet_files(&analysis, voice)?);
+                files.extend(parquet_files(&analysis, voice, &output)?);
             }
             let mut manifest = begun(&analysis, &reading, (&evidence, rules, self.arguments(&evidence, rules)));
-            manifest.outputs = tables.iter().map(|(name, bytes)| FileHash::of(name, bytes)).collect();
-            tables.extend(sealed(&manifest, key.as_ref())?);
-            output.write(&tables)?;
+            manifest.outputs = files.iter().map(Begun::hash).collect();
+            for (name, bytes) in sealed(&manifest, key.as_ref())? {
+                files.push(output.begin_with(&name, &bytes)?);
+            }
+            output.finish(files)?;
         }
         match self.format {
             AnalyzeFormat::Table => {
@@ -170,28 +171,33 @@ impl Analyze {
     }
 }
 
-fn files(analysis: &Analysis, reading: &Reading, voice: Voice) -> Result<Vec<(String, Vec<u8>)>, Stop> {
+fn files(analysis: &Analysis, reading: &Reading, voice: Voice, output: &OutputDir) -> Result<Vec<Begun>, Stop> {
     let mut files = Vec::new();
-    for (name, table) in csv::all(analysis)? {
-        files.push((format!("{name}.csv"), table.csv()?));
+    for (name, parts) in csv::all(analysis)? {
+        let mut file = output.begin(&format!("{name}.csv"))?;
+        for (at, part) in parts.enumerate() {
+            file.write(&voice.masked(&part.csv_part(at == 0)?))?;
+        }
+        files.push(file);
     }
     let lines = jsonl::lines(analysis, reading);
-    files.push(("findings.jsonl".to_owned(), jsonl::render(&lines).into_bytes()));
-    files.push(("report.html".to_owned(), html::render(analysis, &lines, voice.zone).into_bytes()));
-    for (_, bytes) in &mut files {
-        if let Cow::Owned(masked) = voice.masked(bytes) {
-            *bytes = masked;
-        }
-    }
+    files.push(output.begin_with("findings.jsonl", &voice.masked(jsonl::render(&lines).as_bytes()))?);
+    let html = html::render(analysis, &lines, voice.zone);
+    files.push(output.begin_with("report.html", &voice.masked(html.as_bytes()))?);
     Ok(files)
 }
 
-fn parquet_files(analysis: &Analysis, voice: Voice) -> Result<Vec<(String, Vec<u8>)>, Stop> {
+fn parquet_files(analysis: &Analysis, voice: Voice, output: &OutputDir) -> Result<Vec<Begun>, Stop> {
     let mut files = Vec::new();
-    for (name, table) in csv::all(analysis)? {
+    for (name, mut parts) in csv::all(analysis)? {
         let name = format!("{name}.parquet");
-        let bytes = parquet::file(&table, voice.show_secrets).map_err(|error| Stop::write(&name, &error))?;
-        files.push((name, bytes));
+        let file = output.begin(&name)?;
+        let Some(first) = parts.next() else { continue };
+        let written = parquet::Writer::new(file, &first, voice.show_secrets).and_then(|mut writer| {
+            std::iter::once(first).chain(parts).try_for_each(|part| writer.group(&part))?;
+            writer.finish()
+        });
+        files.push(written.map_err(|error| Stop::write(&name, &error))?);
     }
     Ok(files)
 }

@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use coincident::report::manifest::{FileHash, Hashed};
 use coincident::report::{DisplayZone, Screen, escape, redact};
 use tempfile::NamedTempFile;
 
@@ -122,29 +123,75 @@ impl OutputDir {
         Ok(OutputDir { path: path.to_path_buf(), names, force })
     }
 
-    /// Writes all files, the last of which says that the others are whole. Names that were not announced are refused.
-    pub(crate) fn write(self, contents: &[(String, Vec<u8>)]) -> Result<(), Stop> {
+    /// Begins a file of one of the names that were announced. It has no name until [`OutputDir::finish`].
+    pub(crate) fn begin(&self, name: &str) -> Result<Begun, Stop> {
+        let target = self.path.join(name);
+        let shown = target.display().to_string();
+        if !self.names.iter().any(|announced| announced == name) {
+            return Err(Stop::usage(format!("{shown}: not announced")));
+        }
+        let file = Unfinished::new(&self.path).map_err(|error| Stop::write(&shown, &error))?;
+        Ok(Begun { name: name.to_owned(), target, file: Hashed::new(file) })
+    }
+
+    /// The same with all that stands in it.
+    pub(crate) fn begin_with(&self, name: &str, bytes: &[u8]) -> Result<Begun, Stop> {
+        let mut begun = self.begin(name)?;
+        begun.write(bytes)?;
+        Ok(begun)
+    }
+
+    /// Gives all files their names, the last of which says that the others are whole.
+    pub(crate) fn finish(self, files: Vec<Begun>) -> Result<(), Stop> {
         if self.force {
             // Of earlier results, what is not replaced, and what says that the others are whole, which they soon are not.
-            let replaced = contents.split_last().map_or(&[] as &[_], |(_, others)| others);
-            for name in self.names.iter().filter(|name| !replaced.iter().any(|(other, _)| other == *name)) {
+            let replaced = files.split_last().map_or(&[] as &[_], |(_, others)| others);
+            for name in self.names.iter().filter(|name| !replaced.iter().any(|other| other.name == **name)) {
                 match fs::remove_file(self.path.join(name)) {
                     Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(Stop::write(name, &error)),
                     _ => {}
                 }
             }
         }
-        for (name, bytes) in contents {
-            let target = self.path.join(name);
-            let shown = target.display().to_string();
-            if !self.names.contains(name) {
-                return Err(Stop::usage(format!("{shown}: not announced")));
-            }
-            let mut file = Unfinished::new(&self.path).map_err(|error| Stop::write(&shown, &error))?;
-            file.write_all(bytes).map_err(|error| Stop::write(&shown, &error))?;
-            file.keep(&target, self.force).map_err(|error| Stop::write(&shown, &error))?;
+        for Begun { target, file, .. } in files {
+            let kept = file.into_inner().keep(&target, self.force);
+            kept.map_err(|error| Stop::write(&target.display().to_string(), &error))?;
         }
         Ok(())
+    }
+
+    /// Writes files of these contents.
+    pub(crate) fn write(self, contents: &[(String, Vec<u8>)]) -> Result<(), Stop> {
+        let begun = contents.iter().map(|(name, bytes)| self.begin_with(name, bytes)).collect::<Result<_, _>>()?;
+        self.finish(begun)
+    }
+}
+
+/// A file of an output directory while it is written.
+pub(crate) struct Begun {
+    name: String,
+    target: PathBuf,
+    file: Hashed<Unfinished>,
+}
+
+impl Begun {
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Stop> {
+        self.file.write_all(bytes).map_err(|error| Stop::write(&self.target.display().to_string(), &error))
+    }
+
+    /// The hash of what was written so far.
+    pub(crate) fn hash(&self) -> FileHash {
+        self.file.hash(&self.name)
+    }
+}
+
+impl Write for Begun {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
     }
 }
 

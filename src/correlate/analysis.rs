@@ -9,7 +9,7 @@ use super::gpu::GpuTrace;
 use super::stability::Stability;
 
 use crate::evidence::{EvidenceId, Record};
-use crate::intake::{EvidenceAnomaly, Source};
+use crate::intake::{EvidenceAnomaly, Ledger, Source};
 use crate::model::{Behaviour, Protocol, Signal};
 use crate::time::{Basis, Instant, Span};
 
@@ -25,7 +25,7 @@ pub struct Analysis {
     pub unexplained: Vec<Unexplained>,
     pub uncovered: Vec<UncoveredStep>,
     pub episodes: Vec<EpisodeRow>,
-    pub conversations: Vec<ConversationRow>,
+    pub conversations: Ledger<ConversationRow>,
     /// What each connection was attributed to; empty unless [`crate::intake::Options::keep_attributions`].
     pub attributions: Vec<ConnectionStep>,
     /// What GPUs drew, thinned for drawing.
@@ -396,7 +396,7 @@ pub struct EpisodeRow {
 }
 
 /// A conversation segment in the report, on the reference clock.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct ConversationRow {
     pub evidence: EvidenceId,
     pub first: Instant,

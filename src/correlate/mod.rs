@@ -49,7 +49,7 @@ use std::collections::BTreeSet;
 use crate::detect;
 use crate::detect::rules::RuleSet;
 use crate::formats::Kind;
-use crate::intake::{CaseFile, Intake, Options};
+use crate::intake::{CaseFile, Intake, Ledger, Options};
 use crate::model::{ConversationKey, Signal};
 use acts::Act;
 use attribute::{Attributor, Steps, Yardstick};
@@ -128,9 +128,9 @@ fn correlated(
     limits.extend(uncertain);
     limits.extend(of_allotments);
     let conversations = if options.omit_conversations {
-        Vec::new()
+        Ledger::default()
     } else {
-        rows::conversations(&traced, theirs, &lined_up, &steps, &clocks, &names)
+        rows::conversations(&traced, theirs, &lined_up, &steps, (&clocks, &names), memory)
     };
     let kept = if options.keep_attributions { rows::connections(theirs, &attributor, &steps) } else { Vec::new() };
     let analysis = Analysis {

@@ -1,6 +1,7 @@
 //! Episodes and conversations as rows of the report.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::analysis::{ConnectionStep, ConversationRow, EpisodeRow, Finding};
 use super::attribute::{Attributor, LinedUp, Steps};
@@ -11,6 +12,7 @@ use super::names::Names;
 use super::traced::Traced;
 use crate::detect::beacon;
 use crate::evidence::EvidenceId;
+use crate::intake::{Ledger, Memory, Sorter};
 use crate::model::Flow;
 use crate::time::Instant;
 
@@ -113,20 +115,10 @@ pub(crate) fn conversations(
     events: &Events,
     lined_up: &[LinedUp],
     steps: &Steps<'_>,
-    clocks: &Clocks,
-    names: &Names,
-) -> Vec<ConversationRow> {
-    let names_of = episode_names(steps);
-    let mut opened: BTreeMap<(usize, usize), (String, u32, f64)> = BTreeMap::new();
-    for one in lined_up {
-        let segment = events.get(one.event as usize).and_then(|event| event.segment);
-        let (Some((index, part)), Some(step)) = (segment, steps.intake.steps.get(one.step as usize)) else { continue };
-        let segment = (index as usize, part as usize);
-        let episode = step.episode.as_str();
-        let name = names_of.get(episode).copied().unwrap_or(episode).to_owned();
-        // Events come in order of time: the first connection of a segment opened it.
-        opened.entry(segment).or_insert((name, step.index, one.log10_lr));
-    }
+    (clocks, names): (&Clocks, &Names),
+    memory: &Arc<Memory>,
+) -> Ledger<ConversationRow> {
+    let opened = opened(events, lined_up);
     let mut signals: BTreeMap<(EvidenceId, Flow), Vec<&Traced>> = BTreeMap::new();
     for one in traced {
         let Some(evidence) = one.signal.records.first().map(|record| record.evidence) else { continue };
@@ -142,7 +134,15 @@ pub(crate) fn conversations(
             *span = (span.0.min(segment.first), span.1.max(segment.last));
         }
     }
-    let mut rows = Vec::new();
+    let names_of = episode_names(steps);
+    let step_of = |segment: (usize, usize)| {
+        let one = opened.get(opened.binary_search_by_key(&segment, |one| one.segment).ok()?)?;
+        let step = steps.intake.steps.get(one.step)?;
+        let episode = step.episode.as_str();
+        Some((names_of.get(episode).copied().unwrap_or(episode).to_owned(), step.index, one.log10_lr))
+    };
+    let order = |row: &ConversationRow| (row.first, row.evidence, row.first_record, row.src, row.dst, row.dst_port);
+    let mut rows = Sorter::new(memory, order);
     for (index, conversation) in steps.intake.conversations.iter().enumerate() {
         let key = conversation.key;
         let flow = key.flow();
@@ -182,13 +182,33 @@ pub(crate) fn conversations(
                 packets_in: segment.packets_in.get(),
                 first_record: segment.first_record,
                 signals: ids,
-                step: opened.get(&(index, part)).cloned(),
+                step: step_of((index, part)),
                 beacon_score: beacon.map(beacon::Score::total),
             });
         }
     }
-    rows.sort_by_key(|row| (row.first, row.evidence, row.first_record, row.src, row.dst, row.dst_port));
-    rows
+    rows.finish()
+}
+
+/// The step that opened a segment.
+struct Opened {
+    /// Place of the conversation, and of the segment in it.
+    segment: (usize, usize),
+    step: usize,
+    log10_lr: f64,
+}
+
+/// By segment. Events come in order of time: the first connection of a segment opened it.
+fn opened(events: &Events, lined_up: &[LinedUp]) -> Vec<Opened> {
+    let of = |one: &LinedUp| {
+        let (conversation, part) = events.get(one.event as usize)?.segment?;
+        let segment = (conversation as usize, part as usize);
+        Some(Opened { segment, step: one.step as usize, log10_lr: one.log10_lr })
+    };
+    let mut opened: Vec<Opened> = lined_up.iter().filter_map(of).collect();
+    opened.sort_by_key(|one| one.segment);
+    opened.dedup_by_key(|one| one.segment);
+    opened
 }
 
 #[cfg(test)]

@@ -99,10 +99,18 @@ impl Table {
     /// # Errors
     /// Only when polars cannot build the frame, which it can from columns of one length.
     pub fn csv(self) -> PolarsResult<Vec<u8>> {
+        self.csv_part(true)
+    }
+
+    /// The same; with `first` not set without the header, to be put behind others of the same columns.
+    ///
+    /// # Errors
+    /// As [`Table::csv`].
+    pub fn csv_part(self, first: bool) -> PolarsResult<Vec<u8>> {
         let columns = self.0.into_iter().map(|column| column.fit_for_csv().plain()).collect();
         let mut frame = DataFrame::new_infer_height(columns)?;
         let mut bytes = Vec::new();
-        CsvWriter::new(&mut bytes).n_threads(1).finish(&mut frame)?;
+        CsvWriter::new(&mut bytes).include_header(first).n_threads(1).finish(&mut frame)?;
         Ok(bytes)
     }
 

@@ -1,6 +1,7 @@
 //! The tables of `analyze`: fixed columns, whatever they are written as.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use polars::prelude::*;
 
@@ -111,10 +112,24 @@ pub fn episodes(analysis: &Analysis) -> Table {
     ])
 }
 
-/// One row per conversation and session.
-pub fn conversations(analysis: &Analysis) -> Table {
+/// One row per conversation and session, so many rows at a time; one table at least.
+pub fn conversations(analysis: &Analysis) -> impl Iterator<Item = Table> {
+    conversations_by(analysis, ROWS_AT_A_TIME)
+}
+
+fn conversations_by(analysis: &Analysis, most: usize) -> impl Iterator<Item = Table> {
+    let ranges = analysis.conversations.ranges(most);
+    let none = ranges.is_empty().then_some(0..0);
+    ranges.into_iter().chain(none).map(|range| conversations_of(analysis, range))
+}
+
+/// Rows of a long table that are in memory at a time.
+const ROWS_AT_A_TIME: usize = 1 << 16;
+
+fn conversations_of(analysis: &Analysis, range: Range<usize>) -> Table {
     let names = Names(&analysis.sources);
-    let all = || analysis.conversations.iter();
+    let rows = analysis.conversations.stretch(range);
+    let all = || rows.iter();
     let place = |row: &crate::correlate::ConversationRow| {
         names.record(Record { evidence: row.evidence, number: row.first_record })
     };
@@ -288,25 +303,30 @@ pub fn recurrence(analysis: &Analysis) -> PolarsResult<Table> {
     Table::of_frame(&recurrence_frame(analysis)?)
 }
 
+/// A table in parts, of which there is one at least.
+pub type Parts<'a> = Box<dyn Iterator<Item = Table> + 'a>;
+
 /// Every table that `analyze -o` writes, by the name of its file without the extension.
 ///
 /// # Errors
 /// As [`Table::csv`].
-pub fn all(analysis: &Analysis) -> PolarsResult<Vec<(&'static str, Table)>> {
+pub fn all(analysis: &Analysis) -> PolarsResult<Vec<(&'static str, Parts<'_>)>> {
+    let whole = |table: Table| -> Parts<'_> { Box::new(std::iter::once(table)) };
     Ok(vec![
-        ("findings", findings(analysis)),
-        ("episodes", episodes(analysis)),
-        ("conversations", conversations(analysis)),
-        ("clocks", clocks(analysis)),
-        ("rates", rates(analysis)),
-        ("recurrence", recurrence(analysis)?),
-        ("recurrence-tests", recurrence_tests(analysis)),
+        ("findings", whole(findings(analysis))),
+        ("episodes", whole(episodes(analysis))),
+        ("conversations", Box::new(conversations(analysis))),
+        ("clocks", whole(clocks(analysis))),
+        ("rates", whole(rates(analysis))),
+        ("recurrence", whole(recurrence(analysis)?)),
+        ("recurrence-tests", whole(recurrence_tests(analysis))),
     ])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::correlate::ConversationRow;
     use crate::report::fixture;
 
     fn shown(table: Table) -> String {
@@ -336,7 +356,7 @@ mod tests {
 
     #[test]
     fn unknown_numbers_are_empty_and_negative_ones_stay_numbers() {
-        let text = shown(conversations(&fixture::analysis()));
+        let text = shown(conversations(&fixture::analysis()).next().unwrap());
         let mut reader = ::csv::Reader::from_reader(text.as_bytes());
         let row: BTreeMap<String, String> = reader.deserialize().next().unwrap().unwrap();
         assert_eq!((row["bytes_out"].as_str(), row["bytes_in"].as_str()), ("52000", ""));
@@ -366,10 +386,24 @@ mod tests {
     }
 
     #[test]
+    fn parts_one_behind_the_other_are_the_table() {
+        let mut analysis = fixture::analysis();
+        let row = ConversationRow::clone(&analysis.conversations.first().unwrap());
+        let rows = (0..5).map(|observations| ConversationRow { observations, ..row.clone() });
+        analysis.conversations = rows.collect::<Vec<_>>().into();
+        let joined = |most: usize| -> String {
+            let parts = conversations_by(&analysis, most).enumerate();
+            parts.map(|(at, part)| String::from_utf8(part.csv_part(at == 0).unwrap()).unwrap()).collect()
+        };
+        assert_eq!(joined(2), joined(100));
+        assert_eq!(joined(2).lines().count(), 6);
+    }
+
+    #[test]
     fn empty_tables_have_their_headers() {
-        for (name, table) in all(&Analysis::default()).unwrap() {
-            let (empty, full) = (shown(table), all(&fixture::analysis()).unwrap());
-            let full = shown(full.into_iter().find(|(other, _)| *other == name).unwrap().1);
+        let (nothing, analysis) = (Analysis::default(), fixture::analysis());
+        for ((name, mut empty), (_, mut full)) in all(&nothing).unwrap().into_iter().zip(all(&analysis).unwrap()) {
+            let (empty, full) = (shown(empty.next().unwrap()), shown(full.next().unwrap()));
             assert_eq!(empty.lines().count(), 1, "{name}");
             assert_eq!(empty.lines().next(), full.lines().next(), "{name}");
         }

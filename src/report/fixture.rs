@@ -4,7 +4,7 @@ use crate::correlate::stability::{Found, Setting, Stability, Without};
 use crate::correlate::*;
 use crate::evidence::{Anomaly, AnomalyKind, EvidenceId, Record};
 use crate::formats::Kind;
-use crate::intake::{Source, Unread};
+use crate::intake::{Ledger, Source, Unread};
 use crate::model::{Behaviour, Confidence, Flow, Protocol, Signal, SignalSource};
 use crate::time::{Basis, Instant, SECOND, Span, YearSource};
 
@@ -317,7 +317,7 @@ pub(crate) fn analysis() -> Analysis {
             coverage: "no telemetry covers this time".to_owned(),
         }],
         episodes: vec![episode("ep-001", "resource-bonus", &["F-0001", "F-0002"]), episode("ep-002", "task-only", &[])],
-        conversations: vec![ConversationRow {
+        conversations: Ledger::from(vec![ConversationRow {
             evidence: EvidenceId(0),
             first: at(300),
             last: at(750),
@@ -338,7 +338,7 @@ pub(crate) fn analysis() -> Analysis {
             signals: vec!["S-0001".to_owned()],
             step: Some(("ep-001".to_owned(), 4, 6.0)),
             beacon_score: None,
-        }],
+        }]),
         attributions: Vec::new(),
         alignment: Some(Alignment {
             test: test(9, 9, 0.2, 3e-6),

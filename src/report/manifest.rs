@@ -1,6 +1,8 @@
 //! `manifest.json`: what went in, with what it was read, and what came out. The same evidence and options give the
 //! same bytes, whatever the order of paths, the number of threads or the output directory.
 
+use std::io::{self, Write};
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -63,6 +65,44 @@ impl FileHash {
     pub fn of(path: &str, bytes: &[u8]) -> Self {
         let sha256 = hexadecimal(&Sha256::digest(bytes));
         FileHash { path: path.to_owned(), bytes: bytes.len() as u64, sha256 }
+    }
+}
+
+/// A writer that hashes what goes through it.
+pub struct Hashed<W> {
+    to: W,
+    bytes: u64,
+    sha256: Sha256,
+}
+
+impl<W: Write> Hashed<W> {
+    /// Nothing was written yet.
+    pub fn new(to: W) -> Self {
+        Hashed { to, bytes: 0, sha256: Sha256::new() }
+    }
+
+    /// The hash of all that was written.
+    pub fn hash(&self, path: &str) -> FileHash {
+        let sha256 = hexadecimal(&self.sha256.clone().finalize());
+        FileHash { path: path.to_owned(), bytes: self.bytes, sha256 }
+    }
+
+    /// What it wrote to.
+    pub fn into_inner(self) -> W {
+        self.to
+    }
+}
+
+impl<W: Write> Write for Hashed<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.to.write(bytes)?;
+        self.sha256.update(bytes.get(..written).unwrap_or_default());
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
     }
 }
 
@@ -136,6 +176,11 @@ mod tests {
     fn hashes_are_sha256() {
         // FIPS 180-2, appendix B.1.
         let hash = FileHash::of("abc.txt", b"abc");
+        let mut parts = Hashed::new(Vec::new());
+        parts.write_all(b"a").unwrap();
+        parts.write_all(b"bc").unwrap();
+        assert_eq!(parts.hash("abc.txt"), hash);
+        assert_eq!(parts.into_inner(), b"abc");
         assert_eq!(hash.sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
         assert_eq!(hash.bytes, 3);
     }

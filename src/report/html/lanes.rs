@@ -239,7 +239,7 @@ fn signals(told: &Told<'_>, axis: &Axis) -> Vec<String> {
 /// What firewalls let through (above) and refused (below), over time.
 fn verdicts(told: &Told<'_>, axis: &Axis) -> Option<String> {
     let mut counts = vec![(0_u64, 0_u64); STRETCHES];
-    for row in &told.analysis.conversations {
+    for row in told.analysis.conversations.iter() {
         let place = (axis.share(row.first) * STRETCHES as f64) as usize;
         if let Some((allowed, denied)) = counts.get_mut(place.min(STRETCHES - 1)) {
             *allowed = allowed.saturating_add(row.allowed);

@@ -144,7 +144,7 @@ fn nothing_found_is_said() {
 fn lanes_are_shares_of_one_axis() {
     let mut analysis = fixture::analysis();
     analysis.signals.truncate(1);
-    analysis.conversations.clear();
+    analysis.conversations = Default::default();
     analysis.gpu.clear();
     analysis.episodes.truncate(1);
     analysis.episodes[0].first = Some(fixture::START);
