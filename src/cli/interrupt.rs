@@ -2,7 +2,7 @@
 //! partial. Later, or the second time, the program ends at once and takes files that are half written with it.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, Once, PoisonError};
 
 use coincident::evidence::Watch;
@@ -12,6 +12,8 @@ use super::output::Voice;
 /// The exit code of a program that a signal ended (128 and the number of SIGINT, as shells have it).
 const ENDED: i32 = 130;
 
+/// A signal came.
+static ASKED: AtomicBool = AtomicBool::new(false);
 /// The reading that is under way.
 static READING: Mutex<Option<Watch>> = Mutex::new(None);
 /// Files that have no name of their own yet.
@@ -24,6 +26,11 @@ pub(crate) fn ends_reading<T>(watch: &Watch, voice: Voice, read: impl FnOnce() -
     let outcome = read();
     *READING.lock().unwrap_or_else(PoisonError::into_inner) = None;
     outcome
+}
+
+/// Whether a signal ended a reading: what has not begun is not to begin.
+pub(crate) fn is_asked_for() -> bool {
+    ASKED.load(Ordering::Relaxed)
 }
 
 /// A file to be removed if the program is ended before [`finished`].
@@ -41,6 +48,7 @@ fn listen(voice: Voice) {
     LISTENING.call_once(|| {
         // Without a handler the signal ends the program, which is right as well.
         let _ = ctrlc::set_handler(move || {
+            ASKED.store(true, Ordering::Relaxed);
             let reading = READING.lock().unwrap_or_else(PoisonError::into_inner).clone();
             match reading {
                 Some(watch) if !watch.stop.swap(true, Ordering::Relaxed) => {

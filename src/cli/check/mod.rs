@@ -16,6 +16,7 @@ use self::expect::Expect;
 use super::engine::{self, InForce};
 use super::evidence::ReadingArgs;
 use super::exit::{Exit, Outcome, Stop};
+use super::interrupt;
 use super::output::{self, Voice};
 
 /// Incidents against their expect.toml: a directory with expect.toml and evidence/, or any directory above such ones
@@ -87,6 +88,10 @@ impl Check {
 
     fn incident(&self, incident: &Path, voice: Voice, rules: &InForce) -> Checked {
         let mut checked = Checked { name: incident.display().to_string(), ..Checked::default() };
+        if interrupt::is_asked_for() {
+            checked.error = Some("not checked: interrupted before".to_owned());
+            return checked;
+        }
         match self.compared(incident, voice, rules) {
             Ok((differences, changes)) => (checked.differences, checked.changes) = (differences, changes),
             Err(Stop::Message(_, message)) => checked.error = Some(message),
