@@ -162,6 +162,7 @@ fn day(conversations: usize, steps: usize, refused_in: u64) -> (Intake, Options)
             all.entry(key).or_default().push(ConversationStart { at, src_port, record, last: at.plus(SECOND) });
         }
     }
+    let mut conversations = Vec::new();
     for (key, mut starts) in all {
         starts.sort();
         let mut segments: Vec<Segment> = Vec::new();
@@ -170,8 +171,9 @@ fn day(conversations: usize, steps: usize, refused_in: u64) -> (Intake, Options)
                 segments.push(segment(part[0].at, part.to_vec(), part[0].record, refused.contains(&key)));
             }
         }
-        intake.conversations.push(Conversation { key, segments: segments.into() });
+        conversations.push(Conversation { key, segments: segments.into() });
     }
+    intake.conversations = conversations.into();
     intake.steps.sort_by(|a, b| (&a.episode, a.order).cmp(&(&b.episode, b.order)));
     intake.episodes.sort_by(|a, b| a.id.cmp(&b.id));
     intake.facts.dns = resolved(names, capture);
@@ -278,7 +280,7 @@ fn large_day(conversations: usize) -> (Intake, Options) {
             }
         }
     }
-    intake.conversations.reserve_exact(conversations + of_steps.len());
+    let mut all = Vec::with_capacity(conversations + of_steps.len());
     let one = |start: ConversationStart| segment(start.at, vec![start], start.record, false);
     for nth in 0..conversations {
         let host = numbers.below(u64::from(MANY_HOSTS)) as u32;
@@ -286,14 +288,15 @@ fn large_day(conversations: usize) -> (Intake, Options) {
         let dst = IpAddr::from((0x2000_0000 + nth as u32).to_be_bytes());
         let at = Instant(START_S * SECOND + numbers.below((DAY_S * SECOND) as u64) as i64);
         let segments = std::iter::once(one(start(at, numbers.below(60_000)))).collect();
-        intake.conversations.push(Conversation { key: key(host, dst, [80, 443, 8443, 22][nth % 4]), segments });
+        all.push(Conversation { key: key(host, dst, [80, 443, 8443, 22][nth % 4]), segments });
     }
     for (key, mut starts) in of_steps {
         starts.sort();
         let alone = starts.into_iter().map(one).collect::<Vec<_>>();
-        intake.conversations.push(Conversation { key, segments: alone.into() });
+        all.push(Conversation { key, segments: alone.into() });
     }
-    intake.conversations.sort_unstable_by_key(|conversation| conversation.key);
+    all.sort_unstable_by_key(|conversation| conversation.key);
+    intake.conversations = all.into();
     intake.facts.dns = resolved(names, capture);
     (intake, Options { case, omit_conversations: true, ..Options::default() })
 }

@@ -8,6 +8,7 @@
 use std::path::PathBuf;
 
 use coincident::intake::{Options, take_in};
+use coincident::model::Conversation;
 
 fn main() {
     // `cargo bench` says --bench; without paths there is nothing to do.
@@ -24,12 +25,13 @@ fn main() {
         );
     }
     let facts = &intake.facts;
-    let segments = || intake.conversations.iter().flat_map(|conversation| &conversation.segments);
+    let ports = |conversation: &Conversation| conversation.segments.iter().map(|segment| segment.starts.len()).sum();
+    let conversations = || intake.conversations.iter();
     println!(
         "{} conversations in {} segments with {} source ports, {} names looked up, {} names spoken, {} requests, {} ssh, {} mining, {} steps, {} anomalies",
         intake.conversations.len(),
-        segments().count(),
-        segments().map(|segment| segment.starts.len()).sum::<usize>(),
+        conversations().map(|conversation| conversation.segments.len()).sum::<usize>(),
+        conversations().map(|conversation| -> usize { ports(&conversation) }).sum::<usize>(),
         facts.dns.len(),
         facts.names.len(),
         facts.http.len(),

@@ -108,8 +108,7 @@ fn a_long_log_is_the_same_at_any_number_of_threads() {
     let seen: u64 = reference
         .conversations
         .iter()
-        .flat_map(|conversation| &conversation.segments)
-        .map(|segment| segment.observations)
+        .map(|conversation| conversation.segments.iter().map(|segment| segment.observations).sum::<u64>())
         .sum();
     assert_eq!(seen, 59_940);
     for threads in [2, 3, 8] {

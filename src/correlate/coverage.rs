@@ -140,9 +140,7 @@ fn views<'a>(subjects: &[Subject<'_>], world: &Witnesses<'a>) -> Vec<View<'a>> {
             silences: Vec::new(),
         };
         let mut silences = silence::Finder::new(&starts);
-        let from = intake.conversations.partition_point(|one| one.key.evidence < evidence);
-        let own = intake.conversations[from..].iter().take_while(|one| one.key.evidence == evidence);
-        for conversation in own {
+        for conversation in intake.conversations.within(intake.conversations_of(evidence)) {
             let host = conversation.key.src.filter(|src| hosts.contains(src));
             for segment in &conversation.segments {
                 view.allowed = view.allowed.saturating_add(segment.allowed);

@@ -1,7 +1,7 @@
 //! What GPUs drew, for drawing.
 
 use super::clocks::Clocks;
-use crate::intake::{GpuPoint, GpuSeries, Intake};
+use crate::intake::{GpuSeries, Intake};
 use crate::time::Instant;
 
 /// The readings of one GPU, thinned evenly over time.
@@ -43,21 +43,22 @@ fn trace(series: &GpuSeries, intake: &Intake, clocks: &Clocks) -> Option<GpuTrac
     }
     let gpu = series.index.map_or_else(|| series.gpu.clone(), |index| index.to_string());
     let part = series.points.len().div_ceil(GpuTrace::POINTS_KEPT).max(1);
-    let most = |points: &[GpuPoint], value: &dyn Fn(&GpuPoint) -> Option<f32>| {
-        points.iter().filter_map(value).reduce(f32::max)
-    };
-    let point = |points: &[GpuPoint]| {
-        let first = points.first()?;
-        Some(GpuTracePoint {
-            at: clocks.align(series.evidence, first.at),
-            power_w: most(points, &|point| point.power_w),
-            utilization_percent: most(points, &|point| point.utilization_percent),
-            memory_used_mib: most(points, &|point| point.memory_used_mib),
-        })
-    };
-    Some(GpuTrace {
-        name: format!("{} {gpu}", source.path),
-        points: series.points.chunks(part).filter_map(point).collect(),
-        points_of: series.points.len(),
-    })
+    let mut points: Vec<GpuTracePoint> = Vec::new();
+    for (place, point) in series.points.iter().enumerate() {
+        let known = points.pop_if(|_| place % part != 0);
+        points.push(GpuTracePoint {
+            at: known.map_or_else(|| clocks.align(series.evidence, point.at), |known| known.at),
+            power_w: most(known.and_then(|known| known.power_w), point.power_w),
+            utilization_percent: most(known.and_then(|known| known.utilization_percent), point.utilization_percent),
+            memory_used_mib: most(known.and_then(|known| known.memory_used_mib), point.memory_used_mib),
+        });
+    }
+    Some(GpuTrace { name: format!("{} {gpu}", source.path), points, points_of: series.points.len() })
+}
+
+fn most(one: Option<f32>, other: Option<f32>) -> Option<f32> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.max(other)),
+        (one, other) => one.or(other),
+    }
 }

@@ -198,7 +198,7 @@ fn borne_out<'a>(
     }
     let written_networks = written.iter().any(|token| matches!(token, Token::Network(_)));
     let mut sources: BTreeMap<Token, BTreeSet<Seat<'a>>> = BTreeMap::new();
-    for conversation in &intake.conversations {
+    for conversation in intake.conversations.iter() {
         let key = conversation.key;
         let Some(src) = key.src else { continue };
         let first = conversation.segments.iter().map(|segment| clocks.align(key.evidence, segment.first));

@@ -125,17 +125,19 @@ impl World {
             dst_port: Some(peer.port()),
             protocol: Some(Protocol::TCP),
         };
-        let place = match self.intake.conversations.iter().position(|one| one.key == key) {
+        let known = self.intake.conversations.iter().position(|one| one.key == key);
+        let place = match known {
             Some(place) => place,
             None => {
-                self.intake.conversations.push(Conversation { key, segments: Default::default() });
+                let new = Conversation { key, segments: Default::default() };
+                self.intake.conversations.append(vec![new].into());
                 self.intake.conversations.len() - 1
             }
         };
         let record = self.intake.conversations.iter().map(|one| one.segments.len() as u64).sum::<u64>() + 1;
         let last = at.plus(SECOND);
         let basis = self.intake.sources[evidence.0 as usize].basis.unwrap();
-        let segments = &mut self.intake.conversations[place].segments;
+        let segments = &mut self.intake.conversations.get_mut(place).unwrap().segments;
         let mut segment = Segment::empty(at, last, basis, record);
         segment.observations = 1;
         segment.starts.push(ConversationStart { at, src_port, record, last });

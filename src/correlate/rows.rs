@@ -128,7 +128,7 @@ pub(crate) fn conversations(
         }
     }
     let mut spans: BTreeMap<EvidenceId, (Instant, Instant)> = BTreeMap::new();
-    for conversation in &steps.intake.conversations {
+    for conversation in steps.intake.conversations.iter() {
         for segment in &conversation.segments {
             let span = spans.entry(conversation.key.evidence).or_insert((segment.first, segment.last));
             *span = (span.0.min(segment.first), span.1.max(segment.last));

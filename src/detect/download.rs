@@ -1,9 +1,12 @@
 //! Programs and archives that came over the network, told by their first bytes; and much that came from a host of
 //! programs inside of TLS, told by its name and size.
 
-use crate::evidence::Record;
-use crate::intake::{Facts, FileFact, NameFact, NameSource};
-use crate::model::{Behaviour, Confidence, Conversation, File, Signal, SignalSource};
+use std::collections::BTreeMap;
+
+use crate::evidence::{EvidenceId, Record};
+use crate::intake::{Facts, FileFact, Ledger, NameFact, NameSource};
+use crate::model::{Behaviour, Confidence, Conversation, File, Flow, Signal, SignalSource};
+use crate::time::Instant;
 
 /// Files that a machine runs, as they come: strong. Archives and scripts are everyday: weak.
 const PROGRAMS: [&str; 3] = ["elf", "pe", "mach-o"];
@@ -104,32 +107,43 @@ fn signal(fact: &FileFact) -> Signal {
 }
 
 /// Much that came in from hosts of programs inside of TLS: leads, by name and size alone.
-pub fn hosts(facts: &Facts, conversations: &[Conversation]) -> Vec<Signal> {
-    facts
-        .names
-        .iter()
-        .filter(|fact| fact.source == NameSource::Sni)
-        .filter_map(|fact| host(fact, conversations))
-        .collect()
+pub fn hosts(facts: &Facts, conversations: &Ledger<Conversation>) -> Vec<Signal> {
+    let spoken = facts.names.iter().filter(|fact| fact.source == NameSource::Sni);
+    let named: Vec<(&NameFact, &str)> = spoken.filter_map(|fact| Some((fact, kind_of_host(&fact.name)?))).collect();
+    let mut received: BTreeMap<(EvidenceId, Flow), Received> =
+        named.iter().map(|(fact, _)| ((fact.record.evidence, fact.flow), Received::default())).collect();
+    if received.is_empty() {
+        return Vec::new();
+    }
+    for conversation in conversations.iter() {
+        if let Some(received) = received.get_mut(&(conversation.key.evidence, conversation.key.flow())) {
+            received.bytes = conversation.segments.iter().filter_map(|segment| segment.bytes_in.get()).sum();
+            received.last = conversation.segments.last().map(|segment| segment.last);
+        }
+    }
+    let of_fact = |fact: &NameFact| received.get(&(fact.record.evidence, fact.flow)).copied().unwrap_or_default();
+    named.into_iter().filter_map(|(fact, kind)| host(fact, kind, of_fact(fact))).collect()
 }
 
-fn host(fact: &NameFact, conversations: &[Conversation]) -> Option<Signal> {
+/// What came in by a conversation, and when it ended.
+#[derive(Clone, Copy, Default)]
+struct Received {
+    bytes: u64,
+    last: Option<Instant>,
+}
+
+fn kind_of_host(name: &str) -> Option<&'static str> {
     let is_under =
-        |known: &str| fact.name.strip_suffix(known).is_some_and(|before| before.is_empty() || before.ends_with('.'));
-    let (_, kind) = HOSTS.iter().find(|(known, _)| is_under(known))?;
-    let same = |conversation: &&Conversation| {
-        conversation.key.evidence == fact.record.evidence && conversation.key.flow() == fact.flow
-    };
-    // Sorted by key, the evidence first.
-    let from = conversations.partition_point(|conversation| conversation.key.evidence < fact.record.evidence);
-    let conversation = conversations.get(from..)?.iter().find(same)?;
-    let bytes: u64 = conversation.segments.iter().filter_map(|segment| segment.bytes_in.get()).sum();
+        |known: &str| name.strip_suffix(known).is_some_and(|before| before.is_empty() || before.ends_with('.'));
+    HOSTS.iter().find(|(known, _)| is_under(known)).map(|(_, kind)| *kind)
+}
+
+fn host(fact: &NameFact, kind: &str, Received { bytes, last }: Received) -> Option<Signal> {
     if bytes < FEWEST_BYTES {
         return None;
     }
-    let last = conversation.segments.last().map(|segment| segment.last);
     Some(Signal {
-        kind: (*kind).to_owned(),
+        kind: kind.to_owned(),
         confidence: Confidence::Weak,
         span: fact.first.map(|span| span.until(last)),
         flow: Some(fact.flow),
@@ -146,8 +160,6 @@ fn host(fact: &NameFact, conversations: &[Conversation]) -> Option<Signal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evidence::EvidenceId;
-    use crate::model::Flow;
 
     fn said(kind: &'static str, name: &str, media_type: &str) -> Vec<(Confidence, String)> {
         let file = File {

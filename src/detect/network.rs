@@ -7,7 +7,7 @@ use super::rules::{ConnectionContext, DnsContext, RuleHit, RuleSet};
 use super::seen::cited;
 use super::{Seen, mining, ssh};
 use crate::evidence::Record;
-use crate::intake::{Facts, HashPrice, NameSource};
+use crate::intake::{Facts, HashPrice, Ledger, NameSource};
 use crate::model::{Behaviour, Confidence, Conversation, Flow, Signal, SignalSource};
 use crate::time::{SECOND, Span};
 
@@ -70,9 +70,9 @@ pub fn names(facts: &Facts, rules: &RuleSet) -> Vec<Signal> {
 
 /// Peers that rules know by address and port. A port alone, or an address alone, stays a lead and is left to whoever
 /// asks for it: only what a rule calls strong becomes a signal.
-pub fn connections(conversations: &[Conversation], rules: &RuleSet) -> Vec<Signal> {
+pub fn connections(conversations: &Ledger<Conversation>, rules: &RuleSet) -> Vec<Signal> {
     let mut all = Vec::new();
-    for conversation in conversations {
+    for conversation in conversations.iter() {
         let key = conversation.key;
         let context = ConnectionContext {
             src: key.src,
@@ -110,8 +110,8 @@ fn peer(dst: Option<IpAddr>, port: Option<u16>) -> String {
 }
 
 /// Peers that the firewall refused again and again, other than the targets of a sweep or of another signal.
-pub fn denied(conversations: &[Conversation], known: &[Signal]) -> Vec<Signal> {
-    if conversations.iter().flat_map(|conversation| &conversation.segments).all(|segment| segment.denied == 0) {
+pub fn denied(conversations: &Ledger<Conversation>, known: &[Signal]) -> Vec<Signal> {
+    if conversations.iter().all(|conversation| conversation.segments.iter().all(|segment| segment.denied == 0)) {
         // A capture refuses nothing.
         return Vec::new();
     }
@@ -121,7 +121,7 @@ pub fn denied(conversations: &[Conversation], known: &[Signal]) -> Vec<Signal> {
         told.extend(own.chain(&signal.targets).map(|flow| (flow.src, flow.dst, flow.dst_port)));
     }
     let mut all = Vec::new();
-    for conversation in conversations {
+    for conversation in conversations.iter() {
         let key = conversation.key;
         let refused: u64 = conversation.segments.iter().map(|segment| segment.denied).sum();
         let allowed: u64 = conversation.segments.iter().map(|segment| segment.allowed).sum();

@@ -11,6 +11,7 @@ use super::seen::RECORDS_CITED;
 use super::services;
 use super::tunnel::is_inside;
 use crate::evidence::{EvidenceId, Record};
+use crate::intake::Ledger;
 use crate::model::{Behaviour, Confidence, Conversation, Flow, Protocol, Signal, SignalSource};
 use crate::time::{Basis, Instant, SECOND, Span};
 
@@ -65,26 +66,38 @@ impl Try {
 
 /// Sweeps in all conversations, which come sorted by key, in order of evidence, source and time. Times are on the clocks
 /// of the sources.
-pub fn sweeps(conversations: &[Conversation]) -> Vec<Signal> {
+pub fn sweeps(conversations: &Ledger<Conversation>) -> Vec<Signal> {
     let mut signals = Vec::new();
-    for of_source in conversations.chunk_by(|a, b| (a.key.evidence, a.key.src) == (b.key.evidence, b.key.src)) {
-        let Some(first) = of_source.first() else { continue };
-        let (evidence, Some(src)) = (first.key.evidence, first.key.src) else { continue };
-        let mut tries: Vec<Try> = of_source.iter().flat_map(tries).collect();
-        if tries.len() < BURST.ports.min(BURST.hosts) {
-            continue;
+    // Of one source at a time: of all of them they may be more than memory is to hold.
+    let mut of_source: Option<(EvidenceId, IpAddr)> = None;
+    let mut tried: Vec<Try> = Vec::new();
+    for conversation in conversations.iter() {
+        let source = conversation.key.src.map(|src| (conversation.key.evidence, src));
+        if source != of_source {
+            let before = std::mem::replace(&mut of_source, source);
+            signals.extend(before.into_iter().flat_map(|(evidence, src)| sweeps_of(evidence, src, &mut tried)));
+            tried.clear();
         }
-        tries.sort_by_key(|one| (one.at, one.record, one.dst, one.port));
-        let before = signals.len();
-        for burst in bursts(&tries, BURST) {
-            signals.extend(judge(evidence, src, burst, BURST));
+        if source.is_some() {
+            tried.extend(tries(&conversation));
         }
-        let told: BTreeSet<Flow> =
-            signals.iter().skip(before).flat_map(|signal: &Signal| signal.targets.clone()).collect();
-        tries.retain(|one| one.failed && !told.contains(&one.flow(src)));
-        for stretch in bursts(&tries, SLOW) {
-            signals.extend(judge(evidence, src, stretch, SLOW).map(|signal| slow(signal, stretch)));
-        }
+    }
+    signals.extend(of_source.into_iter().flat_map(|(evidence, src)| sweeps_of(evidence, src, &mut tried)));
+    signals
+}
+
+/// Those of one source, by its tries in any order; what they leave of these is nothing to rely on.
+fn sweeps_of(evidence: EvidenceId, src: IpAddr, tries: &mut Vec<Try>) -> Vec<Signal> {
+    if tries.len() < BURST.ports.min(BURST.hosts) {
+        return Vec::new();
+    }
+    tries.sort_by_key(|one| (one.at, one.record, one.dst, one.port));
+    let mut signals: Vec<Signal> =
+        bursts(tries, BURST).into_iter().filter_map(|burst| judge(evidence, src, burst, BURST)).collect();
+    let told: BTreeSet<Flow> = signals.iter().flat_map(|signal| signal.targets.iter().copied()).collect();
+    tries.retain(|one| one.failed && !told.contains(&one.flow(src)));
+    for stretch in bursts(tries, SLOW) {
+        signals.extend(judge(evidence, src, stretch, SLOW).map(|signal| slow(signal, stretch)));
     }
     signals
 }
@@ -306,6 +319,10 @@ mod tests {
     use super::*;
     use crate::model::{ConversationKey, Segment};
 
+    fn sweeps(conversations: &[Conversation]) -> Vec<Signal> {
+        super::sweeps(&conversations.iter().cloned().collect())
+    }
+
     fn conversation(dst: [u8; 4], port: u16, second: i64, failed: bool) -> Conversation {
         let at = Instant(second * SECOND);
         let mut segment = Segment::empty(at, at, Basis::ExplicitOffset, second as u64 + 1);
@@ -384,10 +401,11 @@ mod tests {
             "{}",
             found[0].summary
         );
-        let lead = services::tried(&tries(3, true), &[]);
+        let tried = |tries: Vec<_>, known: &[Signal]| services::tried(&Ledger::from(tries), known);
+        let lead = tried(tries(3, true), &[]);
         assert_eq!((lead.len(), lead[0].confidence), (1, Confidence::Weak));
-        assert!(services::tried(&tries(3, false), &[]).is_empty());
-        assert!(services::tried(&tries(3, true), &lead).is_empty(), "told of already");
+        assert!(tried(tries(3, false), &[]).is_empty());
+        assert!(tried(tries(3, true), &lead).is_empty(), "told of already");
     }
 
     #[test]

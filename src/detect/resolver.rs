@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::evidence::Record;
-use crate::intake::{Facts, NameFact, NameSource};
+use crate::intake::{Facts, Ledger, NameFact, NameSource};
 use crate::model::{Behaviour, Confidence, Conversation, Flow, Protocol, Signal, SignalSource};
 use crate::time::Span;
 
@@ -49,7 +49,7 @@ const DOT: u16 = 853;
 
 /// Encrypted resolution, by the name that the client spoke, or by address or port: leads, as browsers do this by
 /// themselves.
-pub fn encrypted(facts: &Facts, conversations: &[Conversation]) -> Vec<Signal> {
+pub fn encrypted(facts: &Facts, conversations: &Ledger<Conversation>) -> Vec<Signal> {
     let spoken = |fact: &&NameFact| fact.source == NameSource::Sni && is_resolver(&fact.name);
     let mut all: Vec<Signal> = facts.names.iter().filter(spoken).map(named).collect();
     let told: std::collections::BTreeSet<(Record, Flow)> = facts
@@ -58,7 +58,7 @@ pub fn encrypted(facts: &Facts, conversations: &[Conversation]) -> Vec<Signal> {
         .filter(|fact| fact.source == NameSource::Sni)
         .map(|fact| (Record { number: 0, ..fact.record }, fact.flow))
         .collect();
-    for conversation in conversations {
+    for conversation in conversations.iter() {
         let key = conversation.key;
         let evidence = Record { evidence: key.evidence, number: 0 };
         if told.contains(&(evidence, key.flow())) || !matches!(key.protocol, Some(Protocol::TCP | Protocol::UDP)) {
@@ -125,7 +125,7 @@ mod tests {
         };
         let names = ["mozilla.cloudflare-dns.com", "dns.google", "mydns.google", "dns.google.com", "example.org"];
         let facts = Facts { names: names.iter().map(|name| fact(name)).collect(), ..Facts::default() };
-        let found = encrypted(&facts, &[]);
+        let found = encrypted(&facts, &Ledger::default());
         assert_eq!(found.len(), 2);
         assert!(found.iter().all(|signal| signal.confidence == Confidence::Weak));
     }

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
+use super::seen::RECORDS_CITED;
 use super::tunnel::is_inside;
 use crate::evidence::{EvidenceId, Record};
+use crate::intake::Ledger;
 use crate::model::{Behaviour, Confidence, Conversation, Flow, Protocol, Signal, SignalSource};
 use crate::time::Span;
 
@@ -49,36 +51,44 @@ pub(super) fn among<'a>(targets: impl Iterator<Item = &'a Flow>) -> String {
     format!(", among them {}", names.into_iter().collect::<Vec<_>>().join(", "))
 }
 
+/// What a source tried in vain.
+#[derive(Default)]
+struct Tries {
+    names: BTreeSet<&'static str>,
+    targets: BTreeSet<Flow>,
+    span: Option<Span>,
+    /// The first [`RECORDS_CITED`].
+    records: BTreeSet<Record>,
+}
+
 /// Sources that tried several of the services inside and were refused or ignored by all: a lead, where the sweep is too
 /// small or too slow to be one. Those in `known` are told of already.
-pub fn tried(conversations: &[Conversation], known: &[Signal]) -> Vec<Signal> {
-    let mut by_source: BTreeMap<(EvidenceId, IpAddr), Vec<(&'static str, &Conversation)>> = BTreeMap::new();
-    for conversation in conversations {
+pub fn tried(conversations: &Ledger<Conversation>, known: &[Signal]) -> Vec<Signal> {
+    let mut by_source: BTreeMap<(EvidenceId, IpAddr), Tries> = BTreeMap::new();
+    for conversation in conversations.iter() {
         let key = conversation.key;
         let (Some(src), Some(dst), Some(Protocol::TCP)) = (key.src, key.dst, key.protocol) else { continue };
         let failed = conversation.segments.iter().all(|segment| segment.failed == segment.observations);
-        if failed && let Some(name) = name(dst, key.dst_port) {
-            by_source.entry((key.evidence, src)).or_default().push((name, conversation));
+        let Some(name) = name(dst, key.dst_port).filter(|_| failed) else { continue };
+        let tries = by_source.entry((key.evidence, src)).or_default();
+        tries.names.insert(name);
+        tries.targets.insert(key.flow());
+        for segment in &conversation.segments {
+            let span = Span { lo: segment.first, hi: segment.last, basis: segment.basis };
+            tries.span = Some(tries.span.map_or(span, |known| known.cover(span)));
+            tries.records.insert(Record { evidence: key.evidence, number: segment.first_record });
+            if tries.records.len() > RECORDS_CITED {
+                tries.records.pop_last();
+            }
         }
     }
     let told: BTreeSet<_> =
         known.iter().filter_map(|signal| Some((signal.records.first()?.evidence, signal.flow?.src?))).collect();
     let mut all = Vec::new();
-    for ((evidence, src), tries) in by_source {
-        let names: BTreeSet<&str> = tries.iter().map(|(name, _)| *name).collect();
+    for ((evidence, src), Tries { names, targets, span, records }) in by_source {
         if names.len() < FEWEST || told.contains(&(evidence, src)) {
             continue;
         }
-        let segments = || tries.iter().flat_map(|(_, conversation)| &conversation.segments);
-        let span = segments()
-            .map(|segment| Span { lo: segment.first, hi: segment.last, basis: segment.basis })
-            .reduce(Span::cover);
-        let mut records: Vec<Record> =
-            segments().map(|segment| Record { evidence, number: segment.first_record }).collect();
-        records.sort();
-        records.dedup();
-        records.truncate(super::seen::RECORDS_CITED);
-        let targets: BTreeSet<Flow> = tries.iter().map(|(_, conversation)| conversation.key.flow()).collect();
         let names = names.into_iter().collect::<Vec<_>>().join(", ");
         all.push(Signal {
             kind: "service-probe".to_owned(),
@@ -87,7 +97,7 @@ pub fn tried(conversations: &[Conversation], known: &[Signal]) -> Vec<Signal> {
             flow: Some(Flow { src: Some(src), protocol: Some(Protocol::TCP), ..Flow::default() }),
             summary: format!("{} targets inside refused or did not answer: {names}", targets.len()),
             targets: targets.into_iter().collect(),
-            records,
+            records: records.into_iter().collect(),
             ..Signal::new(Behaviour::Probing, SignalSource::Network)
         });
     }

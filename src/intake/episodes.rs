@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::contradictions;
-use super::fold::Fold;
+use super::fold::Settled;
 use super::packed::Packed;
 use super::source::EvidenceAnomaly;
 use crate::evidence::{Anomaly, AnomalyKind};
@@ -27,16 +27,16 @@ pub(super) struct Joined {
 }
 
 impl Join {
-    pub(super) fn take(&mut self, fold: &mut Fold) {
-        for (id, episode) in std::mem::take(&mut fold.episodes) {
+    pub(super) fn take(&mut self, settled: &mut Settled) {
+        for (id, episode) in std::mem::take(&mut settled.episodes) {
             match self.episodes.get_mut(&id) {
                 Some(known) => super::merge::join_episode(known, episode),
                 None => drop(self.episodes.insert(id, episode)),
             }
         }
-        self.steps.append(&mut fold.steps);
-        self.results.append(&mut fold.results);
-        self.texts.append(&mut fold.texts);
+        self.steps.append(&mut settled.steps);
+        self.results.append(&mut settled.results);
+        self.texts.append(&mut settled.texts);
     }
 
     pub(super) fn finish(mut self) -> Joined {

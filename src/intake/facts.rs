@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::memory::{Held, Ledger};
 use super::zones::ZoneFact;
 use crate::evidence::Record;
 use crate::model::{Action, Behaviour, File, Flow, GpuSettings, Http, Mining, Probe, Ssh, Tunnel};
@@ -225,7 +226,7 @@ pub struct GpuSeries {
     /// UUID, or index where there is no UUID, or empty.
     pub gpu: String,
     pub index: Option<u32>,
-    pub points: Vec<GpuPoint>,
+    pub points: Ledger<GpuPoint>,
     /// In order of time. Of readings in a row that state the same, the first and the last.
     pub settings: Vec<GpuSettingsFact>,
 }
@@ -233,21 +234,14 @@ pub struct GpuSeries {
 impl GpuSeries {
     /// A series without readings.
     pub fn new(evidence: crate::evidence::EvidenceId, gpu: String) -> GpuSeries {
-        GpuSeries { evidence, gpu, index: None, points: Vec::new(), settings: Vec::new() }
+        GpuSeries { evidence, gpu, index: None, points: Ledger::default(), settings: Vec::new() }
     }
 
-    /// What another part of the same evidence tells of the same GPU, added.
-    pub(super) fn join(&mut self, other: GpuSeries) {
-        self.index = self.index.max(other.index);
-        self.points.extend(other.points);
-        self.settings.extend(other.settings);
-    }
-
-    /// With its readings in order of time.
-    pub(super) fn in_order(mut self) -> GpuSeries {
-        self.points.sort_by_key(|point| (point.at, point.record));
-        self.settings.sort_by_key(|stated| (stated.at, stated.record));
-        self
+    /// Readings from one moment to another.
+    pub fn during(&self, first: Instant, last: Instant) -> impl Iterator<Item = Held<'_, GpuPoint>> {
+        let before = self.points.partition_point(|point| point.at < first);
+        let within = self.points.partition_point(|point| point.at <= last);
+        self.points.within(before..within)
     }
 }
 

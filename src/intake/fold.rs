@@ -7,16 +7,22 @@ use super::kept::{Earliest, Sampled};
 use super::memory::Memory;
 use super::merge::{gpu_name, join_unread};
 use super::packed::Packed;
+use super::readings::Readings;
 use super::segments;
 use super::source::Unread;
 use super::table::Table;
 use super::zones::{self, ZoneFact};
 use crate::evidence::{Anomaly, AnomalyKind, EvidenceId, Record};
 use crate::model::{
-    Behaviour, Connection, Conversation, ConversationKey, Dns, Episode, EpisodeText, Flow, GpuProcess, GpuSample, Http,
-    Step, StepResult, Tls,
+    Behaviour, Connection, ConversationKey, Dns, Episode, EpisodeText, Flow, GpuProcess, GpuSample, Http, Step,
+    StepResult, Tls,
 };
 use crate::time::{SECOND, Span};
+
+mod settled;
+mod sink;
+
+pub(super) use settled::Settled;
 
 /// How many distinct facts of each kind are kept per evidence; an anomaly says what becomes of more.
 const DISTINCT_KEPT: usize = 200_000;
@@ -54,7 +60,7 @@ pub(super) struct Fold {
     zones: Sampled<(String, Option<IpAddr>), ZoneFact>,
     files: Earliest<FileFact>,
     probes: Earliest<ProbeFact>,
-    gpu: BTreeMap<String, GpuSeries>,
+    gpu: Readings,
     gpu_processes: Sampled<(String, Option<u32>, Option<String>, bool), GpuProcessFact>,
     alerts: Sampled<(String, Option<String>, Option<IpAddr>), AlertFact>,
     verdicts: Sampled<(Behaviour, Flow, String), VerdictFact>,
@@ -77,7 +83,7 @@ impl Fold {
             records: 0,
             unread: BTreeMap::new(),
             span: None,
-            conversations: Table::default(),
+            conversations: Table::new(memory),
             undated: 0,
             dns: Sampled::new(DISTINCT_KEPT),
             queries: Sampled::new(DISTINCT_KEPT),
@@ -94,7 +100,7 @@ impl Fold {
             zones: Sampled::new(DISTINCT_KEPT),
             files: Earliest::new(DISTINCT_KEPT, |fact| fact.record.number),
             probes: Earliest::new(DISTINCT_KEPT, |fact| fact.record.number),
-            gpu: BTreeMap::new(),
+            gpu: Readings::new(evidence, memory),
             gpu_processes: Sampled::new(DISTINCT_KEPT),
             alerts: Sampled::new(DISTINCT_KEPT),
             verdicts: Sampled::new(DISTINCT_KEPT),
@@ -139,9 +145,8 @@ impl Fold {
             self.crossing(CrossingFact { flow: crossed, at: span.lo, record });
         }
         let Flow { src, dst, dst_port, protocol, .. } = flow;
-        let segments =
-            self.conversations.segments(ConversationKey { evidence: self.evidence, src, dst, dst_port, protocol });
-        segments::add(segments, span, flow, record, seen);
+        let key = ConversationKey { evidence: self.evidence, src, dst, dst_port, protocol };
+        self.conversations.change(key, |segments| segments::add(segments, span, flow, record, seen));
         if let Some(sequence) = seen.tcp_sequence.filter(|sequence| *sequence != 0) {
             self.sequence(SequenceFact { flow, sequence, at: span.lo, record });
         }
@@ -269,14 +274,13 @@ impl Fold {
 
     fn gpu_sample(&mut self, span: Option<Span>, record: u64, sample: &GpuSample<'_>) {
         let gpu = gpu_name(sample.gpu_uuid.as_deref(), sample.gpu);
-        let series = self.gpu.entry(gpu.clone()).or_insert_with(|| GpuSeries::new(self.evidence, gpu));
-        series.index = series.index.max(sample.gpu);
+        self.gpu.met(gpu.clone(), sample.gpu);
         // Without a time it still says which index has which UUID (nvidia-smi -L).
         let Some(span) = span else {
             self.undated += 1;
             return;
         };
-        series.points.push(GpuPoint {
+        let point = GpuPoint {
             at: span.lo,
             record,
             utilization_percent: sample.utilization_percent.map(|value| value as f32),
@@ -284,10 +288,10 @@ impl Fold {
             memory_used_mib: sample.memory_used_mib.map(|value| value as f32),
             power_w: sample.power_w.map(|value| value as f32),
             sm_clock_mhz: sample.sm_clock_mhz.map(|value| value as f32),
-        });
+        };
+        self.gpu.add(gpu.clone(), point);
         if !sample.settings.is_empty() {
-            let stated = GpuSettingsFact { at: span.lo, record, settings: sample.settings };
-            GpuSettingsFact::follow(&mut series.settings, stated);
+            self.gpu.state(gpu, GpuSettingsFact { at: span.lo, record, settings: sample.settings });
         }
     }
 
@@ -309,50 +313,6 @@ impl Fold {
             utilization_percent: process.utilization_percent,
         };
         self.gpu_processes.add((gpu, process.pid, name, process.accounted_ms.is_some()), fact);
-    }
-
-    /// Everything in its final order: conversations by key, facts by record.
-    pub(super) fn into_parts(self) -> (Vec<Conversation>, Facts) {
-        let mut conversations = self.conversations.into_list();
-        conversations.sort_unstable_by_key(|conversation| conversation.key.order());
-        let mut facts = Facts {
-            dns: self.dns.into_values().collect(),
-            queries: self.queries.into_values().collect(),
-            names: self.names.into_values().collect(),
-            http: self.http.into_values().collect(),
-            ssh: self.ssh,
-            mining: self.mining,
-            tunnels: self.tunnels.into_values().collect(),
-            zones: self.zones.into_values().collect(),
-            files: self.files.into_vec(),
-            probes: self.probes.into_vec(),
-            anchors: self.anchors.into_values().collect(),
-            crossings: self.crossings.into_values().collect(),
-            sequences: self.sequences.into_values().collect(),
-            written: self.written.into_values().collect(),
-            gpu: self.gpu.into_values().map(GpuSeries::in_order).collect(),
-            gpu_processes: self.gpu_processes.into_values().collect(),
-            alerts: self.alerts.into_values().collect(),
-            verdicts: self.verdicts.into_values().collect(),
-            executions: self.executions.into_values().collect(),
-            processes: self.processes.into_vec(),
-            leases: self.leases.into_vec(),
-        };
-        facts.dns.sort_by_key(|fact| (fact.record, fact.address));
-        facts.queries.sort_by_key(|fact| fact.record);
-        facts.names.sort_by_key(|fact| (fact.record, fact.source));
-        facts.http.sort_by_key(|fact| fact.record);
-        facts.ssh.sort_by_key(|fact| fact.record);
-        facts.mining.sort_by_key(|fact| fact.record);
-        facts.tunnels.sort_by(|a, b| (a.record, a.tunnel.protocol, a.flow).cmp(&(b.record, b.tunnel.protocol, b.flow)));
-        facts.zones.sort_by(|a, b| (a.record, &a.zone).cmp(&(b.record, &b.zone)));
-        facts.files.sort_by_key(|fact| fact.record);
-        facts.probes.sort_by_key(|fact| (fact.record, fact.flow));
-        facts.gpu_processes.sort_by_key(|fact| fact.first_record);
-        facts.alerts.sort_by_key(|fact| fact.record);
-        facts.executions.sort_by_key(|fact| fact.record);
-        facts.verdicts.sort_by_key(|fact| (fact.record, fact.behaviour));
-        (conversations, facts)
     }
 
     /// What was not kept because a bound was reached, a sentence each.
@@ -388,7 +348,6 @@ fn without_port(host: &str) -> &str {
     }
 }
 
-mod sink;
 /// The flow as it is beyond the translation that a record states, if it states one.
 fn crossed(flow: Flow, seen: &Connection<'_>) -> Option<Flow> {
     let mut beyond = flow;

@@ -1,13 +1,15 @@
 //! Evidence without one of its files, and back again, without reading anything twice.
 
-use super::{Conversation, EvidenceAnomaly, EvidenceId, Facts, Intake, Source};
+use std::ops::Range;
+
+use super::{Conversation, EvidenceAnomaly, EvidenceId, Facts, Intake, Ledger, Source};
 
 /// What [`Intake::leave_out`] took of one file.
 #[derive(Debug)]
 pub struct LeftOut {
     evidence: EvidenceId,
     source: Source,
-    conversations: Vec<Conversation>,
+    conversations: Ledger<Conversation>,
     facts: Facts,
     anomalies: Vec<EvidenceAnomaly>,
 }
@@ -40,6 +42,12 @@ macro_rules! each_fact {
 }
 
 impl Intake {
+    /// Places of the conversations of a file.
+    pub fn conversations_of(&self, evidence: EvidenceId) -> Range<usize> {
+        let before = |evidence| self.conversations.partition_point(|one| one.key.evidence < evidence);
+        before(evidence)..before(EvidenceId(evidence.0.saturating_add(1)))
+    }
+
     /// Takes away all that a file told of traffic, GPUs and hosts: what is left is the evidence as it would be if no format
     /// knew that file. Steps and texts stay: of a transcript nothing is taken away but its name as a source. `None` if there
     /// is no such file. O(what is taken, and what lies behind it).
@@ -57,10 +65,11 @@ impl Intake {
             };
         }
         each_fact!(taken);
+        let own = self.conversations_of(evidence);
         Some(LeftOut {
             evidence,
             source,
-            conversations: stretch(&mut self.conversations, evidence, |one| one.key.evidence),
+            conversations: self.conversations.remove(own),
             facts,
             anomalies: stretch(&mut self.anomalies, evidence, |one| one.evidence),
         })
@@ -78,7 +87,7 @@ impl Intake {
             };
         }
         each_fact!(returned);
-        join(&mut self.conversations, evidence, conversations, |one| one.key.evidence);
+        self.conversations.insert(self.conversations_of(evidence).start, conversations);
         join(&mut self.anomalies, evidence, anomalies, |one| one.evidence);
     }
 }

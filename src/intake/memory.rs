@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 mod ledger;
+mod runs;
 mod sorter;
 
 use super::Intake;
 use crate::model::{Conversation, Step};
 pub use ledger::{Entry, Held, Ledger, Stretch};
+pub(super) use runs::Runs;
 pub use sorter::Sorter;
-#[expect(unused_imports, reason = "for the table of conversations, next")]
 pub(super) use sorter::merged;
 
 /// Bytes that evidence may take while it is analysed. Without a bound all is held in memory.
@@ -138,7 +139,7 @@ impl Memory {
         ];
         let readings: usize = facts.gpu.iter().map(|series| series.points.len()).sum();
         let more = |conversation: &Conversation| conversation.segments.len().saturating_sub(1) as u64;
-        let conversations: u64 = intake.conversations.iter().map(|conversation| 1 + more(conversation)).sum();
+        let conversations: u64 = intake.conversations.iter().map(|conversation| 1 + more(&conversation)).sum();
         let needed = conversations * CONVERSATION
             + intake.steps.len() as u64 * STEP
             + intake.steps.iter().map(words).sum::<u64>()

@@ -1,8 +1,5 @@
 //! How two accounts of the same thing become one: commutative, so that the order of reading never shows.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
-
 use super::facts::{
     AlertFact, DnsFact, ExecutionFact, GpuProcessFact, HttpFact, NameFact, QueryFact, TunnelFact, VerdictFact,
 };
@@ -224,15 +221,6 @@ pub(super) fn join_episode(known: &mut Episode, more: Episode) {
         (Some(a), Some(b)) => Some(a.cover(b)),
         (a, b) => a.or(b),
     };
-}
-
-pub(super) fn join_facts<K: Ord, V>(ours: &mut BTreeMap<K, V>, theirs: BTreeMap<K, V>, join: impl Fn(&mut V, V)) {
-    for (key, more) in theirs {
-        match ours.entry(key) {
-            Entry::Vacant(entry) => drop(entry.insert(more)),
-            Entry::Occupied(mut entry) => join(entry.get_mut(), more),
-        }
-    }
 }
 
 /// The first [`ANOMALIES_KEPT`] by place, whatever the order they come in.

@@ -13,6 +13,7 @@ mod leave;
 mod memory;
 mod merge;
 mod packed;
+mod readings;
 mod segments;
 mod source;
 mod table;
@@ -31,7 +32,7 @@ use crate::evidence::{Anomaly, AnomalyKind, EvidenceFile, EvidenceId, Head, Inpu
 use crate::formats::{Collector, Format, Sink, registry};
 use crate::model::{Conversation, Episode, EpisodeText, Observation, Step};
 use crate::time::{Basis, Instant, TimeContext, YearSource, ZoneSource};
-use fold::Fold;
+use fold::{Fold, Settled};
 
 pub use case::{
     ApprovalRule, CaseError, CaseFile, EgressRule, GpuAllotment, GpuFacts, GpuName, HashPrice, Host, IndicatorList,
@@ -76,7 +77,7 @@ pub struct Intake {
     /// Paths that could not be listed, as messages.
     pub walk_errors: Vec<String>,
     /// Sorted by key, the evidence first.
-    pub conversations: Vec<Conversation>,
+    pub conversations: Ledger<Conversation>,
     pub facts: Facts,
     /// Sorted by id.
     pub episodes: Vec<Episode>,
@@ -145,7 +146,7 @@ pub fn take_in(paths: &[PathBuf], options: &Options) -> Intake {
         })
         .collect();
     let among = Arc::new(Paths::of(&files));
-    let folds: Vec<(Source, Fold)> = files
+    let settled: Vec<(Source, Settled)> = files
         .par_iter()
         .zip(&probed)
         .zip(&readers)
@@ -158,7 +159,7 @@ pub fn take_in(paths: &[PathBuf], options: &Options) -> Intake {
         Intake { files, readers, walk_errors: errors.iter().map(ToString::to_string).collect(), ..Intake::default() };
     let mut joins = episodes::Join::default();
     let mut known: BTreeMap<(String, u64), String> = BTreeMap::new();
-    for (index, (source, mut fold)) in folds.into_iter().enumerate() {
+    for (index, (source, mut settled)) in settled.into_iter().enumerate() {
         let evidence = EvidenceId(index as u32);
         let content = (source.sha256.clone(), source.bytes);
         match known.get(&content).filter(|_| source.bytes > 0 && source.failure.is_none()) {
@@ -173,17 +174,12 @@ pub fn take_in(paths: &[PathBuf], options: &Options) -> Intake {
             }
             None => drop(known.insert(content, source.path.clone())),
         }
-        joins.take(&mut fold);
-        intake.anomalies.extend(std::mem::take(&mut fold.anomalies).into_values().flat_map(|(of, anomalies)| {
+        joins.take(&mut settled);
+        intake.anomalies.extend(settled.anomalies.into_values().flat_map(|(of, anomalies)| {
             anomalies.into_iter().map(move |anomaly| EvidenceAnomaly { evidence, anomaly, of })
         }));
-        let (conversations, facts) = fold.into_parts();
-        match intake.conversations.is_empty() {
-            // The usual list of one large file is handed on as it is.
-            true => intake.conversations = conversations,
-            false => intake.conversations.extend(conversations),
-        }
-        append(&mut intake.facts, facts);
+        intake.conversations.append(settled.conversations);
+        append(&mut intake.facts, settled.facts);
         intake.sources.push(source);
     }
     let joined = joins.finish();
@@ -309,7 +305,7 @@ fn read(
     probed: &Probed,
     reader: &Reader,
     (among, options): (&Arc<Paths>, &Options),
-) -> (Source, Fold) {
+) -> (Source, Settled) {
     let watch = &options.watch;
     let mut fold = Fold::new(evidence, &options.memory);
     let mut failure = probed.failure.clone();
@@ -386,7 +382,8 @@ fn read(
         boots: reader.time.boots.iter().flat_map(|boots| boots.all()).collect(),
         failure,
     };
-    (source, fold)
+    // Here, where files are read beside each other.
+    (source, fold.settle())
 }
 
 fn append(all: &mut Facts, more: Facts) {
@@ -456,6 +453,6 @@ pub(crate) mod testing {
     }
 
     pub(crate) fn facts(sink: Box<dyn Sink>) -> Facts {
-        sink.into_any().downcast::<Fold>().map(|fold| fold.into_parts().1).unwrap_or_default()
+        sink.into_any().downcast::<Fold>().map(|fold| fold.settle().facts).unwrap_or_default()
     }
 }

@@ -9,34 +9,50 @@ use crate::time::{Instant, Span};
 /// session gaps of reports (5, 15 and 45 minutes) are formed from these segments.
 pub const BASE_GAP_NS: i64 = 300 * crate::time::SECOND;
 
-/// Adds one observation to the segments of its conversation.
-pub(super) fn add(segments: &mut Segments, span: Span, flow: Flow, record: Record, seen: &Connection<'_>) {
+/// Adds one observation to the segments of its conversation. Tells by how many bytes they grew, about.
+pub(super) fn add(segments: &mut Segments, span: Span, flow: Flow, record: Record, seen: &Connection<'_>) -> isize {
     let last = seen.last.unwrap_or(span.lo).max(span.lo);
     if let Some(segment) = segments.last_mut() {
         // The usual case in a log in order of time: the newest segment goes on.
         if span.lo >= segment.first && span.lo.since(segment.last) <= BASE_GAP_NS {
+            let before = bytes(segment);
             extend(segment, span, last, flow, record.number, seen);
-            return;
+            return bytes(segment) - before;
         }
     }
     let mut segment = Segment::empty(span.lo, last, span.basis, record.number);
     extend(&mut segment, span, last, flow, record.number, seen);
-    insert(segments, segment);
+    insert(segments, segment)
 }
 
-/// Puts a segment among others, joining those that it touches.
-pub(super) fn insert(segments: &mut Segments, mut segment: Segment) {
+/// Puts a segment among others, joining those that it touches. Tells by how many bytes they grew, about.
+pub(super) fn insert(segments: &mut Segments, mut segment: Segment) -> isize {
     let from = segments.partition_point(|other| segment.first.since(other.last) > BASE_GAP_NS);
     let touched = segments[from..].iter().take_while(|other| other.first.since(segment.last) <= BASE_GAP_NS).count();
+    let mut before = 0;
     for other in segments.drain(from..from + touched) {
+        before += bytes(&other);
         segment = join(segment, other);
     }
     if let Some(before) = from.checked_sub(1).and_then(|at| segments.get_mut(at)) {
         // Most likely it is over: what was kept in reserve for it would stay for good.
         before.starts.shrink_to_fit();
     }
+    let grown = bytes(&segment) - before;
     segments.insert(from, segment);
+    grown
 }
+
+/// What a segment takes, about. Found at once, whatever it holds.
+pub(super) fn bytes(segment: &Segment) -> isize {
+    // The first start lies in the segment itself.
+    let starts = if segment.starts.len() > 1 { segment.starts.len() * size_of::<ConversationStart>() } else { 0 };
+    let rules = segment.rules.as_slice().len() * RULE;
+    (size_of::<Segment>() + starts + rules).cast_signed()
+}
+
+/// What the name of a rule takes, with its count.
+const RULE: usize = 64;
 
 fn extend(segment: &mut Segment, span: Span, last: Instant, flow: Flow, record: u64, seen: &Connection<'_>) {
     if (span.lo, record) < (segment.first, segment.first_record) {

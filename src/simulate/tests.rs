@@ -89,7 +89,7 @@ fn holds(made: &World) {
     let intake = read(made);
     let capture = intake.sources.iter().position(|source| source.format == Some("pcap")).unwrap();
     let mut seen: BTreeSet<(IpAddr, u16, IpAddr, u16)> = BTreeSet::new();
-    for conversation in &intake.conversations {
+    for conversation in intake.conversations.iter() {
         let key = conversation.key;
         if key.evidence != EvidenceId(capture as u32) || key.dst_port == Some(53) {
             continue;

@@ -3,6 +3,7 @@ use crate::correlate::kit::{World, ms, rules};
 use crate::correlate::{Analysis, analyze};
 use crate::evidence::{Anomaly, Record};
 use crate::intake::{EvidenceAnomaly, GpuProcessFact, Options};
+use crate::model::Conversation;
 use crate::time::{Basis, Span};
 
 const FIREWALL: usize = 0;
@@ -47,7 +48,9 @@ const MINER: &str = "nohup ./xmrig -o 203.0.113.66:3333 &";
 
 /// Of conversations that were pushed in any order.
 fn of(mut world: World) -> (Vec<String>, Analysis) {
-    world.intake.conversations.sort_by_key(|conversation| conversation.key);
+    let mut conversations: Vec<Conversation> = std::mem::take(&mut world.intake.conversations).into_entries().collect();
+    conversations.sort_by_key(|conversation| conversation.key);
+    world.intake.conversations = conversations.into();
     let options = Options { case: world.case, ..Options::default() };
     let analysis = analyze(&world.intake, &options, rules());
     let [finding] = analysis.findings.as_slice() else { panic!("{:?}", analysis.findings) };
@@ -127,15 +130,15 @@ fn a_gap_over_a_step_is_one_where_another_source_shows_traffic() {
 fn a_log_of_refusals_alone() {
     let refused = |allowed: u64, answered: u64| {
         other_limits(world("", &[CAPTURE], MINER), |world| {
-            world
-                .intake
-                .conversations
-                .retain(|one| one.key.evidence.0 as usize != FIREWALL || one.key.dst_port != Some(80));
+            let stays = |one: &Conversation| one.key.evidence.0 as usize != FIREWALL || one.key.dst_port != Some(80);
+            let all = std::mem::take(&mut world.intake.conversations).into_entries();
+            world.intake.conversations = all.filter(stays).collect();
             let segment = world.connection_from(EvidenceId(0), HOST, "198.51.100.0:80", ms(600_500), 50_000);
             (segment.denied, segment.failed) = (1, 1);
             let segment = world.connection_from(EvidenceId(0), HOST, "198.51.100.1:80", ms(660_500), 50_001);
             segment.allowed = allowed;
-            for conversation in &mut world.intake.conversations {
+            for at in 0..world.intake.conversations.len() {
+                let conversation = world.intake.conversations.get_mut(at).unwrap();
                 if conversation.key.evidence.0 as usize == CAPTURE {
                     conversation.segments.iter_mut().for_each(|segment| segment.answered = answered);
                 }

@@ -86,7 +86,7 @@ fn calls<'a>(intake: &Intake, acts: &'a [Act], names: &Names) -> Vec<Call<'a>> {
 /// Connections to addresses without a name, by source and in order of time.
 fn met(intake: &Intake, names: &Names) -> BTreeMap<EvidenceId, Vec<Met>> {
     let mut met: BTreeMap<EvidenceId, Vec<Met>> = BTreeMap::new();
-    for conversation in &intake.conversations {
+    for conversation in intake.conversations.iter() {
         let Some(address) = conversation.key.dst.filter(|address| names.of(*address).is_empty()) else { continue };
         for segment in conversation.segments.iter().filter(|segment| segment.basis.is_dated()) {
             let starts = segment.starts.iter().map(|start| start.at.0);

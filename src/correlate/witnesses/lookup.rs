@@ -113,7 +113,7 @@ impl<'a> Lookup<'a> {
         if let Some((first, last)) = events.extent() {
             lookup.idle_share = lookup.calls.idle_share(first, last);
         }
-        for conversation in &steps.intake.conversations {
+        for conversation in steps.intake.conversations.iter() {
             if conversation.segments.iter().all(|segment| segment.denied == 0 && segment.allowed == 0) {
                 // A capture gives no verdicts.
                 continue;

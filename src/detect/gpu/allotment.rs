@@ -144,8 +144,8 @@ pub fn unallotted_load(series: &[GpuSeries], allotted: Allotted<'_>) -> Vec<Sign
         let Some(cadence) = Cadence::of(moments(one)) else { continue };
         // After the end of an allotment the next poll may still tell of it.
         let late_ns = cadence.usual_ns.saturating_add(LATENCY_NS);
-        let mut open: Option<(Place, Load<'_>)> = None;
-        for point in &one.points {
+        let mut open: Option<(Place, Load)> = None;
+        for point in one.points.iter() {
             let place = allotted.place(&own, one.evidence, point.at, (0, late_ns));
             let load = match open.take() {
                 Some((of, load)) if of == place => load,
@@ -154,7 +154,7 @@ pub fn unallotted_load(series: &[GpuSeries], allotted: Allotted<'_>) -> Vec<Sign
                     Load::default()
                 }
             };
-            open = Some((place, load.with(point, cadence)));
+            open = Some((place, load.with(*point, cadence)));
         }
         signals.extend(open.and_then(|(of, load)| load.told(of, one, series, cadence)));
     }
@@ -163,17 +163,17 @@ pub fn unallotted_load(series: &[GpuSeries], allotted: Allotted<'_>) -> Vec<Sign
 
 /// The work of a GPU over a time.
 #[derive(Default)]
-struct Load<'a> {
+struct Load {
     /// First and last reading at work.
-    busy: Option<(&'a GpuPoint, &'a GpuPoint)>,
+    busy: Option<(GpuPoint, GpuPoint)>,
     busy_ns: i64,
     most: f32,
     /// The reading before was at work.
     last: Option<Instant>,
 }
 
-impl<'a> Load<'a> {
-    fn with(mut self, point: &'a GpuPoint, cadence: Cadence) -> Load<'a> {
+impl Load {
+    fn with(mut self, point: GpuPoint, cadence: Cadence) -> Load {
         let Some(load) = point.utilization_percent else { return self };
         if load < AT_WORK {
             self.last = None;

@@ -59,7 +59,7 @@ pub fn beats_changed(series: &[GpuSeries]) -> Vec<Signal> {
 
 fn beat_changed(one: &GpuSeries, all: &[GpuSeries]) -> Option<Signal> {
     let cadence = Cadence::of(moments(one))?;
-    let windows = windows(&one.points, cadence);
+    let windows = windows(one.points.iter().map(|point| *point), cadence);
     // Windows overlap by half: HELD of them side by side are twice as many, less one.
     let side = 2 * HELD - 1;
     let place = (side..windows.len()).find_map(|at| {
@@ -138,14 +138,17 @@ fn common(windows: &[Window]) -> Option<Option<f64>> {
     alike.then_some(Some(middle))
 }
 
-fn windows(points: &[GpuPoint], cadence: Cadence) -> Vec<Window> {
+fn windows(points: impl Iterator<Item = GpuPoint>, cadence: Cadence) -> Vec<Window> {
     let mut windows = Vec::new();
-    let mut at = 0;
-    while let Some(part) = points.get(at..at + WINDOW) {
-        windows.push(window(part, cadence));
-        at += HOP;
+    let mut part = Vec::with_capacity(WINDOW);
+    for point in points {
+        part.push(point);
+        if part.len() == WINDOW {
+            windows.extend(window(&part, cadence));
+            part.drain(..HOP);
+        }
     }
-    windows.into_iter().flatten().collect()
+    windows
 }
 
 /// `None` without readings; with a gap in it a window is unclear.
@@ -262,7 +265,7 @@ mod tests {
         assert!(beats_changed(&[series((0..1800).map(|_| 500.0 + 90.0 * noise(&mut seed)))]).is_empty());
         // The job ended: the GPU is not at work any more.
         let mut ended = series((0..1800).map(|second| if second < 900 { training(second, 12) } else { 70.0 }));
-        ended.points.iter_mut().skip(900).for_each(|point| point.utilization_percent = Some(0.0));
+        (900..1800).for_each(|at| ended.points.get_mut(at).unwrap().utilization_percent = Some(0.0));
         assert!(beats_changed(&[ended]).is_empty());
         // An evaluation of a minute now and then leaves the beat as it is.
         let evaluating = (0..1800).map(|second| if second % 600 >= 540 { 450.0 } else { training(second, 12) });

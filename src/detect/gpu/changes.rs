@@ -167,8 +167,7 @@ fn told(group: &[Step], one: &GpuSeries, all: &[GpuSeries], cadence: Cadence, le
 /// Whether nearly all readings for a level's length on both sides of a time show full load.
 fn is_full(one: &GpuSeries, lo: Instant, hi: Instant) -> bool {
     let full = |from: Instant, to: Instant| {
-        let loads =
-            one.points.iter().filter(|point| (from..=to).contains(&point.at)).filter_map(|p| p.utilization_percent);
+        let loads = one.during(from, to).filter_map(|point| point.utilization_percent);
         let (busy, all) = loads.fold((0, 0), |(busy, all), load| (busy + usize::from(load >= FULL), all + 1));
         all >= LEVEL_READINGS && busy * 10 >= all * FULL_OF_TEN
     };
@@ -177,7 +176,7 @@ fn is_full(one: &GpuSeries, lo: Instant, hi: Instant) -> bool {
 
 fn steps_of(one: &GpuSeries, measure: Measure, cadence: Cadence) -> Vec<Step> {
     let reading = |point: &GpuPoint| Some(Reading { at: point.at, record: point.record, value: measure.of(point)? });
-    let all: Vec<Reading> = one.points.iter().filter_map(reading).collect();
+    let all: Vec<Reading> = one.points.iter().filter_map(|point| reading(&point)).collect();
     let mut steps = Vec::new();
     // What was not read is not known: a gap ends a level.
     let gap = |pair: &[Reading]| {

@@ -41,8 +41,7 @@ fn between(least: f64, most: f64, digits: usize) -> String {
 
 /// Mean of the power readings of its GPU while it was there.
 fn mean_power(series: &GpuSeries, fact: &GpuProcessFact) -> Option<f64> {
-    let (first, last) = (fact.first?.lo, fact.last?.hi);
-    let during = series.points.iter().filter(|point| (first..=last).contains(&point.at));
+    let during = series.during(fact.first?.lo, fact.last?.hi);
     let (mut sum, mut count) = (0.0, 0.0);
     for power in during.filter_map(|point| point.power_w) {
         sum += f64::from(power);

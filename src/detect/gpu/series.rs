@@ -64,8 +64,9 @@ pub(super) fn is_mixed(series: &GpuSeries) -> bool {
     if !series.gpu.is_empty() {
         return false;
     }
-    let pairs = series.points.iter().zip(series.points.iter().skip(1));
-    let mut waits: Vec<i64> = pairs.map(|(a, b)| b.at.since(a.at)).collect();
+    let mut before = None;
+    let wait = |at: Instant| before.replace(at).map(|before| at.since(before));
+    let mut waits: Vec<i64> = moments(series).filter_map(wait).collect();
     waits.sort_unstable();
     // The longest tenth may be gaps.
     let Some(wait) = waits.get(waits.len() * 9 / 10).copied() else { return false };
@@ -88,9 +89,9 @@ const DIP_NS: i64 = SECOND;
 /// al., doi 10.1145/3404397.3404435) "utilisation at least 90 % in nine tenths of the readings and memory at most 2 %"
 /// was the best known rule; that the load has to last ten seconds leaves its false alarms out. The bounds were chosen
 /// on those traces. Work on coins that need memory does not show so, nor does training.
-fn longest_plateau(points: &[GpuPoint], gap_ns: i64) -> Option<(&GpuPoint, &GpuPoint)> {
-    let mut best: Option<(&GpuPoint, &GpuPoint)> = None;
-    let mut open: Option<(&GpuPoint, &GpuPoint)> = None;
+fn longest_plateau(points: impl Iterator<Item = GpuPoint>, gap_ns: i64) -> Option<(GpuPoint, GpuPoint)> {
+    let mut best: Option<(GpuPoint, GpuPoint)> = None;
+    let mut open: Option<(GpuPoint, GpuPoint)> = None;
     let mut before: Option<Instant> = None;
     for point in points {
         let (Some(load), Some(memory)) = (point.utilization_percent, point.memory_utilization_percent) else {
@@ -123,7 +124,8 @@ pub fn compute_plateaus(series: &[GpuSeries]) -> Vec<Signal> {
         .iter()
         .filter_map(|series| {
             let cadence = Cadence::of(moments(series))?;
-            let (first, last) = longest_plateau(&series.points, cadence.usual_ns.saturating_mul(GAP_FACTOR))?;
+            let points = series.points.iter().map(|point| *point);
+            let (first, last) = longest_plateau(points, cadence.usual_ns.saturating_mul(GAP_FACTOR))?;
             // Two readings ten seconds apart are no plateau.
             if last.at.since(first.at) < cadence.usual_ns.saturating_mul(5) {
                 return None;
@@ -197,7 +199,7 @@ mod tests {
     fn a_plateau_is_long_and_still() {
         let series = |points: Vec<GpuPoint>| GpuSeries {
             index: Some(0),
-            points,
+            points: points.into(),
             ..GpuSeries::new(EvidenceId(0), String::new())
         };
         let long = vec![(100.0, 0.0); 12];
@@ -233,7 +235,8 @@ mod tests {
                 })
                 .collect();
             all[risky] += 1.0;
-            ours[risky] += f64::from(u8::from(longest_plateau(&points(SECOND / 10, &readings), SECOND).is_some()));
+            ours[risky] +=
+                f64::from(u8::from(longest_plateau(points(SECOND / 10, &readings).into_iter(), SECOND).is_some()));
             let busy = readings.iter().filter(|(load, _)| *load >= 90.0).count();
             let still: f32 = readings.iter().map(|(_, memory)| memory).sum::<f32>() / readings.len().max(1) as f32;
             known[risky] +=

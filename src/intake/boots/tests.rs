@@ -25,11 +25,12 @@ fn boots_are_laid_apart_and_never_share_a_conversation() {
     // The second boot is laid two days after the first: on the day after the one that follows its last second.
     let day = 86_400 * SECOND;
     assert_eq!(source.boots, [Instant(0), Instant(2 * day)]);
-    let segments = &intake.conversations[0].segments;
+    let segments = &intake.conversations.first().unwrap().segments;
     let spans: Vec<_> = segments.iter().map(|one| (one.first.0, one.last.0, one.observations)).collect();
     let at = |second: i64| second * SECOND + 250_000_000;
     assert_eq!(spans, [(at(100), at(160), 2), (2 * day + at(12), 2 * day + at(70), 2)]);
     // One boot is laid where it was.
     let intake = read(&[100, 160, 170]);
-    assert_eq!((intake.sources[0].boots.len(), intake.conversations[0].segments[0].first.0), (0, at(100)));
+    let first = intake.conversations.first().unwrap().segments[0].first;
+    assert_eq!((intake.sources[0].boots.len(), first.0), (0, at(100)));
 }

@@ -7,12 +7,11 @@ use super::Fold;
 use crate::evidence::{Anomaly, Record};
 use crate::formats::Sink;
 use crate::intake::facts::{
-    AlertFact, ExecutionFact, FileFact, GpuSeries, LeaseFact, MiningFact, ProbeFact, ProcessFact, SshFact, Teller,
-    TimeAnchor, VerdictFact,
+    AlertFact, ExecutionFact, FileFact, LeaseFact, MiningFact, ProbeFact, ProcessFact, SshFact, Teller, TimeAnchor,
+    VerdictFact,
 };
-use crate::intake::merge::{join_episode, join_facts, join_unread, keep_anomaly, tunnel_fact};
+use crate::intake::merge::{join_episode, join_unread, keep_anomaly, tunnel_fact};
 use crate::intake::packed::Packed;
-use crate::intake::segments;
 use crate::intake::source::Unread;
 use crate::model::{Connection, Detail, Episode, EpisodeText, Flow, Observation, Step, StepResult};
 use crate::time::{SECOND, Span};
@@ -188,12 +187,7 @@ impl Sink for Fold {
             (Some(a), Some(b)) => Some(a.cover(b)),
             (a, b) => a.or(b),
         };
-        for theirs in fork.conversations.into_list() {
-            let ours = self.conversations.segments(theirs.key);
-            for segment in theirs.segments {
-                segments::insert(ours, segment);
-            }
-        }
+        self.conversations.join(fork.conversations);
         self.dns.join(fork.dns);
         self.queries.join(fork.queries);
         self.names.join(fork.names);
@@ -209,7 +203,7 @@ impl Sink for Fold {
         self.zones.join(fork.zones);
         self.files.join(fork.files);
         self.probes.join(fork.probes);
-        join_facts(&mut self.gpu, fork.gpu, GpuSeries::join);
+        self.gpu.join(fork.gpu);
         self.gpu_processes.join(fork.gpu_processes);
         self.alerts.join(fork.alerts);
         self.verdicts.join(fork.verdicts);

@@ -88,8 +88,9 @@ fn order_and_forks_do_not_show() {
     let (_, unread, anomalies, records, (conversations, facts)) = &whole;
     assert_eq!((*records, unread["odd"].count, unread["odd"].example.as_str()), (60, 60, "line 1"));
     assert_eq!((anomalies[&AnomalyKind::Gap].0, anomalies[&AnomalyKind::Gap].1.len()), (60, 20));
-    assert_eq!((conversations.len(), conversations[0].segments.len()), (1, 1));
-    assert_eq!(conversations[0].segments[0].bytes_out.get(), Some(60 * 61 / 2));
+    let segments = &conversations.first().unwrap().segments;
+    assert_eq!((conversations.len(), segments.len()), (1, 1));
+    assert_eq!(segments[0].bytes_out.get(), Some(60 * 61 / 2));
     assert_eq!((facts.dns.len(), facts.dns[0].count, facts.dns[0].name.as_str()), (1, 60, "mirror.example"));
     assert_eq!((facts.alerts[0].count, facts.alerts[0].message.as_str()), (60, "attempt 1"));
     for (records, forks) in [(&mixed, false), (&sorted, true), (&mixed, true)] {
@@ -105,7 +106,10 @@ fn times_at_the_ends_of_the_range_are_folded_like_others() {
     }
     let (conversations, _) = fold.into_parts();
     // Two at either end within five minutes of each other, and one in the middle.
-    assert_eq!(conversations[0].segments.iter().map(|one| one.observations).collect::<Vec<_>>(), [2, 1, 2]);
+    assert_eq!(
+        conversations.first().unwrap().segments.iter().map(|one| one.observations).collect::<Vec<_>>(),
+        [2, 1, 2]
+    );
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Entries of one kind in a fixed order, in memory or, beyond what is allowed, in blocks on the shelf.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt;
 use std::ops::{Deref, Range};
@@ -9,6 +10,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Kept, Memory};
+use packing::{BLOCK, Pending, unpack};
+
+mod packing;
 
 /// What may lie on the shelf.
 pub trait Entry: Clone + Serialize + DeserializeOwned {}
@@ -17,8 +21,8 @@ impl<T: Clone + Serialize + DeserializeOwned> Entry for T {}
 
 /// A list that is read in order, or here and there, and never changed.
 ///
-/// A block lies in memory as a list, or on the shelf: postcard's encoding, packed by LZ4. One that cannot be read back is
-/// told by [`Memory::failure`], and its entries are missing.
+/// A block lies in memory as a list, or packed on the shelf. One that cannot be read back is told by [`Memory::failure`],
+/// and its entries are missing.
 pub struct Ledger<T> {
     blocks: Vec<Block<T>>,
     len: usize,
@@ -43,8 +47,6 @@ enum Place<T> {
     },
 }
 
-/// Entries of a block on the shelf.
-const BLOCK: usize = 512;
 /// Blocks that were read here and there and are held: neighbours are asked for one after another.
 const RECENT: usize = 16;
 
@@ -91,6 +93,23 @@ impl<T> Deref for Stretch<'_, T> {
     }
 }
 
+/// Entries of one block.
+enum Entries<'a, T> {
+    Here(std::slice::Iter<'a, T>),
+    Aside(Arc<Vec<T>>, Range<usize>),
+}
+
+impl<'a, T> Iterator for Entries<'a, T> {
+    type Item = Held<'a, T>;
+
+    fn next(&mut self) -> Option<Held<'a, T>> {
+        match self {
+            Entries::Here(entries) => entries.next().map(Held::Here),
+            Entries::Aside(block, range) => range.next().map(|at| Held::Aside(Arc::clone(block), at)),
+        }
+    }
+}
+
 impl<T> Default for Ledger<T> {
     fn default() -> Self {
         Ledger { blocks: Vec::new(), len: 0, recent: Mutex::default() }
@@ -111,6 +130,19 @@ impl<T> From<Vec<T>> for Ledger<T> {
     }
 }
 
+impl<T> FromIterator<T> for Ledger<T> {
+    fn from_iter<I: IntoIterator<Item = T>>(entries: I) -> Self {
+        Ledger::from(entries.into_iter().collect::<Vec<T>>())
+    }
+}
+
+/// Wherever they lie.
+impl<T: Entry + PartialEq> PartialEq for Ledger<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.len == other.len && self.iter().zip(other.iter()).all(|(one, another)| *one == *another)
+    }
+}
+
 impl<T> Ledger<T> {
     /// Number of entries.
     pub fn len(&self) -> usize {
@@ -122,11 +154,25 @@ impl<T> Ledger<T> {
         self.len == 0
     }
 
+    /// Number of entries that lie in memory.
+    pub(in crate::intake) fn held(&self) -> usize {
+        let here = self.blocks.iter().filter(|block| matches!(block.place, Place::Here(_)));
+        here.map(|block| block.len).sum()
+    }
+
     /// Adds the entries of another behind its own.
     pub fn append(&mut self, other: Ledger<T>) {
         for block in other.blocks {
             self.put(block.len, block.place);
         }
+    }
+
+    /// An entry in memory, to change it.
+    #[cfg(test)]
+    pub(crate) fn get_mut(&mut self, at: usize) -> Option<&mut T> {
+        let block = self.blocks.iter_mut().rfind(|block| block.first <= at)?;
+        let Place::Here(entries) = &mut block.place else { return None };
+        entries.get_mut(at - block.first)
     }
 
     fn put(&mut self, len: usize, place: Place<T>) {
@@ -154,57 +200,70 @@ impl<T: Entry> Ledger<T> {
 
     /// The same of a list that is at hand: it is not copied if it may stay.
     pub fn of_list(memory: &Arc<Memory>, entries: Vec<T>) -> Self {
-        match memory.has_room(size_of::<T>() * entries.len()) {
+        let bytes = size_of::<T>() * entries.len();
+        Ledger::of_list_taking(memory, entries, bytes)
+    }
+
+    /// The same of a list that takes so many bytes with all that its entries refer to.
+    pub(in crate::intake) fn of_list_taking(memory: &Arc<Memory>, entries: Vec<T>, bytes: usize) -> Self {
+        match memory.has_room(bytes) {
             true => Ledger::from(entries),
             false => Ledger::aside(memory, entries.into_iter()),
         }
     }
 
     /// All of them on the shelf.
-    pub(super) fn aside(memory: &Arc<Memory>, entries: impl Iterator<Item = T>) -> Self {
+    pub(in crate::intake) fn aside(memory: &Arc<Memory>, entries: impl Iterator<Item = T>) -> Self {
         let mut ledger = Ledger::default();
-        let mut block = Vec::with_capacity(BLOCK);
+        let mut block = Pending::new();
         for entry in entries {
             block.push(entry);
-            if block.len() == BLOCK {
-                ledger.lay_aside(memory, std::mem::replace(&mut block, Vec::with_capacity(BLOCK)));
+            if block.is_full() {
+                let (len, place) = block.take(memory);
+                ledger.put(len, place);
             }
         }
-        ledger.lay_aside(memory, block);
+        let (len, place) = block.take(memory);
+        ledger.put(len, place);
         ledger
     }
 
     fn lay(&mut self, memory: &Arc<Memory>, block: Vec<T>) {
         match memory.has_room(size_of::<T>() * block.len()) {
             true => self.put(block.len(), Place::Here(block)),
-            false => self.lay_aside(memory, block),
+            false => self.append(Ledger::aside(memory, block.into_iter())),
         }
-    }
-
-    fn lay_aside(&mut self, memory: &Arc<Memory>, block: Vec<T>) {
-        let len = block.len();
-        let packed = postcard::to_stdvec(&block).ok().and_then(|bytes| {
-            let packed = lz4_flex::block::compress(&bytes);
-            Some((Kept::aside(&packed, memory)?, bytes.len()))
-        });
-        // A disk that is full is no loss: the block stays in memory.
-        let place = packed.map_or(Place::Here(block), |(packed, length)| Place::Aside { packed, length });
-        self.put(len, place);
     }
 
     /// All entries in order.
     pub fn iter(&self) -> impl Iterator<Item = Held<'_, T>> {
-        self.blocks.iter().flat_map(|block| {
-            let (here, aside) = match &block.place {
-                Place::Here(entries) => (Some(entries.iter().map(Held::Here)), None),
-                Place::Aside { packed, length } => (None, Some(unpack(packed, *length))),
-            };
-            let aside = aside.into_iter().flat_map(|block| {
-                let block = Arc::new(block);
-                (0..block.len()).map(move |at| Held::Aside(Arc::clone(&block), at))
-            });
-            here.into_iter().flatten().chain(aside)
+        self.within(0..self.len)
+    }
+
+    /// Those of a range of places.
+    pub fn within(&self, range: Range<usize>) -> impl Iterator<Item = Held<'_, T>> {
+        let from = self.blocks.partition_point(|block| block.first + block.len <= range.start);
+        let to = self.blocks.partition_point(|block| block.first < range.end);
+        self.blocks.get(from..to).unwrap_or_default().iter().flat_map(move |block| {
+            let own = range.start.saturating_sub(block.first)..range.end.saturating_sub(block.first).min(block.len);
+            match &block.place {
+                Place::Here(entries) => Entries::Here(entries.get(own).unwrap_or_default().iter()),
+                Place::Aside { packed, length } => {
+                    let entries = unpack(packed, *length);
+                    let own = own.start..own.end.min(entries.len());
+                    Entries::Aside(Arc::new(entries), own)
+                }
+            }
         })
+    }
+
+    /// All of them as one list, for as long as it is looked at.
+    pub fn whole(&self) -> Cow<'_, [T]> {
+        match self.blocks.as_slice() {
+            [] => Cow::Borrowed(&[]),
+            [Block { place: Place::Here(entries), .. }] => Cow::Borrowed(entries),
+            _ => self.iter().map(|entry| T::clone(&entry)).collect(),
+        }
     }
 
     /// The same, and the ledger with it.
@@ -329,12 +388,6 @@ impl<T: Entry> Place<T> {
     }
 }
 
-/// It was packed here: it is ill only if it could not be read back, and that is told.
-fn unpack<T: Entry>(packed: &Kept, length: usize) -> Vec<T> {
-    let bytes = lz4_flex::block::decompress(&packed.bytes(), length).unwrap_or_default();
-    postcard::from_bytes(&bytes).unwrap_or_default()
-}
-
 impl<T: Entry + fmt::Debug> fmt::Debug for Ledger<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut list = f.debug_list();
@@ -346,82 +399,4 @@ impl<T: Entry + fmt::Debug> fmt::Debug for Ledger<T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::super::Sorter;
-    use super::*;
-
-    /// So little that all but the first few entries lie aside.
-    fn little() -> Arc<Memory> {
-        Arc::new(Memory::of(20_000))
-    }
-
-    fn ledger(entries: &[u64]) -> Ledger<u64> {
-        Ledger::of(&little(), entries.iter().copied())
-    }
-
-    fn listed(ledger: &Ledger<u64>) -> Vec<u64> {
-        ledger.iter().map(|entry| *entry).collect()
-    }
-
-    #[test]
-    fn without_a_bound_a_list_stays_as_it_is() {
-        let memory = Arc::default();
-        for ledger in [Ledger::of(&memory, 0..5_000_u64), Ledger::of_list(&memory, (0..5_000).collect())] {
-            assert!(matches!(ledger.blocks.as_slice(), [Block { first: 0, len: 5_000, place: Place::Here(_) }]));
-        }
-        assert_eq!(memory.shelved(), 0);
-    }
-
-    #[test]
-    fn what_cannot_be_read_back_is_missing_and_told() {
-        let memory = little();
-        let ledger = Ledger::of(&memory, 0..5_000_u64);
-        assert!(ledger.blocks.iter().any(|block| matches!(block.place, Place::Aside { .. })));
-        memory.shelf.lock().unwrap().as_mut().unwrap().set_len(0).unwrap();
-        let left = listed(&ledger);
-        assert!(left.len() < 5_000 && left.iter().zip(0..).all(|(entry, at)| *entry == at), "only the end is missing");
-        assert!(ledger.get(4_999).is_none() && ledger.get(0).is_some());
-        assert!(memory.failure().unwrap().contains("could not be read back"));
-    }
-
-    proptest! {
-        #[test]
-        fn a_ledger_is_a_list(mut entries in prop::collection::vec(0_u64..50, 0..3_000), at in 0_usize..3_000, end in 0_usize..3_000) {
-            entries.sort_unstable();
-            let mut ledger = ledger(&entries);
-            prop_assert_eq!(listed(&ledger), entries.clone());
-            prop_assert_eq!(ledger.get(at).map(|entry| *entry), entries.get(at).copied());
-            prop_assert_eq!(ledger.last().map(|entry| *entry), entries.last().copied());
-            for bound in [0, 7, 49, 50] {
-                let before = |entry: &u64| *entry < bound;
-                prop_assert_eq!(ledger.partition_point(before), entries.partition_point(before));
-            }
-            for most in [1, 300, 10_000] {
-                let ranges = ledger.ranges(most);
-                prop_assert!(ranges.iter().all(|range| range.len() <= most));
-                let all: Vec<u64> = ranges.into_iter().flat_map(|range| ledger.stretch(range).to_vec()).collect();
-                prop_assert_eq!(&all, &entries);
-            }
-            let range = at.min(end).min(entries.len())..at.max(end).min(entries.len());
-            let taken = ledger.remove(range.clone());
-            prop_assert_eq!(listed(&taken), entries[range.clone()].to_vec());
-            prop_assert_eq!(ledger.len(), entries.len() - range.len());
-            let place = range.start;
-            ledger.insert(place, taken);
-            prop_assert_eq!(listed(&ledger), entries.clone());
-            prop_assert_eq!(ledger.into_entries().collect::<Vec<_>>(), entries);
-        }
-
-        #[test]
-        fn order_over_runs_is_that_of_a_stable_sort(entries in prop::collection::vec((0_u8..20, any::<u16>()), 0..3_000)) {
-            let mut sorter = Sorter::new(&little(), |entry: &(u8, u16)| entry.0);
-            entries.iter().for_each(|entry| sorter.push(*entry));
-            let sorted: Vec<(u8, u16)> = sorter.finish().into_entries().collect();
-            let mut expected = entries;
-            expected.sort_by_key(|entry| entry.0);
-            prop_assert_eq!(sorted, expected);
-        }
-    }
-}
+mod tests;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::Memory;
 use super::ledger::{Entry, Ledger};
+use super::runs::Runs;
 
 /// Takes entries in any order and gives them in that of a key. Those of one key keep the order in which they came.
 pub struct Sorter<T, K> {
@@ -15,34 +16,60 @@ pub struct Sorter<T, K> {
     list: Vec<T>,
     /// Entries that are held at a time.
     most: usize,
-    runs: Vec<Ledger<T>>,
+    runs: Runs<T>,
 }
 
 impl<T: Entry, K: Ord> Sorter<T, K> {
     /// Without entries yet.
     pub fn new(memory: &Arc<Memory>, key: fn(&T) -> K) -> Self {
         let most = (memory.portion() / size_of::<T>().max(1)).max(1);
-        Sorter { memory: Arc::clone(memory), key, list: Vec::new(), most, runs: Vec::new() }
+        Sorter { memory: Arc::clone(memory), key, list: Vec::new(), most, runs: Runs::default() }
     }
 
     /// Takes an entry.
     pub fn push(&mut self, entry: T) {
         self.list.push(entry);
         if self.list.len() >= self.most {
-            let mut list = std::mem::take(&mut self.list);
-            list.sort_by_key(self.key);
-            self.runs.push(Ledger::aside(&self.memory, list.into_iter()));
+            self.lay_aside();
         }
+    }
+
+    /// Lays aside what it holds.
+    pub(in crate::intake) fn lay_aside(&mut self) {
+        let mut list = std::mem::take(&mut self.list);
+        if !list.is_empty() {
+            list.sort_by_key(self.key);
+            self.take_run(Ledger::aside(&self.memory, list.into_iter()));
+        }
+    }
+
+    fn take_run(&mut self, run: Ledger<T>) {
+        let Sorter { memory, key, runs, .. } = self;
+        runs.push(run, |runs| Ledger::aside(memory, merged(runs, *key)));
+    }
+
+    /// Entries that it holds.
+    pub(in crate::intake) fn held(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Takes the entries of another behind its own.
+    pub(in crate::intake) fn join(&mut self, other: Self) {
+        if !other.runs.is_empty() {
+            self.lay_aside();
+            other.runs.into_list().into_iter().for_each(|run| self.take_run(run));
+        }
+        other.list.into_iter().for_each(|entry| self.push(entry));
     }
 
     /// All entries in order.
     pub fn finish(mut self) -> Ledger<T> {
-        self.list.sort_by_key(self.key);
         if self.runs.is_empty() {
+            self.list.sort_by_key(self.key);
             return Ledger::of_list(&self.memory, self.list);
         }
-        self.runs.push(Ledger::aside(&self.memory, self.list.into_iter()));
-        Ledger::of(&self.memory, merged(self.runs, self.key))
+        self.lay_aside();
+        Ledger::of(&self.memory, merged(self.runs.into_list(), self.key))
     }
 }
 
