@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 use coincident::evidence;
 use coincident::formats::registry;
-use coincident::intake::{CaseFile, Intake, Memory, Options, Pattern};
+use coincident::intake::{CaseFile, Excess, Intake, Memory, Options, Pattern};
 use coincident::report::source_problem;
 
 use super::engine::InForce;
@@ -44,8 +44,8 @@ pub(crate) struct ReadingArgs {
     /// What nvidia-smi was asked for, where its CSV has no header: --gpu-query 'gpu*.csv=timestamp,index,memory.used'
     #[arg(long = "gpu-query", value_name = "PATTERN=COLUMNS", help_heading = "Reading")]
     pub(crate) gpu_queries: Vec<String>,
-    /// Memory that evidence may take: 512MB, 4GiB. Beyond a quarter of it, texts of transcripts lie in a temporary file; an
-    /// analysis that needs more all the same is refused. Results do not depend on it
+    /// Memory that evidence may take: 512MB, 4GiB. Texts, conversations and GPU readings that are more lie in a temporary
+    /// file; if steps, facts and connections need more all the same, the analysis is refused. Results do not depend on it
     #[arg(long, value_name = "SIZE", value_parser = size, help_heading = "Reading")]
     pub(crate) max_memory: Option<u64>,
 }
@@ -171,11 +171,10 @@ impl Evidence {
             false => read(),
         };
         match self.options.memory.excess(&intake) {
-            Some(needed) => Err(Stop::usage(format!(
-                "about {} MB are needed for {} conversations and {} steps, more than --max-memory allows; allow that much, or give \
-                 less evidence at a time: a day, or a host",
-                needed.div_ceil(1_000_000),
-                intake.conversations.len(),
+            Some(Excess { bytes, connections }) => Err(Stop::usage(format!(
+                "about {} MB have to stay in memory for {connections} connections, {} steps and facts beside them, more than \
+                 --max-memory allows; allow that much, or give less evidence at a time: a day, or a host",
+                bytes.div_ceil(1_000_000),
                 intake.steps.len()
             ))),
             None => Ok(intake),

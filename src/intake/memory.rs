@@ -1,16 +1,16 @@
-//! How much memory evidence may take, and where what transcripts say lies beyond it.
+//! How much memory evidence may take, and where what is more lies.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+mod excess;
 mod ledger;
 mod runs;
 mod sorter;
 
-use super::Intake;
-use crate::model::{Conversation, Step};
+pub use excess::Excess;
 pub use ledger::{Entry, Held, Ledger, Stretch};
 pub(super) use runs::Runs;
 pub use sorter::Sorter;
@@ -18,9 +18,9 @@ pub(super) use sorter::merged;
 
 /// Bytes that evidence may take while it is analysed. Without a bound all is held in memory.
 ///
-/// Texts of transcripts beyond a quarter of it are laid on a shelf: a temporary file without a name, which is gone with the
-/// process. Conversations, facts and readings stay in memory, for everything is compared with everything; how much they take is
-/// estimated, and [`Memory::excess`] says when it is more than is allowed.
+/// What is more is laid on a shelf: a temporary file without a name, which is gone with the process. Texts of transcripts may
+/// take a quarter of what is allowed, entries of ledgers another, and a list that grows a sixteenth. What is never laid
+/// aside is estimated, and [`Memory::excess`] says when it is more than is allowed.
 #[derive(Debug, Default)]
 pub struct Memory {
     allowed: Option<u64>,
@@ -31,13 +31,6 @@ pub struct Memory {
     end: AtomicU64,
     failure: OnceLock<String>,
 }
-
-/// What a conversation takes, with what is made of it in the analysis (measured: docs/benchmarks.md).
-const CONVERSATION: u64 = 600;
-/// A step with its command and its place in every index.
-const STEP: u64 = 900;
-/// A fact of any other kind.
-const FACT: u64 = 300;
 
 impl Memory {
     /// At most so many bytes.
@@ -119,39 +112,6 @@ impl Memory {
     pub fn failure(&self) -> Option<&str> {
         self.failure.get().map(String::as_str)
     }
-
-    /// About how much an intake takes while it is analysed, where that is more than is allowed.
-    pub fn excess(&self, intake: &Intake) -> Option<u64> {
-        let facts = &intake.facts;
-        let kinds = [
-            facts.dns.len(),
-            facts.queries.len(),
-            facts.names.len(),
-            facts.http.len(),
-            facts.ssh.len(),
-            facts.files.len(),
-            facts.probes.len(),
-            facts.anchors.len(),
-            facts.alerts.len(),
-            facts.verdicts.len(),
-            facts.executions.len(),
-            facts.processes.len(),
-        ];
-        let readings: usize = facts.gpu.iter().map(|series| series.points.len()).sum();
-        let more = |conversation: &Conversation| conversation.segments.len().saturating_sub(1) as u64;
-        let conversations: u64 = intake.conversations.iter().map(|conversation| 1 + more(&conversation)).sum();
-        let needed = conversations * CONVERSATION
-            + intake.steps.len() as u64 * STEP
-            + intake.steps.iter().map(words).sum::<u64>()
-            + kinds.iter().map(|count| *count as u64).sum::<u64>() * FACT
-            + readings as u64 * size_of::<super::GpuPoint>() as u64
-            + self.texts.load(Ordering::Relaxed);
-        self.allowed.filter(|allowed| needed > *allowed).map(|_| needed)
-    }
-}
-
-fn words(step: &Step) -> u64 {
-    step.command.as_ref().map_or(0, |command| command.len() as u64)
 }
 
 /// The shelf, made when it is first needed. Nobody else can open it: it has no name (O_TMPFILE, or unlinked at once).
@@ -198,3 +158,6 @@ impl Kept {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

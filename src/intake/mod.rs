@@ -44,7 +44,7 @@ pub use facts::{
     SequenceFact, SshFact, Teller, TimeAnchor, TunnelFact, VerdictFact, WrittenFact,
 };
 pub use leave::LeftOut;
-pub use memory::{Entry, Held, Ledger, Memory, Sorter, Stretch};
+pub use memory::{Entry, Excess, Held, Ledger, Memory, Sorter, Stretch};
 pub use packed::Packed;
 pub use segments::BASE_GAP_NS;
 pub use source::{EvidenceAnomaly, Source, Unread};

@@ -29,7 +29,7 @@ fn see(table: &mut Table, (second, peer, port): Seen, number: u64) {
     let record = Record { evidence: EvidenceId(0), number };
     let seen = Connection {
         bytes_out: Some(number),
-        action: Some(if number % 3 == 0 { Action::Deny } else { Action::Allow }),
+        action: Some(if number.is_multiple_of(3) { Action::Deny } else { Action::Allow }),
         rule: Some(format!("rule {}", number % 4).into()),
         ..Connection::default()
     };
