@@ -6,10 +6,11 @@
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use coincident::correlate;
 use coincident::detect::rules::RuleSet;
-use coincident::intake::{CaseFile, Options, take_in};
+use coincident::intake::{CaseFile, Memory, Options, take_in};
 use coincident::report::DisplayZone;
 use coincident::report::{Reading, csv, html, jsonl};
 
@@ -24,11 +25,15 @@ fn incidents() -> Vec<PathBuf> {
 
 /// All that an analysis says: lines, tables and the page.
 fn said(paths: &[PathBuf], case: &Path, threads: usize) -> (String, Vec<Vec<u8>>, String) {
+    said_within(&Arc::default(), paths, case, threads)
+}
+
+fn said_within(memory: &Arc<Memory>, paths: &[PathBuf], case: &Path, threads: usize) -> (String, Vec<Vec<u8>>, String) {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     pool.install(|| {
         let case = case.join("case.toml");
         let case = if case.is_file() { CaseFile::load(&case).unwrap() } else { CaseFile::default() };
-        let options = Options { case, ..Options::default() };
+        let options = Options { case, memory: Arc::clone(memory), ..Options::default() };
         let intake = take_in(paths, &options);
         let analysis = correlate::analyze(&intake, &options, &RuleSet::embedded());
         let lines = jsonl::lines(&analysis, &Reading { walk_errors: intake.walk_errors });
@@ -98,6 +103,22 @@ fn threads_and_the_order_of_paths_change_no_byte() {
         assert!(said(&parts, &evidence, 2) == forwards, "{incident:?} backwards");
         // Named by their whole paths, transcripts are not those of the case file's runs: what that adds to a strength is missing.
         assert_eq!(which(&forwards.0), which(&whole.0), "{incident:?} by its parts");
+    }
+}
+
+/// So little that every observation and every reading is laid aside by itself, and so much that some stay.
+#[test]
+fn what_is_laid_aside_changes_no_byte() {
+    for incident in incidents() {
+        let evidence = incident.join("evidence");
+        let paths = std::slice::from_ref(&evidence);
+        let whole = said(paths, &evidence, 2);
+        for allowed in [1, 40_000] {
+            let memory = Arc::new(Memory::of(allowed));
+            assert!(said_within(&memory, paths, &evidence, 2) == whole, "{incident:?} in {allowed} bytes");
+            assert!(allowed > 1 || memory.shelved() > 0, "{incident:?}");
+            assert_eq!(memory.failure(), None, "{incident:?}");
+        }
     }
 }
 
