@@ -1,6 +1,5 @@
 //! Entries of one kind in a fixed order, in memory or, beyond what is allowed, in blocks on the shelf.
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt;
 use std::ops::{Deref, Range};
@@ -255,15 +254,6 @@ impl<T: Entry> Ledger<T> {
                 }
             }
         })
-    }
-
-    /// All of them as one list, for as long as it is looked at.
-    pub fn whole(&self) -> Cow<'_, [T]> {
-        match self.blocks.as_slice() {
-            [] => Cow::Borrowed(&[]),
-            [Block { place: Place::Here(entries), .. }] => Cow::Borrowed(entries),
-            _ => self.iter().map(|entry| T::clone(&entry)).collect(),
-        }
     }
 
     /// The same, and the ledger with it.

@@ -38,7 +38,7 @@ impl<T: Entry> Pending<T> {
     /// Lays the entries aside, and begins anew. A disk that is full is no loss: they stay in memory.
     pub(super) fn take(&mut self, memory: &Arc<Memory>) -> (usize, Place<T>) {
         let entries = std::mem::take(&mut self.entries);
-        let packed = (!self.failed).then(|| lz4_flex::block::compress(&self.bytes));
+        let packed = (!self.failed && !entries.is_empty()).then(|| lz4_flex::block::compress(&self.bytes));
         let packed = packed.and_then(|packed| Kept::aside(&packed, memory));
         let len = entries.len();
         let place = match packed {
