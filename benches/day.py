@@ -3,8 +3,8 @@
 
     day.py FOLDER MEGABYTES
 
-FOLDER gets a firewall log (netfilter), a capture, nvidia-smi's readings and transcripts (Claude Code, a file an episode), of
-about 14, 44, 5 and 37 % of the bytes. Each 1,000 megabytes are 6,000 seconds: 64 agents' hosts, each with one episode
+FOLDER gets a case file that says which host is which, a firewall log (netfilter), a capture, nvidia-smi's readings and
+transcripts (Claude Code, a file an episode), of about 14, 44, 5 and 37 % of the bytes. Each 1,000 megabytes are 6,000 seconds: 64 agents' hosts, each with one episode
 after another of 20 calls, of which one in three downloads from one of 400 mirrors by name; what they open stands in the
 firewall log and, with its lookup and its data, in the capture. 140 other hosts open ninety connections a second to
 3,000 peers, a few of them most. Every 500th episode starts a miner, which the capture and the GPUs show. Ports, lags and
@@ -80,7 +80,8 @@ class Day:
         self.text = " ".join(self.rng.choices(WORDS, k=60_000))
 
     def line(self, at, src, sport, dst, dport, verdict="EGRESS-ALLOW", proto="TCP"):
-        stamp = datetime.fromtimestamp(at, timezone.utc).strftime("%b %d %H:%M:%S").replace(" 0", "  ", 1)
+        moment = datetime.fromtimestamp(at, timezone.utc)
+        stamp = f"{moment:%b} {moment.day:2} {moment:%H:%M:%S}"
         return (
             f"{stamp} fw-edge kernel: [{at - START + 3_000:.6f}] {verdict}: IN=br-in OUT=wan0 PHYSIN=p-train "
             f"MAC=02:42:0a:20:00:01:02:42:0a:14:05:01:08:00 SRC={src} DST={dst} LEN=60 TOS=0x00 PREC=0x00 TTL=63 ID={sport} DF "
@@ -102,6 +103,10 @@ class Day:
         for n in range(data):
             lag = 0.04 + seconds * n / data
             packets.append((lag, tcp(dst, dport, src, sport, theirs + 1 + n * 1_400, ours + 1 + len(say), 0x10, self.bulk)))
+        done, sent, received = 0.05 + seconds, ours + 1 + len(say), theirs + 1 + data * 1_400
+        packets.append((done, tcp(dst, dport, src, sport, received, sent, 0x11)))
+        packets.append((done + 0.001, tcp(src, sport, dst, dport, sent, received + 1, 0x11)))
+        packets.append((done + 0.02, tcp(dst, dport, src, sport, received + 1, sent + 1, 0x10)))
         for lag, packet in packets:
             self.packets.setdefault(int(at + lag), []).append((at + lag, packet))
 
@@ -171,6 +176,10 @@ class Day:
             weights.append(total)
         peers = [(f"198.19.{n // 250}.{n % 250 + 1}", [443, 80, 8443, 22][n % 4]) for n in range(PEERS)]
         into = lambda name, mode: open(os.path.join(self.folder, name), mode, buffering=1 << 20)
+        with into("case.toml", "w") as case:
+            for agent in range(AGENTS):
+                case.write(f'[[host]]\nname = "train-{agent:02d}"\naddresses = ["{host(agent)}"]\nagent = true\n\n')
+                case.write(f'[[run]]\ntranscripts = "transcripts/run-{agent:02d}/*.jsonl"\nhost = "train-{agent:02d}"\n\n')
         number = 0
         due = [(START + 3 + agent, agent) for agent in range(AGENTS)]
         with into("firewall.log", "w") as log, into("capture.pcap", "wb") as capture, into("gpu.csv", "w") as gpu:

@@ -105,6 +105,14 @@ pub(crate) fn understand(intake: &Intake, rules: &RuleSet) -> Vec<Act> {
     acts
 }
 
+/// Lets go of what was needed to understand the acts of other steps, once all are shared out: scripts may be long, and
+/// there are as many acts as steps.
+pub(crate) fn let_go(acts: &mut [Act]) {
+    for act in acts {
+        (act.ran, act.written, act.images) = Default::default();
+    }
+}
+
 /// What a step says by itself.
 fn alone(intake: &Intake, at: usize, rules: &RuleSet) -> Act {
     let step = &intake.steps[at];

@@ -87,6 +87,7 @@ fn correlated(
     acts::note_unresolved(&mut acts, &names);
     let identity = Identity::new(intake, &options.case, &acts, &names, &clocks);
     acts::share(&mut acts, intake, &options.case, &identity, rules);
+    acts::let_go(&mut acts);
     let mut seen = detected(intake, options, rules);
     let (unallotted, of_allotments) = allotted::held_against(intake, options, &clocks);
     seen.extend(unallotted);

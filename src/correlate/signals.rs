@@ -13,7 +13,7 @@ use super::tokens::Token;
 use super::traced::Traced;
 use crate::evidence::{EvidenceId, Record};
 use crate::model::{Behaviour, Confidence, Flow, Signal, SignalSource};
-use crate::time::{Basis, Span};
+use crate::time::{Basis, Instant, Span};
 
 /// A peer in one source: evidence, address, port.
 type Peer = (Option<EvidenceId>, Option<IpAddr>, Option<u16>);
@@ -23,6 +23,13 @@ type Peer = (Option<EvidenceId>, Option<IpAddr>, Option<u16>);
 enum Place {
     Connection(usize),
     Beside(usize),
+}
+
+/// A connection, by what a signal is told its own by.
+struct Begun {
+    place: usize,
+    at: Instant,
+    src_port: Option<u16>,
 }
 
 /// Signals with their events: those of a connection take the attribution of that connection; sweeps and GPU signals are
@@ -41,7 +48,7 @@ impl Placed {
         clocks: &Clocks,
         names: &Names,
     ) -> Self {
-        let mut by_peers: BTreeMap<(EvidenceId, Flow), Vec<(usize, Event<'_>)>> = BTreeMap::new();
+        let mut by_peers: BTreeMap<(EvidenceId, Flow), Vec<Begun>> = BTreeMap::new();
         let cited = |signal: &Signal| Some((signal.records.first()?.evidence, Flow { src_port: None, ..signal.flow? }));
         // Without steps there is nothing to be attributed to: a signal stands for itself.
         let cited: BTreeSet<(EvidenceId, Flow)> = match steps.intake.steps.is_empty() {
@@ -51,7 +58,7 @@ impl Placed {
         for (at, event) in events.iter().enumerate() {
             let peers = (event.evidence, event.peers());
             if cited.contains(&peers) {
-                by_peers.entry(peers).or_default().push((at, event));
+                by_peers.entry(peers).or_default().push(Begun { place: at, at: event.at, src_port: event.src_port });
             }
         }
         let mut others = Vec::new();
@@ -97,17 +104,17 @@ fn raise_named_sweep(signal: &mut Signal, attribution: &Attribution, steps: &Ste
 
 /// The connection that the signal was seen in: the last of its flow in the same evidence that had begun when the
 /// signal did, or the first of all if none had.
-fn connection_of(signal: &Signal, by_peers: &BTreeMap<(EvidenceId, Flow), Vec<(usize, Event<'_>)>>) -> Option<usize> {
+fn connection_of(signal: &Signal, by_peers: &BTreeMap<(EvidenceId, Flow), Vec<Begun>>) -> Option<usize> {
     let flow = signal.flow?;
     let evidence = signal.records.first()?.evidence;
     let first = signal.span.map(|span| span.lo);
     let theirs = by_peers.get(&(evidence, Flow { src_port: None, ..flow }))?.iter();
-    let same = theirs.filter(|(_, event)| flow.src_port.is_none_or(|port| event.src_port == Some(port)));
-    let latest = same.max_by_key(|(at, event)| {
-        let begun = first.is_none_or(|first| event.at <= first);
-        (begun, if begun { event.at.0 } else { event.at.0.saturating_neg() }, std::cmp::Reverse(*at))
+    let same = theirs.filter(|one| flow.src_port.is_none_or(|port| one.src_port == Some(port)));
+    let latest = same.max_by_key(|one| {
+        let begun = first.is_none_or(|first| one.at <= first);
+        (begun, if begun { one.at.0 } else { one.at.0.saturating_neg() }, std::cmp::Reverse(one.place))
     });
-    latest.map(|(at, _)| *at)
+    latest.map(|one| one.place)
 }
 
 fn as_event(signal: &Signal, clocks: &Clocks, names: &Names) -> (Row, BTreeSet<Token>) {

@@ -292,24 +292,30 @@ impl Witnesses<'_> {
         (Seen::of(observable, false), None)
     }
 
-    fn starts(&self, peers: &BTreeSet<Flow>) -> Vec<Event<'_>> {
-        let mut at: Vec<usize> =
-            peers.iter().filter_map(|flow| self.lookup.by_peers.get(flow)).flatten().copied().collect();
-        at.sort_unstable();
-        let mut chosen: Vec<Event<'_>> = at.into_iter().filter_map(|at| self.events.get(at)).collect();
-        // One source is enough: the one that saw most.
+    /// Places of the connections to peers, in order of time. One source is enough: the one that saw most.
+    fn starts(&self, peers: &BTreeSet<Flow>) -> Vec<u32> {
         let mut counts: BTreeMap<EvidenceId, usize> = Default::default();
-        for event in &chosen {
-            *counts.entry(event.evidence).or_insert(0) += 1;
+        let mut chosen: Vec<u32> = Vec::new();
+        for (evidence, places) in peers.iter().filter_map(|flow| self.lookup.by_peers.get(flow)).flatten() {
+            *counts.entry(*evidence).or_insert(0) += places.len();
         }
         let fullest = counts.iter().max_by_key(|(id, count)| (**count, std::cmp::Reverse(**id))).map(|(id, _)| *id);
-        chosen.retain(|event| Some(event.evidence) == fullest);
+        for of_source in peers.iter().filter_map(|flow| self.lookup.by_peers.get(flow)) {
+            chosen.extend(fullest.and_then(|fullest| of_source.get(&fullest)).into_iter().flatten());
+        }
+        chosen.sort_unstable();
         chosen
     }
 
     fn beat(&self, peers: &BTreeSet<Flow>) -> (bool, usize) {
-        let starts: Vec<Instant> = self.starts(peers).iter().map(|event| event.at).collect();
+        let starts = self.starts(peers);
+        let starts: Vec<Instant> = starts.iter().filter_map(|at| Some(self.event(*at)?.at)).collect();
         (beacon::beat(&starts).is_some(), starts.len())
+    }
+
+    /// The event at a place of a lookup.
+    fn event(&self, at: u32) -> Option<Event<'_>> {
+        self.events.get(at as usize)
     }
 
     /// Connections to the same peer while no network-capable call ran or had just ended, and all of them.
@@ -318,7 +324,8 @@ impl Witnesses<'_> {
         if self.lookup.calls.is_empty() || starts.is_empty() {
             return None;
         }
-        let outside = starts.iter().filter(|event| !self.lookup.calls.cover(event)).count();
+        let events = starts.iter().filter_map(|at| self.event(*at));
+        let outside = events.filter(|event| !self.lookup.calls.cover(event)).count();
         Some((outside as u64, starts.len() as u64))
     }
 

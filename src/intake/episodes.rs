@@ -8,7 +8,6 @@ use crate::evidence::{Anomaly, AnomalyKind};
 use crate::model::{Episode, EpisodeText, Step, StepResult};
 
 /// Joins calls with their results and numbers the steps, over all files of a case.
-#[derive(Default)]
 pub(super) struct Join {
     episodes: BTreeMap<String, Episode>,
     steps: Vec<(Step, Option<Packed>)>,
@@ -27,6 +26,20 @@ pub(super) struct Joined {
 }
 
 impl Join {
+    /// With room for what all files told.
+    pub(super) fn with_room_for<'a>(all: impl Iterator<Item = &'a Settled>) -> Self {
+        let sum = |(steps, results, texts): (usize, usize, usize), one: &Settled| {
+            (steps + one.steps.len(), results + one.results.len(), texts + one.texts.len())
+        };
+        let (steps, results, texts) = all.fold((0, 0, 0), sum);
+        Join {
+            episodes: BTreeMap::new(),
+            steps: Vec::with_capacity(steps),
+            results: Vec::with_capacity(results),
+            texts: Vec::with_capacity(texts),
+        }
+    }
+
     pub(super) fn take(&mut self, settled: &mut Settled) {
         for (id, episode) in std::mem::take(&mut settled.episodes) {
             match self.episodes.get_mut(&id) {
@@ -44,7 +57,7 @@ impl Join {
         self.texts.sort_by(|(a, _), (b, _)| (&a.episode, a.order, a.record).cmp(&(&b.episode, b.order, b.record)));
         self.results
             .sort_by(|(a, _), (b, _)| (&a.episode, &a.call_id, a.record).cmp(&(&b.episode, &b.call_id, b.record)));
-        let (mut steps, mut outputs): (Vec<Step>, Vec<Option<Packed>>) = self.steps.into_iter().unzip();
+        let (mut steps, mut outputs) = apart(self.steps);
         let mut anomalies: BTreeMap<(crate::evidence::EvidenceId, AnomalyKind), Vec<Anomaly>> = BTreeMap::new();
         let calls: BTreeMap<(&str, &str), usize> = steps
             .iter()
@@ -103,6 +116,21 @@ impl Join {
             .collect();
         Joined { episodes: self.episodes.into_values().collect(), steps, outputs, texts: self.texts, anomalies }
     }
+}
+
+/// Steps and what came back apart. From the end, so that what was moved need not lie there twice.
+fn apart(mut together: Vec<(Step, Option<Packed>)>) -> (Vec<Step>, Vec<Option<Packed>>) {
+    let (mut steps, mut outputs) = (Vec::with_capacity(together.len()), Vec::with_capacity(together.len()));
+    while let Some((step, output)) = together.pop() {
+        steps.push(step);
+        outputs.push(output);
+        if together.len().is_multiple_of(8_192) {
+            together.shrink_to_fit();
+        }
+    }
+    steps.reverse();
+    outputs.reverse();
+    (steps, outputs)
 }
 
 fn answer(step: &mut Step, result: StepResult) {

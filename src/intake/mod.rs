@@ -157,7 +157,7 @@ pub fn take_in(paths: &[PathBuf], options: &Options) -> Intake {
         .collect();
     let mut intake =
         Intake { files, readers, walk_errors: errors.iter().map(ToString::to_string).collect(), ..Intake::default() };
-    let mut joins = episodes::Join::default();
+    let mut joins = episodes::Join::with_room_for(settled.iter().map(|(_, settled)| settled));
     let mut known: BTreeMap<(String, u64), String> = BTreeMap::new();
     for (index, (source, mut settled)) in settled.into_iter().enumerate() {
         let evidence = EvidenceId(index as u32);

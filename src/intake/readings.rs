@@ -115,7 +115,7 @@ mod tests {
                 });
                 joined.unwrap().settle()
             };
-            let memory = Arc::new(Memory::of(16 * portion));
+            let memory = Arc::new(Memory::of(32 * portion));
             prop_assert_eq!(fold(&memory, forks), fold(&Arc::default(), 1));
             prop_assert!(read.is_empty() || portion > 0 || memory.shelved() > 0);
         }

@@ -10,13 +10,14 @@ use crate::correlate::attribute::Steps;
 use crate::correlate::clocks::Clocks;
 use crate::correlate::events::{Event, Events};
 use crate::correlate::tokens::{self, Token};
+use crate::evidence::EvidenceId;
 use crate::intake::CaseFile;
 use crate::model::{Flow, is_private};
 use crate::time::{Instant, SECOND};
 
 pub(super) struct Lookup<'a> {
-    /// Of the peers of signals alone: connections, by place in the events.
-    pub(super) by_peers: BTreeMap<Flow, Vec<usize>>,
+    /// Of the peers of signals alone: connections by the source that saw them, as places in the events.
+    pub(super) by_peers: BTreeMap<Flow, BTreeMap<EvidenceId, Vec<u32>>>,
     /// First moments of rows of failed logins from strangers; `None` where they have no time.
     pub(super) rows_of_failures: Vec<Option<Instant>>,
     /// Logins by SSH that strangers were granted: host as logged, when first and last, and who from where.
@@ -81,9 +82,9 @@ impl<'a> Lookup<'a> {
         let identity = steps.identity;
         // Addresses recur; what they are is asked once.
         let mut kinds: BTreeMap<IpAddr, (bool, bool)> = BTreeMap::new();
-        for (at, event) in events.iter().enumerate() {
+        for (at, event) in (0_u32..).zip(events.iter()) {
             if peers.contains(&event.peers()) {
-                lookup.by_peers.entry(event.peers()).or_default().push(at);
+                lookup.by_peers.entry(event.peers()).or_default().entry(event.evidence).or_default().push(at);
             }
             let Some(src) = event.src else { continue };
             let (private, outsider) = *kinds.entry(src).or_insert_with(|| {

@@ -95,9 +95,10 @@ impl Witnesses<'_> {
 
     /// Whether the call says that it was blocked while all that is seen of its peers was refused or never answered.
     pub(super) fn intent_only(&self, best: &Attributed, peers: &BTreeSet<Flow>) -> Seen {
-        let seen: Vec<_> = peers.iter().filter_map(|flow| self.lookup.by_peers.get(flow)).flatten().collect();
-        let passed = seen.iter().filter_map(|at| self.events.get(**at)).any(|event| !event.failed);
-        if seen.is_empty() {
+        let seen =
+            || peers.iter().filter_map(|flow| self.lookup.by_peers.get(flow)).flat_map(BTreeMap::values).flatten();
+        let passed = seen().filter_map(|at| self.event(*at)).any(|event| !event.failed);
+        if seen().next().is_none() {
             return Seen::Unknown;
         }
         if passed {

@@ -25,8 +25,12 @@ impl Fold {
     /// Everything in its final order.
     pub(in crate::intake) fn settle(mut self) -> Settled {
         let (episodes, anomalies) = (std::mem::take(&mut self.episodes), std::mem::take(&mut self.anomalies));
-        let (steps, results) = (std::mem::take(&mut self.steps), std::mem::take(&mut self.results));
-        let texts = std::mem::take(&mut self.texts);
+        let (mut steps, mut results) = (std::mem::take(&mut self.steps), std::mem::take(&mut self.results));
+        let mut texts = std::mem::take(&mut self.texts);
+        // Of thousands of files, what was kept in reserve would stay until all are read.
+        steps.shrink_to_fit();
+        results.shrink_to_fit();
+        texts.shrink_to_fit();
         let (conversations, facts) = self.into_parts();
         Settled { conversations, facts, episodes, steps, results, texts, anomalies }
     }

@@ -16,10 +16,10 @@ pub struct Excess {
     pub connections: u64,
 }
 
-/// What the analysis makes of a connection, wherever its conversation lies.
-const CONNECTION: u64 = 100;
-/// A step with its command and its place in every index.
-const STEP: u64 = 900;
+/// What the analysis makes of a connection, wherever its conversation lies (measured: docs/benchmarks.md).
+const CONNECTION: u64 = 30;
+/// A step with what is understood of it and its place in every index (measured likewise).
+const STEP: u64 = 1_800;
 /// A fact with texts of its own.
 const FACT: u64 = 300;
 

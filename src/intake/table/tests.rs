@@ -42,7 +42,7 @@ fn listed(table: Table) -> Vec<Conversation> {
 
 #[test]
 fn a_conversation_is_laid_aside_with_all_that_it_holds() {
-    let memory = Arc::new(Memory::of(16 * 20_000));
+    let memory = Arc::new(Memory::of(32 * 20_000));
     let mut table = Table::new(&memory);
     // A hundred ports in each of ten segments: the starts that stay take most of it.
     for port in 0..100 {
@@ -66,7 +66,7 @@ proptest! {
     ) {
         let mut whole = Table::new(&Arc::default());
         seen.iter().zip(1..).for_each(|(one, number)| see(&mut whole, *one, number));
-        let memory = Arc::new(Memory::of(16 * portion + 1));
+        let memory = Arc::new(Memory::of(32 * portion + 1));
         let mut parts: Vec<Table> = (0..forks).map(|_| Table::new(&memory)).collect();
         for (one, number) in seen.iter().zip(1..) {
             see(&mut parts[number as usize % forks], *one, number);
