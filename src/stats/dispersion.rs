@@ -113,4 +113,34 @@ mod tests {
         assert_eq!(dispersion(&[1, 0], &[1.0, 1.0], 0, 1), None);
         assert_eq!(dispersion(&[u64::MAX, 1], &[1.0, 1.0], 9, 1), None);
     }
+
+    // By hand, 2 events over two units with a quarter and three quarters of the exposure: none, one or both in the first, in 9, 6
+    // and 1 of 16 ways. The index is 2/3, 2/3 and 6: the first two are told apart by rounding alone.
+    #[test]
+    fn outcomes_as_uneven_as_each_other_count_together() {
+        for counts in [[0, 2], [1, 1]] {
+            let got = dispersion(&counts, &[1.0, 3.0], 50_000, 3).unwrap();
+            assert!((got.index - 2.0 / 3.0).abs() < 1e-12 && got.uneven == 1.0, "{got:?}");
+            // Five standard errors: 5 sqrt(15/16 1/16 / 5e4).
+            assert!((got.even - 15.0 / 16.0).abs() < 0.0055, "{got:?}");
+        }
+        let got = dispersion(&[2, 0], &[1.0, 3.0], 50_000, 3).unwrap();
+        assert!((got.index - 6.0).abs() < 1e-12 && got.even == 1.0, "{got:?}");
+        assert!((got.uneven - 1.0 / 16.0).abs() < 0.0055 && got.draws == 50_000, "{got:?}");
+    }
+
+    // By hand: all three events in one of the two units with a fifth of the exposure each, 2 (1/5)^3.
+    #[test]
+    fn the_most_uneven_outcome_may_lie_in_several_units() {
+        let got = dispersion(&[1, 1, 1], &[1.0, 1.0, 3.0], 9, 1).unwrap();
+        assert!((got.smallest - 2.0 / 125.0).abs() < 1e-15, "{got:?}");
+        assert_eq!(dispersion(&[1, 0], &[1.0, 1.0], 9, 1).unwrap().smallest, 1.0);
+    }
+
+    #[test]
+    fn counts_without_their_exposures_have_no_answer() {
+        assert_eq!(dispersion(&[1, 2], &[1.0], 9, 1), None);
+        assert_eq!(dispersion(&[1, 2], &[1.0, f64::INFINITY], 9, 1), None);
+        assert_eq!(dispersion(&[1, 2], &[1.0, -1.0], 9, 1), None);
+    }
 }

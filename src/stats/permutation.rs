@@ -339,4 +339,119 @@ mod tests {
         assert_eq!(choose(64, 32), Some(1_832_624_140_942_590_534));
         assert_eq!(choose(80, 40), None);
     }
+
+    // By hand: sums of two of 0, 1, 2, 3 are 1, 2, 3, 3, 4, 5 of 6; one of six is as high as 5, and one as low as 1.
+    #[test]
+    fn the_direction_counts_the_labelled() {
+        let values = [0.0, 1.0, 2.0, 3.0];
+        let high = permute_labels(&values, &[false, false, true, true], 0, 0).unwrap();
+        assert_eq!((high.difference, high.two_sided, high.greater), (2.0, 2.0 / 6.0, 1.0 / 6.0));
+        let low = permute_labels(&values, &[true, true, false, false], 0, 0).unwrap();
+        assert_eq!((low.difference, low.two_sided, low.greater), (-2.0, 2.0 / 6.0, 1.0));
+        // One of three: no other outcome mirrors it.
+        let one = permute_labels(&values[..3], &[false, false, true], 0, 0).unwrap();
+        assert_eq!((one.looked_at, one.smallest_two_sided, one.greater), (3, 1.0 / 3.0, 1.0 / 3.0));
+        assert_eq!(
+            (smallest_two_sided(3, 1), smallest_two_sided(3, 3), smallest_two_sided(3, 4)),
+            (Some(1.0 / 3.0), None, None)
+        );
+    }
+
+    // By hand: .1 + .2 is as much as 0 + .3, but not in floats. Sums of two: .1, .2, .3, .3, .4, .5 of .6; four of six are a tenth
+    // from the middle or more, and all are no less than nothing from it.
+    #[test]
+    fn rounding_breaks_no_tie() {
+        for unit in [1e-6, 1.0, 1e6] {
+            let values = [0.0, 0.1, 0.2, 0.3].map(|value| value * unit);
+            for (labelled, two_sided, greater) in [
+                ([true, false, false, true], 1.0, 4.0 / 6.0),
+                ([false, true, true, false], 1.0, 4.0 / 6.0),
+                ([true, false, true, false], 4.0 / 6.0, 5.0 / 6.0),
+                ([false, true, false, true], 4.0 / 6.0, 2.0 / 6.0),
+            ] {
+                let got = permute_labels(&values, &labelled, 0, 0).unwrap();
+                assert_eq!((got.two_sided, got.greater), (two_sided, greater), "{unit} {labelled:?}");
+                let groups = permute_groups(&values, &labelled.map(usize::from), 0, 0).unwrap();
+                assert_eq!(groups.p, two_sided, "{unit} {labelled:?}");
+            }
+        }
+    }
+
+    // One run of 24 is 1, the others 0. By hand: C(24, 8) = 735471 arrangements are too many; with the run among the 8 labelled the
+    // difference is 1/8, else -1/16: a third are as far, or as high.
+    #[test]
+    fn drawn_shares_are_those_of_all_arrangements() {
+        let mut values = [0.0; 24];
+        values[3] = 1.0;
+        let labelled: Vec<bool> = (0..24).map(|i| i < 8).collect();
+        let got = permute_labels(&values, &labelled, 4000, 5).unwrap();
+        // Five standard errors: 5 sqrt(2/9 / 4000).
+        assert!((got.two_sided - 1.0 / 3.0).abs() < 0.038 && (got.greater - 1.0 / 3.0).abs() < 0.038, "{got:?}");
+        assert_eq!((got.exact, got.looked_at, got.smallest_two_sided), (false, 4000, 1.0 / 4001.0));
+        // In groups of 2, 10 and 12 the squares between are 1/2, 1/10, 1/12: a twelfth are as far apart as the first, a half as the
+        // second.
+        for (first, want) in [(0, 1.0 / 12.0), (2, 0.5)] {
+            let labels: Vec<usize> = (0..24).map(|i| [0, 1, 2][usize::from(i >= 2) + usize::from(i >= 12)]).collect();
+            let mut values = [0.0; 24];
+            values[first] = 1.0;
+            let got = permute_groups(&values, &labels, 4000, 5).unwrap();
+            assert!((got.p - want).abs() < 0.04, "{got:?}");
+            assert_eq!((got.exact, got.looked_at, got.smallest), (false, 4000, 1.0 / 4001.0));
+            assert_eq!(permute_groups(&values, &labels, 0, 5), None);
+        }
+    }
+
+    // By hand: 4!/2! = 12 ways to label one, one and two; the two alone may change places: 2 of 12 have both nines together.
+    #[test]
+    fn groups_of_one_size_change_places() {
+        let got = permute_groups(&[0.0, 5.0, 9.0, 9.0], &[0, 1, 2, 2], 0, 0).unwrap();
+        assert_eq!((got.p, got.smallest, got.looked_at), (2.0 / 12.0, 2.0 / 12.0, 12));
+        // A label that nobody has is no group.
+        let gap = permute_groups(&[0.0, 5.0, 9.0, 9.0], &[0, 1, 3, 3], 0, 0).unwrap();
+        assert_eq!(gap, got);
+        assert_eq!(permute_groups(&[1.0, 2.0], &[0, 2], 9, 0), None, "a label beyond the number of runs");
+        assert_eq!(permute_groups(&[1.0, f64::INFINITY], &[0, 1], 9, 0), None);
+        assert_eq!(permute_groups(&[], &[], 9, 0), None);
+    }
+
+    // By hand: 0, 0, 1, 1 has the orders 0011, 0101, 0110, 1001, 1010, 1100, as steep as 2, 1, 0, 0, 1, 2.
+    #[test]
+    fn orders_of_repeated_values() {
+        for (values, want) in [
+            ([0.0, 0.0, 1.0, 1.0], 2.0),
+            ([0.0, 1.0, 0.0, 1.0], 4.0),
+            ([0.0, 1.0, 1.0, 0.0], 6.0),
+            ([1.0, 0.0, 1.0, 0.0], 4.0),
+        ] {
+            for unit in [1e-6, 1.0, 1e6] {
+                let got = permute_order(&values.map(|value| value * unit), 0, 0).unwrap();
+                assert_eq!(
+                    (got.p, got.smallest, got.looked_at, got.exact),
+                    (want / 6.0, 2.0 / 6.0, 6, true),
+                    "{values:?}"
+                );
+            }
+        }
+        // One order alone: nothing can be smaller than 1.
+        assert_eq!(permute_order(&[3.0, 3.0], 0, 0).unwrap().smallest, 1.0);
+        assert_eq!(permute_order(&[1.0, f64::NAN], 9, 0), None);
+        let many: Vec<f64> = (0..12).map(f64::from).collect();
+        assert_eq!(permute_order(&many, 0, 0), None);
+        assert_eq!(permute_order(&many, 99, 0).unwrap().smallest, 0.01);
+    }
+
+    #[test]
+    fn every_choice_and_every_arrangement_comes_once() {
+        let mut choices = Vec::new();
+        each_subset(4, 2, |chosen| choices.push(chosen.to_vec()));
+        assert_eq!(choices, [[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [2, 3]]);
+        let (mut order, mut all) = (vec![0, 1, 1, 2], vec![vec![0, 1, 1, 2]]);
+        while next_arrangement(&mut order) {
+            all.push(order.clone());
+        }
+        // 4!/2! of them, rising.
+        assert_eq!(all.len(), 12);
+        assert!(all.is_sorted_by(|a, b| a < b));
+        assert_eq!((choose(5, 2), choose(5, 5), choose(5, 6), choose(0, 0)), (Some(10), Some(1), None, Some(1)));
+    }
 }

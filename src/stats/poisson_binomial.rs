@@ -167,4 +167,34 @@ mod tests {
         }
         assert_eq!(upper_tail_within(&trials, 12, 1).tail.p, 1.0);
     }
+
+    // By hand: 1/2 * 1/2 and 1 - 1/2 * 1/2; the same in logarithms.
+    #[test]
+    fn both_sums_of_two_trials() {
+        for (k, want) in [(1, 0.75), (2, 0.25)] {
+            assert_eq!(linear(&[0.5, 0.5], k), want);
+            assert!((logarithmic(&[0.5, 0.5], k).exp() - want).abs() < 1e-15);
+        }
+    }
+
+    // Of n trials of one probability the bound is exp(-n D(k/n || p)), D the divergence of two Bernoulli distributions (Hoeffding,
+    // JASA 58 (1963) 13, theorem 1).
+    #[test]
+    fn chernoff_of_equal_trials_is_hoeffding() {
+        for (n, k, p) in [(40, 20, 0.25_f64), (1000, 30, 0.01), (100, 99, 0.5), (1000, 900, 1e-6)] {
+            let share = f64::from(k) / f64::from(n);
+            let divergence = share * (share / p).ln() + (1.0 - share) * ((1.0 - share) / (1.0 - p)).ln();
+            let got = chernoff(&vec![p; n as usize], k as usize).log10;
+            let want = -f64::from(n) * divergence / LN_10;
+            assert!((got / want - 1.0).abs() < 1e-9, "{k} of {n} at {p}: {got} against {want}");
+        }
+        // As many as are expected are no surprise.
+        assert_eq!(chernoff(&[0.5; 4], 2), Tail::CERTAIN);
+    }
+
+    #[test]
+    fn the_sum_is_exact_up_to_the_work_allowed() {
+        assert!(upper_tail_within(&[0.25; 10], 3, 30).exact);
+        assert!(!upper_tail_within(&[0.25; 10], 3, 29).exact);
+    }
 }

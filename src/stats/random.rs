@@ -104,4 +104,47 @@ mod tests {
         assert!((0..1000).all(|_| random.below(7) < 7));
         assert_eq!(random.below(0), 0);
     }
+
+    // Box and Muller, Annals of Mathematical Statistics 29 (1958) 610, and the inverse of the exponential distribution, of the first
+    // numbers of the reference above (mpmath 1.3.0): sqrt(-2 ln(1 - u1)) cos(2 pi u2), -3 ln(1 - u1).
+    #[test]
+    fn drawn_values_follow_from_the_reference() {
+        assert!((Random::new(1_234_567).normal() - 0.4284879007349291).abs() < 1e-14);
+        assert!((Random::new(1_234_567).exponential(3.0) - 1.2927158877635636).abs() < 1e-14);
+    }
+
+    // Of the products of all 64-bit numbers and 3 * 2^62 twice as many end at each multiple of 3 as at its neighbours: without
+    // rejection half of the draws are multiples of 3, with it a third.
+    #[test]
+    fn no_number_is_drawn_more_often_than_others() {
+        let mut random = Random::new(3);
+        let n = 20_000;
+        let multiples = (0..n).filter(|_| random.below(3 << 62).is_multiple_of(3)).count();
+        let share = multiples as f64 / f64::from(n);
+        // Five standard errors: 5 sqrt(2/9 / n).
+        assert!((share - 1.0 / 3.0).abs() < 5.0 * 0.4714 / 141.4, "{share}");
+    }
+
+    // Each of the 3! orders of three comes up in a sixth of all shuffles.
+    #[test]
+    fn every_order_is_as_likely_as_any_other() {
+        let mut random = Random::new(4);
+        let n = 12_000;
+        let mut seen = std::collections::BTreeMap::new();
+        for _ in 0..n {
+            let mut order = [0, 1, 2];
+            random.shuffle(&mut order);
+            *seen.entry(order).or_insert(0_u32) += 1;
+        }
+        assert_eq!(seen.len(), 6);
+        // Five standard errors: 5 sqrt(n 1/6 5/6) = 204.
+        assert!(seen.values().all(|count| (f64::from(*count) - f64::from(n) / 6.0).abs() < 204.0), "{seen:?}");
+    }
+
+    #[test]
+    fn a_stream_takes_every_bit_of_its_seed() {
+        let seeds = (0..64).map(|bit| 1 << bit).chain([0]);
+        let firsts: std::collections::BTreeSet<u64> = seeds.map(|seed| Random::stream(seed, 5).next_u64()).collect();
+        assert_eq!(firsts.len(), 65);
+    }
 }

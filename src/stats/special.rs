@@ -179,4 +179,126 @@ mod tests {
             assert!((chi_squared_1_upper(x) / want - 1.0).abs() < 1e-9);
         }
     }
+
+    fn near(got: f64, want: f64, within: f64) {
+        assert!((got / want - 1.0).abs() < within, "{got:e} against {want:e}");
+    }
+
+    // mpmath 1.3.0, 40 digits: sum of binomial(n, j) p^j (1 - p)^(n - j). By hand: 1/4; (4 + 1)/16.
+    #[test]
+    fn binomial_tails_on_both_sides_of_the_middle() {
+        for (k, n, p, want) in [
+            (1, 1, 0.25, 0.25),
+            (3, 4, 0.5, 0.3125),
+            (3, 10, 0.9, 0.9999996264),
+            (10, 40, 0.75, 0.9999999999950945),
+            (35, 40, 0.75, 0.04327398257201561),
+            (39, 40, 0.75, 0.0001441443873168041),
+            (520, 1000, 0.5, 0.10872414660207047),
+        ] {
+            near(binomial_upper_tail(k, n, p).p, want, 1e-12);
+        }
+        // Where the library's own fraction has long stopped; its logarithms of factorials of 1e5 have ten digits.
+        near(binomial_upper_tail(60_010, 120_000, 0.5).p, 0.47812968508370407, 1e-9);
+    }
+
+    #[test]
+    fn tails_without_chance() {
+        assert_eq!(binomial_upper_tail(0, 0, 0.5), Tail::CERTAIN);
+        assert_eq!(binomial_upper_tail(0, 3, 0.0), Tail::CERTAIN);
+        assert_eq!(binomial_upper_tail(3, 3, 1.0), Tail::CERTAIN);
+        assert_eq!(binomial_upper_tail(4, 3, 1.0), Tail::IMPOSSIBLE);
+        assert_eq!(binomial_upper_tail(1, 3, 0.0), Tail::IMPOSSIBLE);
+        assert_eq!(binomial_upper_tail(1, 3, f64::NAN), Tail::IMPOSSIBLE);
+    }
+
+    // mpmath 1.3.0: ln betainc(a, b, 0, x, regularized=True), ln betainc(a, b, x, 1, regularized=True).
+    #[test]
+    fn both_sides_of_the_beta_distribution_keep_their_digits() {
+        for (a, b, x, low, high) in [
+            (2.5, 0.5, 0.3, -3.9671592496583297, -0.019108534787510754),
+            (0.5, 2.5, 0.9, -0.0011150589887767308, -6.799405448424833),
+            (50.0, 3.0, 0.999, -2.1303444082621122e-05, -10.756652456003325),
+            (3.0, 50.0, 0.0001, -17.631362925060767, -2.2018938476632146e-08),
+            (200.0, 300.0, 0.4, -0.6883017062147304, -0.6980162478923904),
+        ] {
+            let got = ln_beta_regularised(a, b, x);
+            // Of a side that is nearly certain the logarithm has the digits that the probability has.
+            for (got, want) in [(got.0, low), (got.1, high)] {
+                assert!((got - want).abs() < 1e-12 * want.abs().max(1.0), "{a} {b} {x}: {got:e} against {want:e}");
+            }
+        }
+        assert_eq!(ln_beta_regularised(2.0, 3.0, 0.0), (f64::NEG_INFINITY, 0.0));
+        assert_eq!(ln_beta_regularised(2.0, 3.0, 1.0), (0.0, f64::NEG_INFINITY));
+    }
+
+    // mpmath 1.3.0: bisection of betainc and of gammainc, regularised. By hand: P(1, x) = 1 - exp(-x), -ln(.025).
+    #[test]
+    fn quantiles_match_mpmath() {
+        for (a, b, p, want) in [
+            (2.0, 3.0, 0.3, 0.27238394207510536),
+            (0.5, 8.0, 0.975, 0.27651331792187195),
+            (40.0, 2.0, 0.025, 0.8714459796158537),
+        ] {
+            near(beta_quantile(a, b, p), want, 1e-12);
+        }
+        for (a, p, want) in [
+            (0.5, 0.05, 0.0019660700000097616),
+            (1.0, 0.975, 3.6888794541139354),
+            (7.0, 0.025, 2.8143630515198663),
+            (7.0, 0.975, 13.059474022518684),
+            (2500.0, 0.975, 2598.9418859618986),
+        ] {
+            near(gamma_quantile(a, p), want, 1e-9);
+        }
+    }
+
+    // By hand: P(1, x) = 1 - exp(-x), here at x = 30. The bound that is looked in first, a + 10 sqrt(a) + 10, is 21.
+    #[test]
+    fn a_quantile_beyond_the_first_bound_is_found() {
+        let upper = (-30.0_f64).exp();
+        near(gamma_quantile(1.0, 1.0 - upper), -(1.0 - (1.0 - upper)).ln(), 1e-9);
+    }
+
+    #[test]
+    fn bisection_ends_at_the_first_number_that_holds() {
+        assert_eq!(bisect(0.0, 1.0, |x| x >= 0.3), 0.3);
+        assert_eq!(bisect(-8.0, -1.0, |x| x >= -5.5), -5.5);
+        assert_eq!(bisect(0.0, 1.0, |_| false), 1.0);
+    }
+
+    // By hand: of 5 things 2 in 10 ways, all of them in one, and 6 in none.
+    #[test]
+    fn ways_to_choose() {
+        near(ln_choose(5, 2), 10.0_f64.ln(), 1e-14);
+        assert_eq!(ln_choose(5, 5), 0.0);
+        assert_eq!(ln_choose(5, 6), f64::NEG_INFINITY);
+    }
+
+    // mpmath 1.3.0: exp(-z^2/2)/(x s sqrt(2 pi)) and erfc(-z/sqrt 2)/2 at z = (ln x - m)/s.
+    #[test]
+    fn lognormal_of_any_width() {
+        for (x, m, s, density, cumulative) in [
+            (2.5, 0.7, 0.6, 0.24923022835674813, 0.6407575969611975),
+            (0.3, 0.7, 0.6, 0.014421739930761512, 0.0007536146388153425),
+            (0.9, -1.5, 2.0, 0.17379955796342586, 0.757198642132165),
+        ] {
+            let lag = LogNormal { m, s };
+            near(lag.density(x), density, 1e-12);
+            near(lag.cumulative(x), cumulative, 1e-9);
+        }
+        let lag = LogNormal { m: 0.0, s: 1.0 };
+        assert_eq!((lag.density(0.0), lag.cumulative(0.0), lag.cumulative(-1.0)), (0.0, 0.0, 0.0));
+    }
+
+    // mpmath 1.3.0: erfc(sqrt(x/2)). 3.841458820694124 is the square of the 97.5 % quantile of the normal distribution.
+    #[test]
+    fn chi_squared_of_every_size() {
+        for (x, want) in
+            [(0.5, 0.4795001221869535), (3.841458820694124, 0.05), (30.0, 4.3204630578274975e-08), (-1.0, 1.0)]
+        {
+            near(chi_squared_1_upper(x), want, 1e-9);
+        }
+        assert_eq!(chi_squared_1_upper(0.0), 1.0);
+    }
 }

@@ -115,4 +115,56 @@ mod tests {
         assert_eq!(stratified(&[]), None);
         assert_eq!(stratified(&[[[0, 5], [0, 7]]]), None);
     }
+
+    fn near(got: f64, want: f64) {
+        assert!((got - want).abs() < 1e-9 * want.abs().max(1e-3), "{got:e} against {want:e}");
+    }
+
+    // By hand, rows of 10 and 6, columns of 9 and 7: of C(16, 10) = 8008 ways 7 have 9 at the upper left, C(9, 8) C(7, 2) = 189
+    // have 8. Odds 8 * 5 / (2 * 1). Expected 10 * 9 / 16 = 5.625, variance 10 * 6 * 9 * 7 / (16^2 * 15) = .984375: squares of
+    // 2.375 and of 1.875 over it. P of 5.73015873 and 25/7: erfc(sqrt(x/2)), mpmath 1.3.0.
+    const BY_HAND: Table = [[8, 2], [1, 5]];
+
+    #[test]
+    fn every_number_of_one_table() {
+        let got = stratified(&[BY_HAND]).unwrap();
+        near(got.greater, 196.0 / 8008.0);
+        near(got.less, 8001.0 / 8008.0);
+        near(got.odds_ratio.unwrap(), 20.0);
+        near(got.cmh, 2.375 * 2.375 / 0.984375);
+        near(got.cmh_p, 0.016675975260467966);
+        near(got.cmh_p_corrected, 0.05878172135535889);
+        // Turned upside down, less is more.
+        let turned = stratified(&[[BY_HAND[1], BY_HAND[0]]]).unwrap();
+        near(turned.less, 196.0 / 8008.0);
+        near(turned.greater, 8001.0 / 8008.0);
+        near(turned.odds_ratio.unwrap(), 1.0 / 20.0);
+        near(turned.cmh, got.cmh);
+    }
+
+    // One record or none can only be where it is.
+    #[test]
+    fn tables_of_one_record_and_of_none_say_nothing() {
+        let alone = stratified(&[BY_HAND]);
+        assert_eq!(stratified(&[[[1, 0], [0, 0]], BY_HAND, [[0, 0], [0, 0]], [[0, 0], [0, 1]]]), alone);
+    }
+
+    // By hand: all four cells as expected. A deviation below a half is corrected to none, not to one on the other side.
+    #[test]
+    fn what_is_expected_is_no_surprise() {
+        let got = stratified(&[[[1, 1], [1, 1]]]).unwrap();
+        assert_eq!((got.cmh, got.cmh_p, got.cmh_p_corrected, got.odds_ratio), (0.0, 1.0, 1.0, Some(1.0)));
+        // Of C(4, 2) = 6 ways one has 2 at the upper left, four have 1, one has 0.
+        near(got.greater, 5.0 / 6.0);
+        near(got.less, 5.0 / 6.0);
+        // Without a cell in which the other column would lie, the odds have no bound.
+        assert_eq!(stratified(&[[[2, 0], [1, 3]]]).unwrap().odds_ratio, None);
+    }
+
+    #[test]
+    fn tables_that_would_take_forever_are_refused() {
+        let large = [[20_000, 20_000], [20_000, 20_000]];
+        assert!(stratified(&[large]).is_some());
+        assert_eq!(stratified(&[large, large]), None);
+    }
 }

@@ -245,4 +245,64 @@ mod tests {
         assert_eq!(poisson_trend(&units(&[0, 0], &[0.0, 1.0]), 9, 0), None);
         assert_eq!(poisson_trend(&units(&[1, 2], &[0.0, f64::NAN]), 9, 0), None);
     }
+
+    // By hand: of the three doses only the rising and the falling deal are as steep as 1, 2, 3, however large a unit of dose is.
+    #[test]
+    fn the_unit_of_the_dose_does_not_matter() {
+        for unit in [1e-9, 1e-3, 1.0, 1e6] {
+            let doses = [0.0, unit, 2.0 * unit];
+            let got = poisson_trend(&units(&[1, 2, 3], &doses), 0, 0).unwrap();
+            assert!((got.p - 2.0 / 6.0).abs() < 1e-12 && (got.smallest - 2.0 / 6.0).abs() < 1e-12, "{unit}: {got:?}");
+            // In the middle of the doses the most: P 1, though the ends alone are steep.
+            let flat = poisson_trend(&units(&[1, 3, 1], &doses), 0, 0).unwrap();
+            assert!(flat.p == 1.0 && (flat.ratio.unwrap() - 1.0).abs() < 1e-9, "{unit}: {flat:?}");
+        }
+    }
+
+    // By hand: means 2 and 4, so a ratio of 2; chi-square 1/2 + 1/2 + 4/4 + 4/4 = 3 over 4 - 2. A second stratum of 10 and 20 has
+    // the same ratio and adds nothing to chi-square: 3 over 6 - 3.
+    #[test]
+    fn counts_that_vary_more_than_chance() {
+        let mut all = units(&[1, 3, 2, 6], &[0.0, 0.0, 1.0, 1.0]);
+        let got = poisson_trend(&all, 0, 0).unwrap();
+        assert!((got.ratio.unwrap() - 2.0).abs() < 1e-9 && (got.phi.unwrap() - 1.5).abs() < 1e-9, "{got:?}");
+        all.extend(units(&[10, 20], &[0.0, 1.0]).into_iter().map(|unit| Dosed { stratum: 7, ..unit }));
+        let got = poisson_trend(&all, 0, 0).unwrap();
+        assert!((got.ratio.unwrap() - 2.0).abs() < 1e-9 && (got.phi.unwrap() - 1.0).abs() < 1e-9, "{got:?}");
+        // Falling, and with doses of either sign.
+        let falling = poisson_trend(&units(&[4, 2], &[-3.0, 5.0]), 0, 0).unwrap();
+        assert!((falling.ratio.unwrap() - 0.5).abs() < 1e-9, "{falling:?}");
+    }
+
+    // 9! deals are too many to look at. By hand: one event, at the highest of nine doses: as far from the middle as the lowest, 2/9.
+    // The other stratum has one dose, and adds nothing as long as its doses stay in it.
+    #[test]
+    fn draws_stay_within_their_stratum() {
+        let doses: Vec<f64> = (0..9).map(f64::from).collect();
+        let mut all = units(&[0, 0, 0, 0, 0, 0, 0, 0, 1], &doses);
+        all.extend(units(&[0, 9], &[100.0, 100.0]).into_iter().map(|unit| Dosed { stratum: 1, ..unit }));
+        let got = poisson_trend(&all, 4000, 5).unwrap();
+        // Five standard errors: 5 sqrt(2/9 7/9 / 4000).
+        assert!(!got.exact && (got.p - 2.0 / 9.0).abs() < 0.033, "{got:?}");
+        assert_eq!(got.smallest, 1.0 / 4001.0);
+    }
+
+    // 8! = 40320 deals are looked at, each.
+    #[test]
+    fn eight_doses_are_dealt_in_every_way() {
+        let events: Vec<u64> = (0..8).collect();
+        let doses: Vec<f64> = (0..8).map(f64::from).collect();
+        let got = poisson_trend(&units(&events, &doses), 0, 0).unwrap();
+        assert!(got.exact && (got.p - 2.0 / 40_320.0).abs() < 1e-15, "{got:?}");
+    }
+
+    #[test]
+    fn exposures_that_are_none_have_no_answer() {
+        for exposure in [0.0, -1.0, f64::INFINITY, f64::NAN] {
+            let mut two = units(&[1, 2], &[0.0, 1.0]);
+            two[0].exposure = exposure;
+            assert_eq!(poisson_trend(&two, 9, 0), None, "{exposure}");
+        }
+        assert_eq!(poisson_trend(&units(&[u64::MAX, 1], &[0.0, 1.0]), 9, 0), None);
+    }
 }

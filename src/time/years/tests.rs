@@ -117,3 +117,12 @@ fn a_stated_year_overrides() {
     let years = scan.years(Anchor::NearestTo(noon(2026, 11, 20))).unwrap();
     assert_eq!((years.first, years.last), (2018, 2019));
 }
+
+// The line with a year is that of 31 December behind the first line of the new year: out of order by a day, of the year before.
+#[test]
+fn a_stated_year_counts_from_where_its_record_belongs() {
+    let mut scan = scan("12-31 1-1");
+    scan.see_dated(3, NaiveDate::from_ymd_opt(2025, 12, 31).unwrap());
+    let years = scan.years(Anchor::NearestTo(noon(2019, 1, 1))).unwrap();
+    assert_eq!((years.first, years.last), (2025, 2026));
+}
