@@ -90,4 +90,35 @@ mod tests {
         assert!(containment.weight(SECOND, false, &tail_alone).log10.abs() < 1e-12);
         assert_eq!(Containment::default().weight(SECOND, true, &untailed), Weight::NONE);
     }
+
+    // The same calls at 4.5 s, half of the lags in a tail of 120 s. By hand: main e^(-ln(4.5)^2/2)/(4.5 sqrt(2 pi)) = .028606, tail
+    // e^(-4.5/120)/120 = .0080266: .78089 is tied to the call, .78089 * .925 + .21911 * .55 = .84283. Inside log10(.84283/.55),
+    // outside log10(.15717/.45).
+    #[test]
+    fn what_the_tail_explains_is_not_tied_to_the_call() {
+        let calls: Vec<(i64, i64)> = (1..10).map(|s| (s * SECOND, 10 * SECOND)).collect();
+        let containment = Containment::new(&calls, 18, 19);
+        let model = LagModel { main: LogNormal { m: 0.0, s: 1.0 }, tail_share: 0.5, tail_mean_s: 120.0 };
+        let log10 = |inside| containment.weight(4 * SECOND + SECOND / 2, inside, &model).log10;
+        assert!((log10(true) - 0.185379).abs() < 1e-5, "{}", log10(true));
+        assert!((log10(false) + 0.456852).abs() < 1e-5, "{}", log10(false));
+        // A lag that the model holds to be impossible ties nothing.
+        let untailed = LagModel { tail_share: 0.0, ..model };
+        assert_eq!(containment.weight(0, true, &untailed).log10, 0.0);
+    }
+
+    #[test]
+    fn without_calls_or_anchors_nothing_is_said() {
+        let model = LagModel::assumed();
+        assert_eq!(Containment::new(&[(SECOND, SECOND)], 0, 0).weight(SECOND / 2, true, &model), Weight::NONE);
+        assert_eq!(Containment::new(&[], 9, 9).weight(SECOND / 2, true, &model), Weight::NONE);
+    }
+
+    // By hand: two and three bans are five, of which nine anchors bear log10(9 + 1).
+    #[test]
+    fn what_is_joined_is_bounded_as_one() {
+        let bans = |log10| Weight { log10: 1.0, uncapped: log10, cap: None };
+        assert_eq!(bans(2.0).joined(bans(3.0), 9), Weight { log10: 1.0, uncapped: 5.0, cap: Some(Cap::Anchors(9)) });
+        assert_eq!(bans(0.5).joined(bans(0.25), 9), Weight { log10: 0.75, uncapped: 0.75, cap: None });
+    }
 }

@@ -47,6 +47,28 @@ fn lag_model_from_anchors() {
     assert_eq!(LagModel::from_anchors(&[ns(2.0), ns(2.0)]).unwrap().main.s, 0.5);
     near(LagModel::from_anchors(&[0, -5]).unwrap().main.m, 0.001_f64.ln());
     assert_eq!(LagModel::from_anchors(&[]), None);
+    // Of an even number the two in the middle: 1, 2, 4, 8 s have 1.5 ln 2, and deviations of 1.5, .5, .5, 1.5 times ln 2.
+    let got = LagModel::from_anchors(&[ns(8.0), ns(1.0), ns(2.0), ns(4.0)]).unwrap();
+    near(got.main.m, 1.5 * 2_f64.ln());
+    near(got.main.s, 1.4826 * 2_f64.ln());
+}
+
+// By hand: at once only the tail has a density, pi over its mean; up to a millisecond the density in the middle is taken; what a
+// launcher of 600 s brings about follows the tail in half of the cases, e^-.5/600 at 300 s.
+#[test]
+fn densities_at_their_edges() {
+    let lag = LagModel::assumed();
+    near(lag.density(0.0), 0.1 / 120.0);
+    near(lag.mean_density(ns(0.9), ns(0.901)), lag.density(0.9005));
+    near(lag.of_launcher(600.0).density(300.0), 0.5 * lag.main.density(300.0) + 0.5 * (-0.5_f64).exp() / 600.0);
+    assert_eq!(lag.of_launcher(0.1).tail_mean_s, 1.0);
+    for background in [Background::Exponential { rate_per_s: 0.2 }, Background::Flat { rate_per_s: 0.2 }] {
+        near(background.mean_density(0, 0), 0.2);
+        assert_eq!(background.mean_density(ns(-1.0), ns(-1.0)), 0.0);
+    }
+    near(Background::Flat { rate_per_s: 0.2 }.mean_density(ns(5.0), ns(5.0)), 0.2);
+    near(Background::Exponential { rate_per_s: 0.2 }.mean_density(ns(5.0), ns(5.0)), 0.2 * (-1.0_f64).exp());
+    assert_eq!(CANDIDATE_NS, ns(15.0 * 60.0));
 }
 
 // By hand: starts at 0, 10, 40 of 100 s: gaps 10, 30, 60 (over the seam). Density .03 below 10 s, .02 below 30, .01
@@ -59,6 +81,10 @@ fn recurrence_is_the_circular_shift() {
     }
     near(got.mean_density(ns(5.0), ns(15.0)), 0.025);
     near(got.mean_density(0, ns(100.0)), 0.01);
+    near(got.mean_density(0, 0), 0.03);
+    // Observed from the first step to the last: nothing is left over the seam.
+    let whole = Background::Recurrence(Recurrence::of(&[0, ns(10.0)], ns(10.0)).unwrap());
+    near(whole.mean_density(ns(5.0), ns(5.0)), 0.1);
     near(Background::Flat { rate_per_s: 0.2 }.mean_density(ns(-1.0), ns(1.0)), 0.1);
     assert_eq!(Recurrence::of(&[], 5), None);
     assert_eq!(Recurrence::of(&[0, 10], 5), None);
@@ -156,6 +182,37 @@ fn candidates_share_by_likelihood() {
     near_one.log10_identity = 2.0;
     let again = attribute(&[vec![far, near_one]], 10, 1000.0, &lag).unwrap();
     near(again.events[0].p_step[1] / again.events[0].p_step[0], 100.0 * ratio);
+    // ... and whether it began within the call likewise.
+    near_one.log10_containment = 1.0;
+    let again = attribute(&[vec![far, near_one]], 10, 1000.0, &lag).unwrap();
+    near(again.events[0].p_step[1] / again.events[0].p_step[0], 1000.0 * ratio);
+}
+
+// By hand, n events of one sum s, T seconds, N steps, g = s T / N: the odds of a cause are g to begin with, and g times as high
+// after each round, while neither rate is held at half an event. With g = 1 rates begin where they stay.
+#[test]
+fn rates_grow_by_what_events_weigh() {
+    let (steps, seconds) = (2000, 1e6);
+    let of = |g: f64, n: usize| rates(&vec![g * 2000.0 / 1e6; n], steps, seconds).unwrap();
+    let still = of(1.0, 3);
+    assert_eq!((still.iterations, still.converged), (1, true));
+    near(still.mu_per_s, 1.5 / seconds);
+    near(still.alpha, 1.5 / 2000.0);
+    let creeping = of(1.001, 100);
+    assert_eq!((creeping.iterations, creeping.converged), (30, false));
+    near(creeping.alpha / creeping.mu_per_s * 2000.0 / seconds, 1.001_f64.powi(30));
+}
+
+// By hand, one event whose cause has the odds 1/2 to begin with: caused is 1/3, held at 1/2, so that the share x of the cause is
+// .25 / (m + .25) with m = mu T = 1 - x: m = .75. With odds of 2 the two rates change places.
+#[test]
+fn one_rate_settles_while_the_other_is_held() {
+    let (steps, seconds) = (10.0, 1000.0);
+    for (odds, mu, alpha) in [(0.5, 0.75, 0.5), (2.0, 0.5, 0.75)] {
+        let got = rates(&[odds * steps / seconds], 10, seconds).unwrap();
+        assert!(got.converged && got.iterations < 30, "{got:?}");
+        assert!((got.mu_per_s * seconds - mu).abs() < 1e-5 && (got.alpha * steps - alpha).abs() < 1e-5, "{got:?}");
+    }
 }
 
 #[test]

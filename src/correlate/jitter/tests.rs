@@ -24,6 +24,20 @@ fn shares_by_hand() {
     assert!((got.enrichment.unwrap() - 1.0 / (3.0 / 13.0 + 13.0 / 21.0)).abs() < 1e-14);
 }
 
+// By hand: of 8 ns seen, all within J, 2 ns are windows: a share of 1/4 for each of two onsets, both in windows. Expected 1/2, four
+// times as many seen. Clopper and Pearson, two of two: the least share p has p^2 = .025, the greatest is 1; over 1/4.
+#[test]
+fn enrichment_with_its_interval_by_hand() {
+    let stratum = Stratum { observed: &[(0, 7)], windows: &[(0, 1)], onsets: &[0, 1] };
+    let got = jitter_test(&[stratum], 100);
+    assert_eq!((got.expected, got.enrichment), (0.5, Some(4.0)));
+    let (low, high) = got.enrichment_interval.unwrap();
+    assert!((low - 4.0 * 0.025_f64.sqrt()).abs() < 1e-12 && high == 4.0, "{low} {high}");
+    // Where nothing is expected there is nothing to compare with.
+    let got = jitter_test(&[Stratum { windows: &[], ..stratum }], 100);
+    assert_eq!((got.enrichment, got.enrichment_interval, got.duty_cycle), (None, None, Some(0.0)));
+}
+
 // A gap in the capture is no time in which the onset could have been seen: observed 0..=9 and 90..=99, J = 50 around
 // 5 is 0..=55, of which 10 ns observed, 5 of them in the window 0..=4 and none of 20..=40.
 #[test]
