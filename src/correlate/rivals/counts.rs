@@ -260,4 +260,20 @@ mod tests {
         near(agent(24, 20, false).flatten(), 0.18);
         assert_eq!(agent(4, 0, true), None);
     }
+
+    #[test]
+    fn few_counts_leave_a_share_to_judgement() {
+        let naming = Naming { with: Some(0), commands: 10, coincidence: 0.1, calls: 5, literal: 5 };
+        assert!(naming.counted(true).is_some() && naming.counted(false).is_some());
+        assert_eq!(Naming { commands: 9, ..naming }.counted(true), None);
+        assert_eq!(Naming { calls: 4, ..naming }.counted(false), None);
+        assert!(Strangers { peers: 5, shared: 0 }.counted(true).is_some());
+        let idle = Idle { outside: 1, connections: 3, share: 0.5 };
+        assert!(idle.counted(true).is_some());
+        assert_eq!(Idle { outside: 0, connections: 0, ..idle }.counted(false), None);
+        for share in [-0.1, 1.1, f64::NAN] {
+            assert_eq!(Idle { share, ..idle }.counted(true), None);
+        }
+        assert_eq!(Followed { p: f64::NAN, onsets: 9 }.counted(true), None);
+    }
 }

@@ -180,4 +180,25 @@ mod tests {
         assert_eq!((matrix.leader(0).name(), matrix.leader(0b10).name()), ("agent", "agent"));
         assert_eq!(matrix.smallest_overturning(), (vec![0, 1], 1));
     }
+
+    // By hand: as in the first test, the agent leads by one row alone; here its own cell comes from counts, or that of its rival.
+    #[test]
+    fn judgement_on_either_side_carries_the_leader() {
+        for (ours, theirs, carried) in [(true, false, 1), (false, true, 1), (false, false, 0)] {
+            for steered in [0.5, 0.9] {
+                let mut first = row(1, 0.9, 0.1, false);
+                (first.cells[0].judged, first.cells[1].judged) = (ours, theirs);
+                // Without the first row the two are even, or the other leads.
+                let matrix = Matrix(vec![first, row(2, 0.5, steered, false)]);
+                assert_eq!(matrix.leader(0).name(), "agent");
+                assert_eq!(matrix.carried_by_judged().len(), carried, "{ours} {theirs} {steered}");
+            }
+        }
+    }
+
+    #[test]
+    fn of_rows_that_say_as_much_the_first_counts() {
+        let matrix = Matrix(vec![row(1, 0.9, 0.1, true), row(1, 0.9, 0.2, true), row(2, 0.5, 0.5, true)]);
+        assert_eq!(matrix.counting(0), [0, 2]);
+    }
 }

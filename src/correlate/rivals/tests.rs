@@ -165,3 +165,70 @@ fn counts_of_other_configurations_are_shown_beside_judged_cells() {
     assert!((of(&judged, RivalId::Agent).log10_lr + (0.7_f64 / 0.5).log10()).abs() < 1e-9);
     assert!(of(&judged, RivalId::Agent).rows[0].judged);
 }
+
+#[test]
+fn what_no_source_could_show_is_unknown() {
+    let of = |observable, seen| Seen::of(observable, seen);
+    assert_eq!([of(false, false), of(false, true)], [Seen::Unknown, Seen::Unknown]);
+    assert_eq!([of(true, true), of(true, false)], [Seen::Yes, Seen::No]);
+}
+
+#[test]
+fn counts_of_idle_hours_and_of_strangers_take_the_place_of_classes() {
+    let observables = Observables {
+        outside_of_steps: Seen::Yes,
+        idle: Some(Idle { outside: 4, connections: 4, share: 0.8 }),
+        ..Observables::default()
+    };
+    let judged = judge(&observables, true);
+    let row = &judged.judgement.rows[0];
+    assert_eq!(
+        (row.id, row.counts.as_str()),
+        ("outside-of-steps", "4 of 4 connections while no call ran, 80 % of the time")
+    );
+    // By hand, as in the test of the counts: .1 for the agent against .9116 for who goes on regardless of calls.
+    let agent = of(&judged, RivalId::Agent).log10_lr - of(&judged, RivalId::ExternalCompromise).log10_lr;
+    assert!((agent - (0.1_f64 / 0.9116).log10()).abs() < 1e-3, "{agent}");
+    let observables = Observables {
+        other_hosts: Seen::Yes,
+        strangers: Some(Strangers { peers: 24, shared: 20 }),
+        ..Observables::default()
+    };
+    let judged = judge(&observables, true);
+    let row = &judged.judgement.rows[0];
+    assert_eq!(row.id, "other-hosts");
+    assert!(row.counts.starts_with("20 of 24 other peers"), "{}", row.counts);
+    // By hand: (20 + .5) / (24 + 1) for the agent against the class of .95 for a misconfiguration.
+    assert!((of(&judged, RivalId::Agent).log10_lr + (0.95_f64 / 0.82).log10()).abs() < 1e-9);
+}
+
+#[test]
+fn ancestry_is_told_of_the_row_that_it_is_of() {
+    let observables = |tool, service| Observables {
+        descends_from_tool: tool,
+        service_parent: service,
+        ancestry: Some("bash (7) of claude (5)".to_owned()),
+        ..Observables::default()
+    };
+    let told = |tool, service| {
+        let rows = judge(&observables(tool, service), true).judgement.rows;
+        rows.into_iter().map(|row| row.observable).collect::<Vec<String>>()
+    };
+    assert_eq!(
+        told(Seen::Yes, Seen::No),
+        ["bash (7) of claude (5)", "the program that owns it does not descend from a service (sshd, Ray, cron, CI)"]
+    );
+    assert_eq!(
+        told(Seen::No, Seen::Yes),
+        ["the program that owns it does not descend from a tool's shell", "bash (7) of claude (5)"]
+    );
+}
+
+// "Undecided if the best two are within 0.3 bans": at 0.3 they are apart.
+#[test]
+fn three_tenths_of_a_ban_decide() {
+    let rival = |hypothesis, log10_lr| Rival { hypothesis, log10_lr, rows: Vec::new(), inconsistent: 0 };
+    let led = |second| leading(&[rival(RivalId::Human, 0.0), rival(RivalId::Agent, second)]);
+    assert_eq!([led(-0.3), led(-0.299), led(0.0)], ["human", "undecided", "undecided"]);
+    assert_eq!((leading(&[]), leading(&[rival(RivalId::Human, 0.0)])), ("undecided", "human"));
+}
