@@ -316,4 +316,65 @@ mod tests {
             assert_eq!(years_wrong(none), None, "{none}");
         }
     }
+
+    // By hand: .60 over 52 whole hours either way, .05 over 52 half hours, .01 over 104 other quarters.
+    #[test]
+    fn zones_that_exist_are_likelier_than_others() {
+        for (quarters, want) in
+            [(0, 0.0), (4, 0.6 / 52.0), (-4, 0.6 / 52.0), (2, 0.05 / 52.0), (1, 0.01 / 104.0), (-103, 0.01 / 104.0)]
+        {
+            assert_eq!(prior_of(quarters * QUARTER_HOUR_NS), want, "{quarters}");
+        }
+        assert_eq!((prior_of(104 * QUARTER_HOUR_NS), prior_of(105 * QUARTER_HOUR_NS)), (0.6 / 52.0, 0.0));
+    }
+
+    // By hand, ten keys, 10 s either way: 8 h has 10 * .6 / 52 / 20 as a zone and 10 * .04 / 187200 as a clock; an offset of up to
+    // 10 s has 10 * .3 / 20 more than that, and is no zone.
+    #[test]
+    fn readings_by_hand() {
+        let of = |middle_ns: i64, tolerance: i64| {
+            let peak = Peak { middle_ns, core_ns: (middle_ns, middle_ns), depth: 10.0 };
+            readings(&peak, tolerance).map(|reading| (reading.zone_error_ns, reading.residual_ns, reading.score))
+        };
+        let near = |got: f64, want: f64| assert!((got - want).abs() <= 1e-12 * want, "{got} against {want}");
+        let (ten, other) = (10 * SECOND, 0.4 / 187_200.0);
+        let [zone, free] = of(8 * HOUR - ten, ten);
+        assert_eq!((zone.0, zone.1, free.0, free.1), (8 * HOUR, -ten, 0, 8 * HOUR - ten));
+        near(zone.2, 6.0 / 52.0 / 20.0);
+        near(free.2, other);
+        assert_eq!(of(8 * HOUR - ten - 1, ten)[0].2, 0.0, "a residual that is not allowed");
+        near(of(8 * HOUR - ten - 1, 2 * ten)[0].2, 6.0 / 52.0 / 40.0);
+        near(of(ten, ten)[1].2, 3.0 / 20.0 + other);
+        near(of(ten + 1, ten)[1].2, other);
+        assert_eq!(of(ten, ten)[0].2, 0.0, "no zone is none that is wrong");
+        // Half way between two quarters of an hour the later one is nearest.
+        assert_eq!(of(450 * SECOND, ten)[0].0, QUARTER_HOUR_NS);
+        assert_eq!(of(450 * SECOND - 1, ten)[0].0, 0);
+        assert_eq!(of(-450 * SECOND, ten)[0].0, 0);
+    }
+
+    #[test]
+    fn a_second_reading_is_told_from_a_second_on() {
+        let reading = |zone_error_ns, offset_ns, score| Reading {
+            offset_ns,
+            zone_error_ns,
+            residual_ns: offset_ns - zone_error_ns,
+            score,
+        };
+        let told = |chosen, alternative| note(&chosen, &alternative, false);
+        assert_eq!(
+            told(reading(0, SECOND, 1.0), reading(QUARTER_HOUR_NS, SECOND, 0.1)),
+            "clock off by +1.000 s (or: zone label wrong by +00:15, clock off by -899.000 s)"
+        );
+        for (alternative, why) in [
+            (reading(QUARTER_HOUR_NS, SECOND, 0.0), "it is not allowed"),
+            (reading(0, SECOND, 0.1), "it is the same"),
+            (reading(QUARTER_HOUR_NS, 2 * SECOND, 0.1), "it is another offset, that lost"),
+        ] {
+            assert_eq!(told(reading(0, SECOND, 1.0), alternative), "clock off by +1.000 s", "{why}");
+        }
+        let small = SECOND - 1;
+        assert_eq!(told(reading(0, small, 1.0), reading(QUARTER_HOUR_NS, small, 0.1)), "clock off by +1.000 s");
+        assert_eq!(hours(-19_800 * SECOND), "-05:30");
+    }
 }

@@ -186,3 +186,114 @@ fn hostile_pairs() {
         assert!(!correction.places(Instant(at)).is_empty());
     }
 }
+
+/// A segment between two seconds whose offset and inliers are given, with the widest region.
+fn ran((from_s, to_s): (i64, i64), offset_ns: i64, inliers: usize) -> ClockSegment {
+    let line = Line { at_ns: from_s * SECOND, offset_ns, drift_ppb: 0 };
+    let best = vote::Peak { middle_ns: offset_ns, core_ns: (offset_ns, offset_ns), depth: inliers as f64 };
+    let support_ns = (offset_ns - SECOND, offset_ns + 2 * SECOND);
+    let vote = vote::Vote { best, support_ns, keys: inliers, inliers, peak_ratio: 0.1, runner_up: None };
+    let held = [pair(from_s, (offset_ns / 1_000_000, offset_ns / 1_000_000), 1)];
+    let region = Region::around(line, &vote::ballots(&held));
+    ClockSegment { from_ns: from_s * SECOND, to_ns: to_s * SECOND, line, region, vote }
+}
+
+fn fitted(segments: Vec<ClockSegment>, beside: Option<Beside>) -> Fit {
+    let inliers = segments.iter().map(|segment| segment.vote.inliers).sum();
+    Fit { segments, inliers, keys: inliers, beside }
+}
+
+// By hand: two segments, set half way between 100 s and 200 s. A clock that was set forward by 10 s never showed 150 to 160 s: of
+// these moments the nearer end of the jump is taken. One that was set back by 10 s showed 140 to 150 s twice.
+#[test]
+fn a_correction_along_two_segments() {
+    let second = |s: i64| Instant(s * SECOND);
+    let forward = Correction::along(&[ran((0, 100), 0, 9), ran((200, 300), 10 * SECOND, 9)]);
+    for (shown, want) in [(-50, -50), (100, 100), (150, 150), (154, 154), (157, 147), (161, 151), (400, 390)] {
+        assert_eq!(forward.to_reference(second(shown)), second(want), "{shown}");
+        assert_eq!(forward.places(second(shown)).len(), 1, "{shown}");
+    }
+    assert_eq!(forward.offset_on_reference_ns(150 * SECOND), 0);
+    assert_eq!(forward.offset_on_reference_ns(150 * SECOND + 1), 10 * SECOND);
+    assert_eq!(forward.offset_on_reference_ns(i64::MIN), 0);
+    let back = Correction::along(&[ran((0, 100), 0, 9), ran((200, 300), -10 * SECOND, 9)]);
+    for (shown, first, places) in [(139, 139, 1), (140, 140, 1), (141, 141, 2), (150, 150, 2), (151, 161, 1)] {
+        assert_eq!(back.to_reference(second(shown)), second(first), "{shown}");
+        assert_eq!(back.places(second(shown)).len(), places, "{shown}");
+    }
+}
+
+#[test]
+fn what_is_not_tied_stays_as_it_is() {
+    let at = |ns: i64| Instant(ns);
+    let ahead = Correction::constant(2 * SECOND);
+    assert_eq!(ahead.to_reference(at(10 * SECOND)), at(8 * SECOND));
+    assert_eq!(ahead.offset_on_reference_ns(77), 2 * SECOND);
+    let but = ahead.but_for(&[(at(100), at(200))]);
+    for (moment, ties) in [(99, true), (100, false), (150, false), (200, false), (201, true)] {
+        assert_eq!(but.ties(at(moment)), ties, "{moment}");
+        assert_eq!(but.places(at(moment)).is_empty(), !ties);
+        assert_eq!(but.to_reference(at(moment)), at(if ties { moment - 2 * SECOND } else { moment }));
+    }
+    let none = Correction::default();
+    assert_eq!((none.to_reference(at(5)), none.offset_on_reference_ns(5)), (at(5), 0));
+}
+
+#[test]
+fn what_a_fit_says_is_that_of_its_segments() {
+    let worst = ClockSegment { vote: vote::Vote { peak_ratio: 0.65, ..ran((0, 1), 0, 6).vote }, ..ran((0, 1), 0, 6) };
+    let fit = fitted(vec![worst, ran((2, 3), 5 * SECOND, 7), ran((4, 5), 0, 7)], None);
+    // Of segments with as many pairs the first.
+    assert_eq!(fit.main().unwrap().from_ns, 2 * SECOND);
+    let vote = fit.vote().unwrap();
+    assert_eq!((vote.inliers, vote.keys, vote.peak_ratio, vote.best.middle_ns), (20, 20, 0.65, 5 * SECOND));
+    // The region is that of one pair without width: the support of the vote is what counts.
+    assert_eq!(fit.support_ns(), Some((4 * SECOND, 7 * SECOND)));
+    assert_eq!(fit.clone().widened(SECOND / 2).support_ns(), Some((3_500_000_000, 7_500_000_000)));
+    assert_eq!(fit.grade(), Grade::B);
+    assert_eq!(fitted(Vec::new(), None).grade(), Grade::D);
+}
+
+// "Above this ratio (0.3) an offset ... is not to be relied on": 3 keys beside 10 are not above it, 4 are.
+#[test]
+fn a_fit_is_divided_by_more_than_three_tenths() {
+    let with = |keys| fitted(vec![ran((0, 1), 0, 10)], Some(Beside { offset_ns: 0, keys }));
+    assert_eq!((with(3).is_divided(), with(3).grade()), (false, Grade::B));
+    assert_eq!((with(4).is_divided(), with(4).grade()), (true, Grade::C));
+}
+
+#[test]
+fn what_is_told_of_a_clock() {
+    let set = |offset_ns| zone_notes(&fitted(vec![ran((0, 60), 0, 9), ran((120, 180), offset_ns, 9)], None));
+    assert_eq!(
+        set(-90 * SECOND),
+        ["set by -90.000 s between 1970-01-01T00:01:00.000000000Z and 1970-01-01T00:02:00.000000000Z"]
+    );
+    // An hour either way, give or take ten seconds, is summer time.
+    for (offset_ns, summer) in [
+        (HOUR, true),
+        (-HOUR, true),
+        (HOUR + 10 * SECOND, true),
+        (HOUR - 10 * SECOND, true),
+        (HOUR + 10 * SECOND + 1, false),
+    ] {
+        assert_eq!(set(offset_ns)[0].ends_with(": as daylight saving time does"), summer, "{offset_ns}");
+    }
+    // The only pair bounds no slope: all of 200 ppm either way.
+    let mut drifting = ran((0, 60), 0, 9);
+    drifting.line.drift_ppb = 12_340;
+    assert_eq!(zone_notes(&fitted(vec![drifting], None)), ["drifts by +12.3 ppm (-200.0 … 200.0)"]);
+    let beside = |offset_ns| zone_notes(&fitted(vec![ran((0, 60), 0, 9)], Some(Beside { offset_ns, keys: 5 })));
+    let zones = |apart: &str| {
+        vec![format!(
+            "records of two zones: 5 pairs agree on an offset that is {apart} further, at all times; no timing conclusions"
+        )]
+    };
+    // A quarter of an hour or several, give or take ten seconds.
+    assert_eq!(beside(HOUR + 10 * SECOND), zones("+01:00"));
+    assert_eq!(beside(-5400 * SECOND - 10 * SECOND), zones("-01:30"));
+    for (offset_ns, told) in [(HOUR + 11 * SECOND, "+3611.000 s"), (5 * SECOND, "+5.000 s")] {
+        let want = format!("divided: 5 other pairs agree on {told}, at all times; no timing conclusions");
+        assert_eq!(beside(offset_ns), [want]);
+    }
+}

@@ -110,6 +110,11 @@ fn sweep_equals_brute_force() {
         let both = a.iter().flat_map(|x| b.iter().map(move |y| x + y)).filter(|k| *k >= seen_a + seen_b).count();
         assert_eq!(got.in_window, seen_a + seen_b);
         assert!((got.p - both as f64 / (a.len() * b.len()) as f64).abs() < 1e-12);
+        let most = |counts: &[usize]| {
+            let most = counts.iter().max().unwrap();
+            counts.iter().filter(|count| *count == most).count() as f64 / counts.len() as f64
+        };
+        assert!((got.floor.unwrap() - most(&a) * most(&b)).abs() < 1e-12);
     }
 }
 
@@ -123,6 +128,18 @@ fn many_arcs_are_drawn() {
     assert!(!got.exact && got.in_window == 2000);
     // All move together: in windows for 25 of each 100 shifts.
     assert!((got.p - 0.25).abs() < 5.0 * (0.25_f64 * 0.75 / 400.0).sqrt());
+    assert_eq!((got.floor, circular_shift(&[stratum], 0, 1)), (None, None));
+}
+
+// By hand: 32 000 onsets have few arcs with one window, but the square of them, what a convolution may take, is above a billion.
+#[test]
+fn many_onsets_are_drawn() {
+    let onsets: Vec<i64> = (0..32_000).collect();
+    let stratum = Stratum { observed: &[(0, 99_999)], windows: &[(0, 99_999)], onsets: &onsets };
+    let got = circular_shift(&[stratum], 9, 1).unwrap();
+    assert_eq!((got.exact, got.in_window, got.p), (false, 32_000, 1.0));
+    let fewer = Stratum { onsets: &onsets[..1000], ..stratum };
+    assert!(circular_shift(&[fewer], 9, 1).unwrap().exact);
 }
 
 // Ten exec steps and ten others, alternating, each followed by an onset or not. By hand: with onsets after exec steps
@@ -137,6 +154,37 @@ fn labels_of_steps() {
     assert_eq!(p(&[]), None);
     let few = LabelledEpisode { steps: &steps[..10], onsets: &[5] };
     assert_eq!(permute_step_labels(&[few], 0, 10, 999, 1), None);
+}
+
+// By hand: of eight exec steps and eight others one has an onset within its window, from 10 before to 20 behind, both included: half
+// of all permutations make it an exec step. Labels stay in their episode.
+#[test]
+fn windows_and_episodes_of_labels() {
+    let steps: Vec<LabelledStep> = (0..16).map(|i| LabelledStep { start_ns: i * 100, exec: i < 8 }).collect();
+    let p = |onset: i64| {
+        permute_step_labels(&[LabelledEpisode { steps: &steps, onsets: &[onset] }], 10, 20, 2000, 1).unwrap()
+    };
+    for beside in [290, 300, 320] {
+        // Five standard errors: 5 sqrt(1/4 / 2000).
+        assert!((p(beside) - 0.5).abs() < 0.056, "{beside}: {}", p(beside));
+    }
+    for outside in [289, 321] {
+        assert_eq!(p(outside), 1.0, "{outside}: in no window, however labels lie");
+    }
+    let (exec, others) = steps.split_at(8);
+    let apart = [LabelledEpisode { steps: exec, onsets: &[300] }, LabelledEpisode { steps: others, onsets: &[] }];
+    assert_eq!(permute_step_labels(&apart, 10, 20, 99, 1), Some(1.0));
+    let seven = [LabelledEpisode { steps: &exec[1..], onsets: &[300] }, LabelledEpisode { steps: others, onsets: &[] }];
+    assert_eq!(permute_step_labels(&seven, 10, 20, 99, 1), None);
+    let seven = [LabelledEpisode { steps: exec, onsets: &[300] }, LabelledEpisode { steps: &others[1..], onsets: &[] }];
+    assert_eq!(permute_step_labels(&seven, 10, 20, 99, 1), None);
+    assert_eq!(permute_step_labels(&apart, 10, 20, 0, 1), None);
+}
+
+// By hand: 95..=113 and 113..=123 are one; 200 stands alone.
+#[test]
+fn windows_around_starts() {
+    assert_eq!(exposure_windows(&[(200, 200), (118, 120), (100, 110)], 5, 3), [(95, 123), (195, 203)]);
 }
 
 /// Four hours of episodes and idle time (600 s each on average), steps about 15 s apart; `trend` shortens the idle

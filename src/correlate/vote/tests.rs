@@ -66,6 +66,45 @@ fn ties_prefer_the_smallest_offset() {
     assert_eq!(got.runner_up.unwrap().core_ns, (299 * SECOND, 300 * SECOND));
 }
 
+// By hand: three keys at 0 s; a fourth allows more, of which a rival is what lies more than 20 s from them.
+#[test]
+fn a_rival_begins_beyond_twenty_seconds() {
+    let voted = |lo, hi| {
+        let got = vote(&[pair(0, 0, 1.0, 1), pair(0, 0, 1.0, 2), pair(0, 0, 1.0, 3), pair(lo, hi, 1.0, 4)]).unwrap();
+        assert_eq!((got.best.core_ns, got.best.depth), ((0, 0), 4.0));
+        got.runner_up.map(|rival| rival.core_ns)
+    };
+    assert_eq!(voted(-30, 0), Some((-30 * SECOND, -20 * SECOND - 1)));
+    assert_eq!(voted(0, 30), Some((20 * SECOND + 1, 30 * SECOND)));
+    assert_eq!(voted(-20, 20), None);
+}
+
+// "A from 20 agreeing keys, support of at most 3 s and a ratio of at most 0.6; B from 5 keys, 10 s and 0.7; else, or if contested, C."
+#[test]
+fn grades_end_where_they_are_said_to() {
+    let graded = |inliers, width_ns, peak_ratio, keys| {
+        let best = Peak { middle_ns: 0, core_ns: (0, 0), depth: 1.0 };
+        Vote { best, support_ns: (0, width_ns), keys, inliers, peak_ratio, runner_up: None }.grade()
+    };
+    let (three, ten) = (3 * SECOND, 10 * SECOND);
+    for (inliers, width, ratio, keys, want) in [
+        (20, three, 0.6, 20, Grade::A),
+        (19, three, 0.6, 19, Grade::B),
+        (20, three + 1, 0.6, 20, Grade::B),
+        (20, three, 0.61, 20, Grade::B),
+        (5, ten, 0.7, 5, Grade::B),
+        (4, ten, 0.7, 4, Grade::C),
+        (5, ten + 1, 0.7, 5, Grade::C),
+        (5, ten, 0.71, 5, Grade::C),
+        // Contested: less than half agree, and another offset has more than 0.3 of the best.
+        (20, three, 0.3, 41, Grade::A),
+        (20, three, 0.31, 40, Grade::A),
+        (20, three, 0.31, 41, Grade::C),
+    ] {
+        assert_eq!(graded(inliers, width, ratio, keys), want, "{inliers} of {keys}, {width} ns, {ratio}");
+    }
+}
+
 #[test]
 fn order_of_input_does_not_matter() {
     let mut random = Random::new(5);
