@@ -297,3 +297,80 @@ fn what_is_told_of_a_clock() {
         assert_eq!(beside(offset_ns), [want]);
     }
 }
+
+// By hand: a part in a billion of a second is a nanosecond; what is less is rounded down, whichever way the clock runs.
+#[test]
+fn gains_are_rounded_down() {
+    for (to_ns, ppb, want) in
+        [(SECOND, 7, 7), (SECOND, -7, -7), (1, 1, 0), (1, -1, -1), (SECOND - 1, 1, 0), (2 * SECOND, -3, -6), (9, 0, 0)]
+    {
+        assert_eq!(gained(to_ns + 5, 5, ppb), want, "{to_ns} {ppb}");
+    }
+    assert_eq!((gained(i64::MAX, i64::MIN, i64::MAX), gained(i64::MAX, i64::MIN, i64::MIN)), (i64::MAX, i64::MIN));
+}
+
+// By hand: 1000 s away from the middle 100 ppm are 0.1 s, so that offsets of 2 to 3 s may be any from 1.9 to 3.1 s without drift;
+// at exactly 100 ppm they are 1.9 to 2.9 s before it and, at -1000 s, 2.1 to 3.1 s.
+#[test]
+fn levelled_ballots_allow_what_drift_may_have_made() {
+    let of = |at_s: i64, range| {
+        let levelled = levelled(&vote::ballots(&[pair(at_s, (2000, 3000), 1)]), 0, range);
+        levelled.iter().map(|ballot| (ballot.lo / 1_000_000, ballot.hi / 1_000_000)).collect::<Vec<_>>()
+    };
+    for at_s in [1000, -1000] {
+        assert_eq!(of(at_s, (-100_000, 100_000)), [(1900, 3100)]);
+    }
+    assert_eq!(of(1000, (100_000, 100_000)), [(1900, 2900)]);
+    assert_eq!(of(-1000, (100_000, 100_000)), [(2100, 3100)]);
+    assert_eq!(of(0, (-100_000, 100_000)), [(2000, 3000)]);
+}
+
+// By hand: five pairs at one moment, and some 10 000 s on that need a drift of 100 ppm (1 s). Three more are enough for it.
+#[test]
+fn a_slope_must_win_three_pairs() {
+    for (ppm, offset_ms) in [(100_000, 1000), (-100_000, -1000)] {
+        let of = |more: u64| {
+            let mut pairs: Vec<Pair> = (0..5).map(|key| pair(0, (-10, 10), key)).collect();
+            pairs.extend((0..more).map(|key| pair(10_000, (offset_ms - 10, offset_ms + 10), 100 + key)));
+            let fit = fit(&pairs).unwrap();
+            (fit.segments.len(), fit.segments[0].line.drift_ppb, fit.inliers)
+        };
+        assert_eq!(of(2), (1, 0, 5));
+        let (segments, drift, inliers) = of(3);
+        // Strips of 20 ms that are 10 000 s apart bound a slope to 2 ppm.
+        assert_eq!((segments, inliers), (1, 8));
+        assert!((drift - ppm).abs() <= 2000, "{drift}");
+    }
+}
+
+// Every so many of thirty pairs is an hour off: three are told, two are not.
+#[test]
+fn three_pairs_beside_are_told() {
+    let beside = |off: &[i64]| {
+        fit(&pairs(0..30, |minute| if off.contains(&minute) { HOUR / 1_000_000 } else { 0 })).unwrap().beside
+    };
+    assert_eq!(beside(&[5, 15, 25]), Some(Beside { offset_ns: HOUR, keys: 3 }));
+    assert_eq!(beside(&[5, 25]), None);
+}
+
+#[test]
+fn a_key_counts_once_on_a_line_and_ballots_are_thinned_evenly() {
+    let line = Line { at_ns: 0, offset_ns: 0, drift_ppb: 0 };
+    let light = pair(0, (0, 0), 1);
+    let heavy = Pair { weight: 3.0, lo_ns: -5, hi_ns: -2, ..light };
+    // Both of key 1 hold the line; of key 2 neither does.
+    let ballots = vote::ballots(&[
+        Pair { hi_ns: 9, ..light },
+        Pair { hi_ns: 0, ..heavy },
+        Pair { lo_ns: 7, hi_ns: 9, key: 2, ..light },
+    ]);
+    assert_eq!((ballots.len(), held(&ballots, &line)), (2, 1), "what touches is one ballot");
+    let unit = u128::from(vote::ballots(&[light])[0].weight.get());
+    assert_eq!(depth_of(&ballots, &line), 3 * unit);
+    let many = |n: i64| vote::ballots(&(0..n).map(|at| pair(at, (0, 0), at as u64)).collect::<Vec<Pair>>());
+    assert_eq!(thinned(many(4096)).len(), 4096);
+    assert_eq!(thinned(many(4097)).len(), 2049);
+    assert_eq!(furthest(&many(11), 2 * SECOND), 8 * SECOND);
+    assert_eq!(furthest(&many(11), 9 * SECOND), 9 * SECOND);
+    assert_eq!(furthest(&[], 5), 0);
+}
