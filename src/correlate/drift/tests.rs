@@ -122,6 +122,50 @@ fn steps_are_segments() {
     assert_eq!(correction.places(at(50)).len(), 1);
 }
 
+#[test]
+fn a_clock_that_was_set_once() {
+    let fit = fit(&pairs(0..61, |minute| if minute < 30 { 0 } else { 47_000 })).unwrap();
+    let found: Vec<(i64, i64, i64)> = fit
+        .segments
+        .iter()
+        .map(|segment| (segment.from_ns, segment.to_ns, segment.line.offset_ns))
+        .map(|(from, to, offset)| (from / (60 * SECOND), to / (60 * SECOND), offset / SECOND))
+        .collect();
+    assert_eq!(found, [(0, 29, 0), (30, 60, 47)]);
+    assert_eq!((fit.inliers, fit.beside), (61, None));
+    // The offset is that in the middle of the segment.
+    assert_eq!(fit.segments[1].line.at_ns, 45 * 60 * SECOND);
+}
+
+// Ten pairs elsewhere are a segment of their own; of two more at the end, on the same offset, none is: three must gain by it.
+#[test]
+fn two_pairs_at_the_end_are_no_step_though_the_line_is_known() {
+    let offset = |minute: i64| if (30..40).contains(&minute) || minute >= 70 { 47_000 } else { 0 };
+    let count = |minutes| {
+        let fit = fit(&pairs(0..minutes, offset)).unwrap();
+        (fit.segments.len(), fit.inliers)
+    };
+    assert_eq!(count(72), (3, 70));
+    assert_eq!(count(73), (4, 73));
+}
+
+// By hand: four of five pairs allow -0.1 to 0.2 s at all times; the fifth allows 0 s in the first half, 0.1 s in the second, give or
+// take 10 ms. No line holds both, yet what four fifths allow is the same: nothing says that the clock was set. At either offset
+// 180 pairs agree, of which the one nearest to zero is taken, and the other 20 lie beside it.
+#[test]
+fn neighbours_that_one_line_can_have_made_are_one_segment() {
+    let pairs: Vec<Pair> = (0..200)
+        .map(|minute| {
+            let narrow = if minute < 100 { (-10, 10) } else { (90, 110) };
+            pair(minute * 60, if minute % 5 == 0 { narrow } else { (-100, 200) }, minute as u64)
+        })
+        .collect();
+    let fit = fit(&pairs).unwrap();
+    assert_eq!((fit.segments.len(), fit.inliers, fit.keys), (1, 180, 200));
+    assert_eq!((fit.segments[0].line.offset_ns, fit.segments[0].line.drift_ppb), (0, 0));
+    assert_eq!(fit.beside, Some(Beside { offset_ns: 100_000_000, keys: 20 }));
+}
+
 // There and back: the clock of the middle third was an hour ahead.
 #[test]
 fn there_and_back_again() {
