@@ -409,6 +409,8 @@ mod tests {
         // A label that nobody has is no group.
         let gap = permute_groups(&[0.0, 5.0, 9.0, 9.0], &[0, 1, 3, 3], 0, 0).unwrap();
         assert_eq!(gap, got);
+        // By hand: 4!/(2! 2!) = 6 ways, and two groups that change places, however many labels between them nobody has.
+        assert_eq!(permute_groups(&[0.0, 0.0, 9.0, 9.0], &[0, 0, 3, 3], 0, 0).unwrap().smallest, 2.0 / 6.0);
         assert_eq!(permute_groups(&[1.0, 2.0], &[0, 2], 9, 0), None, "a label beyond the number of runs");
         assert_eq!(permute_groups(&[1.0, f64::INFINITY], &[0, 1], 9, 0), None);
         assert_eq!(permute_groups(&[], &[], 9, 0), None);

@@ -124,4 +124,35 @@ mod tests {
         let east = context.without_year_east_of_utc(7200, 11, 20, noon, SECOND).unwrap();
         assert_eq!(east.lo, Instant(1_795_165_200 * SECOND));
     }
+
+    // 12:00 at two hours east of UTC is 10:00 of UTC, wherever the log was written: 2026-11-20T10:00:00Z, by `date -u -d ... +%s`.
+    #[test]
+    fn a_named_zone_is_firm_and_the_year_is_as_firm_as_it_is_known() {
+        let noon = chrono::NaiveTime::from_hms_opt(12, 0, 0).unwrap();
+        let ten = Instant(1_795_168_800 * SECOND);
+        for (year, basis) in [
+            (YearSource::Declared(2026), Basis::ExplicitOffset),
+            (YearSource::NearestTo(ten), Basis::AssumedYear),
+            (YearSource::Unknown, Basis::UnknownYear),
+        ] {
+            let zone = ZoneSource::Declared(chrono_tz::Tz::Asia__Kolkata);
+            let context = TimeContext { zone, year, ..TimeContext::default() };
+            let span = context.without_year_east_of_utc(7200, 11, 20, noon, SECOND).unwrap();
+            assert_eq!(span.basis, basis);
+            assert!(basis == Basis::UnknownYear || span.lo == ten, "{span:?}");
+            // Without a zone of its own the record's is that of the log: 17:30 in Kolkata is 12:00 of UTC.
+            let half_past_five = chrono::NaiveTime::from_hms_opt(17, 30, 0).unwrap();
+            let local = context.local_without_year(11, 20, half_past_five, SECOND).unwrap();
+            assert_eq!(local.basis, if basis == Basis::ExplicitOffset { Basis::DeclaredZone } else { basis });
+            assert!(basis == Basis::UnknownYear || local.lo == ten.plus(7200 * SECOND), "{local:?}");
+        }
+    }
+
+    #[test]
+    fn a_span_is_extended_and_never_cut() {
+        let span = Span { lo: Instant(1), hi: Instant(5), basis: Basis::AssumedZone };
+        for (last, hi) in [(None, 5), (Some(3), 5), (Some(9), 9)] {
+            assert_eq!(span.until(last.map(Instant)), Span { hi: Instant(hi), ..span });
+        }
+    }
 }
