@@ -82,11 +82,16 @@ pub(crate) fn test_at(
         Some(run(&collapse(&benign(steps, events), CONTROL_GAP_NS), &exposed)).filter(|control| control.onsets > 0);
     let negative_exposure =
         Some(run(&collapse(&tested, gap_ns), &windows(steps, slack, tail, false))).filter(|control| control.onsets > 0);
-    let negative_outcome = Some(run(&collapse(&not_theirs(steps, everywhere), CONTROL_GAP_NS), &exposed))
-        .filter(|control| control.onsets > 0);
+    let (of_others, every) = thinned(not_theirs(steps, everywhere), CONTROLS);
+    let negative_outcome = Some(run(&of_others, &exposed)).filter(|control| control.onsets > 0);
     let withheld = withheld(steps, clocks, &positive_control, &negative_outcome);
     let duty_cycle = duty_cycle(&exposed, &strata);
-    let sentences = sentences(&main, duty_cycle, &positive_control, &negative_exposure, &negative_outcome, &withheld);
+    let controls = [
+        ("positive control", &positive_control, 1),
+        ("negative exposure", &negative_exposure, 1),
+        ("negative outcome", &negative_outcome, every),
+    ];
+    let sentences = sentences(&main, duty_cycle, controls, &withheld);
     Some(Alignment {
         test: main,
         at_gaps,
@@ -253,23 +258,40 @@ fn benign(steps: &Steps<'_>, events: &Events) -> BTreeMap<Flow, Vec<Instant>> {
     sources.best()
 }
 
-/// Connections that no agent can have opened: from hosts without agents.
-fn not_theirs(steps: &Steps<'_>, events: &Events) -> BTreeMap<Flow, Vec<Instant>> {
+/// Onsets that no agent can have caused: of connections from hosts without agents, peer by peer as [`collapse`] has it, in
+/// order of time.
+fn not_theirs(steps: &Steps<'_>, events: &Events) -> Vec<Instant> {
     let identity = steps.identity;
-    let mut found: BTreeMap<Flow, Vec<Instant>> = BTreeMap::new();
+    let mut onsets = Vec::new();
     if !identity.knows_agents() {
-        return found;
+        return onsets;
     }
+    let mut last: BTreeMap<Flow, Instant> = BTreeMap::new();
     for event in events.iter().filter(|event| event.timed) {
         let theirs = event.src.is_some_and(|src| identity.is_agent_at(src, event.at));
         if !theirs
             && event.src.is_some_and(crate::model::is_private)
             && event.dst.is_some_and(|dst| !identity.is_agent_at(dst, event.at))
+            && last.insert(event.peers(), event.at).is_none_or(|last| event.at.since(last) > CONTROL_GAP_NS)
         {
-            found.entry(event.peers()).or_default().push(event.at);
+            onsets.push(event.at);
         }
     }
-    found
+    onsets
+}
+
+/// Onsets of a control that are tested, at most: a whole network has millions, and a hundred thousand say as much.
+const CONTROLS: usize = 100_000;
+
+/// Every n-th of onsets that come in order of time, so that [`CONTROLS`] at most are left; and n.
+fn thinned(mut onsets: Vec<Instant>, most: usize) -> (Vec<Instant>, usize) {
+    let every = onsets.len().div_ceil(most).max(1);
+    let mut at = 0;
+    onsets.retain(|_| {
+        at += 1;
+        (at - 1) % every == 0
+    });
+    (onsets, every)
 }
 
 /// First moments of stretches without a pause longer than the gap, over all peers, sorted.
@@ -337,9 +359,7 @@ fn withheld(
 fn sentences(
     test: &AlignmentTest,
     duty_cycle: f64,
-    positive: &Option<AlignmentTest>,
-    exposure: &Option<AlignmentTest>,
-    outcome: &Option<AlignmentTest>,
+    controls: [(&str, &Option<AlignmentTest>, usize); 3],
     withheld: &Option<String>,
 ) -> Vec<String> {
     let mut all = Vec::new();
@@ -355,11 +375,14 @@ fn sentences(
         test.p,
         duty_cycle * 100.0
     ));
-    let controls = [("positive control", positive), ("negative exposure", exposure), ("negative outcome", outcome)];
-    for (name, control) in controls {
+    for (name, control, every) in controls {
         all.push(match control {
             Some(control) if control.onsets > 0 => {
-                format!("{name}: {} of {} in a window, P = {:.2e}.", control.in_window, control.onsets, control.p)
+                let taken = if every > 1 { format!(" (one in {every} was taken)") } else { String::new() };
+                format!(
+                    "{name}: {} of {}{taken} in a window, P = {:.2e}.",
+                    control.in_window, control.onsets, control.p
+                )
             }
             _ => format!("{name}: none in this evidence."),
         });

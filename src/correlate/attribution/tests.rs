@@ -193,7 +193,7 @@ fn candidates_share_by_likelihood() {
 #[test]
 fn rates_grow_by_what_events_weigh() {
     let (steps, seconds) = (2000, 1e6);
-    let of = |g: f64, n: usize| rates(&vec![g * 2000.0 / 1e6; n], steps, seconds).unwrap();
+    let of = |g: f64, n: usize| rates(vec![g * 2000.0 / 1e6; n], steps, seconds).unwrap();
     let still = of(1.0, 3);
     assert_eq!((still.iterations, still.converged), (1, true));
     near(still.mu_per_s, 1.5 / seconds);
@@ -209,7 +209,7 @@ fn rates_grow_by_what_events_weigh() {
 fn one_rate_settles_while_the_other_is_held() {
     let (steps, seconds) = (10.0, 1000.0);
     for (odds, mu, alpha) in [(0.5, 0.75, 0.5), (2.0, 0.5, 0.75)] {
-        let got = rates(&[odds * steps / seconds], 10, seconds).unwrap();
+        let got = rates(vec![odds * steps / seconds], 10, seconds).unwrap();
         assert!(got.converged && got.iterations < 30, "{got:?}");
         assert!((got.mu_per_s * seconds - mu).abs() < 1e-5 && (got.alpha * steps - alpha).abs() < 1e-5, "{got:?}");
     }
