@@ -19,7 +19,7 @@ pub(super) use sorter::merged;
 /// Bytes that evidence may take while it is analysed. Without a bound all is held in memory.
 ///
 /// What is more is laid on a shelf: a temporary file without a name, which is gone with the process. Texts of transcripts may
-/// take an eighth of what is allowed, entries of ledgers another, and a list that grows a thirty-second. What is never laid
+/// take a sixteenth of what is allowed, entries of ledgers another, and a list that grows a thirty-second. What is never laid
 /// aside is estimated, and [`Memory::excess`] says when it is more than is allowed.
 #[derive(Debug, Default)]
 pub struct Memory {
@@ -32,6 +32,11 @@ pub struct Memory {
     failure: OnceLock<String>,
 }
 
+/// What part of what is allowed texts may take, and entries of ledgers.
+const SHARE: u64 = 16;
+/// What part a list may take while it grows: one for each thread and kind.
+const GROWING: u64 = 32;
+
 impl Memory {
     /// At most so many bytes.
     pub fn of(allowed: u64) -> Self {
@@ -40,7 +45,7 @@ impl Memory {
 
     /// Where packed bytes of a text go: none, if they may stay in memory or cannot be laid aside.
     fn lay_aside(&self, bytes: &[u8]) -> Option<u64> {
-        let share = self.allowed? / 8;
+        let share = self.allowed? / SHARE;
         let held = self.texts.fetch_add(bytes.len() as u64, Ordering::Relaxed) + bytes.len() as u64;
         if held <= share {
             return None;
@@ -58,7 +63,7 @@ impl Memory {
     fn has_room(&self, bytes: usize) -> bool {
         let Some(allowed) = self.allowed else { return true };
         let bytes = bytes as u64;
-        let fits = self.entries.fetch_add(bytes, Ordering::Relaxed) + bytes <= allowed / 8;
+        let fits = self.entries.fetch_add(bytes, Ordering::Relaxed) + bytes <= allowed / SHARE;
         if !fits {
             self.entries.fetch_sub(bytes, Ordering::Relaxed);
         }
@@ -67,7 +72,7 @@ impl Memory {
 
     /// Bytes that one list may take while it grows, before what it holds is laid aside.
     pub fn portion(&self) -> usize {
-        self.allowed.map_or(usize::MAX, |allowed| usize::try_from(allowed / 32).unwrap_or(usize::MAX))
+        self.allowed.map_or(usize::MAX, |allowed| usize::try_from(allowed / GROWING).unwrap_or(usize::MAX))
     }
 
     /// Where bytes go on the shelf.
