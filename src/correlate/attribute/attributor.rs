@@ -145,7 +145,7 @@ impl Peers {
         let mut onsets: Vec<Onsets> = vec![Onsets::default(); shown.len()];
         // What is run again and again opens as many connections as there are onsets after it was installed; a call opens one.
         let installed = |at: &usize| steps.times[*at].start.filter(|_| steps.acts[*at].install.is_some());
-        let mut again: Vec<Vec<(Instant, Onsets)>> = writers
+        let mut again: Vec<Since> = writers
             .iter()
             .map(|of| of.iter().filter_map(installed).map(|since| (since, Onsets::default())).collect())
             .collect();
@@ -157,7 +157,7 @@ impl Peers {
             let since = again.get_mut(peer).into_iter().flatten().filter(|(since, _)| event.at >= *since);
             since.for_each(|(_, onsets)| onsets.add(event.evidence, event.at));
         }
-        let named = |((tokens, of), again): ((&BTreeSet<Token>, Vec<usize>), Vec<(Instant, Onsets)>)| {
+        let named = |((tokens, of), again): ((&BTreeSet<Token>, Vec<usize>), Since)| {
             let mut again = again.into_iter().map(|(_, onsets)| onsets.most().max(1) as f64);
             let weight = |at: usize| {
                 let times = installed(&at).and_then(|_| again.next()).unwrap_or(1.0);
@@ -212,6 +212,9 @@ fn without_clocks(candidates: &[Candidate], lag: &LagModel, explained: f64) -> a
 
 /// Connections to one peer with shorter pauses count once where steps have no times, in nanoseconds.
 const ONSET_NS: i64 = 60 * SECOND;
+
+/// Onsets from moments on.
+type Since = Vec<(Instant, Onsets)>;
 
 /// Onsets among events of one peer, in order of time: how many each source saw, and the last.
 #[derive(Clone, Debug, Default)]
