@@ -294,16 +294,16 @@ impl<T: Entry> Ledger<T> {
 
     /// The entries of a range of [`Ledger::ranges`].
     pub fn stretch(&self, range: Range<usize>) -> Stretch<'_, T> {
-        let located = self.locate(range.start).and_then(|(block, within)| Some((self.blocks.get(block)?, within)));
-        let Some((block, within)) = located else { return Stretch::Here(&[]) };
-        match &block.place {
+        let located = self.locate(range.start).and_then(|at| Some((at, &self.blocks.get(at.0)?.place)));
+        let Some(((block, within), place)) = located else { return Stretch::Here(&[]) };
+        match place {
             Place::Here(entries) => {
                 Stretch::Here(entries.get(within..entries.len().min(within + range.len())).unwrap_or_default())
             }
             Place::Aside { packed, length } => {
-                let entries = unpack(packed, *length);
+                let entries = self.fetched(block, packed, *length);
                 let end = entries.len().min(within + range.len());
-                Stretch::Aside(Arc::new(entries), within.min(end)..end)
+                Stretch::Aside(entries, within.min(end)..end)
             }
         }
     }
@@ -356,11 +356,13 @@ impl<T: Entry> Ledger<T> {
     }
 
     fn fetched(&self, block: usize, packed: &Kept, length: usize) -> Arc<Vec<T>> {
-        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, entries)) = recent.iter().find(|(at, _)| *at == block) {
+        let recent = || self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, entries)) = recent().iter().find(|(at, _)| *at == block) {
             return Arc::clone(entries);
         }
+        // Not under the lock: threads unpack beside each other.
         let entries = Arc::new(unpack(packed, length));
+        let mut recent = recent();
         if recent.len() >= RECENT {
             recent.pop_front();
         }
