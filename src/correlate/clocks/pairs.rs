@@ -13,9 +13,9 @@ use crate::correlate::tokens::{self, Token, Written};
 use crate::correlate::vote::{self, Pair};
 use crate::evidence::EvidenceId;
 use crate::intake::Intake;
-use crate::model::Protocol;
+use crate::model::{Conversation, Flow};
 use crate::stats::hash::{Fnv, mix};
-use crate::time::{Basis, SECOND};
+use crate::time::{Basis, Instant, SECOND};
 
 /// A firewall writes its line, and a capture its packet, within this of each other, in nanoseconds.
 const SAME_PACKET_NS: i64 = 20_000_000;
@@ -55,21 +55,21 @@ impl Meeting {
 
 /// A connection as a source saw it begin.
 pub(super) struct Sighting {
-    src: Option<IpAddr>,
-    src_port: Option<u16>,
-    dst: Option<IpAddr>,
-    dst_port: Option<u16>,
-    protocol: Option<Protocol>,
+    flow: Flow,
     lo: i64,
     hi: i64,
 }
 
-/// Opener, its port, peer, its port, protocol.
-type Tuple = (Option<IpAddr>, Option<u16>, Option<IpAddr>, Option<u16>, Option<Protocol>);
-
 impl Sighting {
-    fn tuple(&self) -> Tuple {
-        (self.src, self.src_port, self.dst, self.dst_port, self.protocol)
+    fn new(flow: Flow, at: Instant) -> Self {
+        Sighting { flow, lo: at.0, hi: at.0 }
+    }
+
+    /// The connections of a conversation.
+    fn all(conversation: &Conversation) -> impl Iterator<Item = Sighting> {
+        let flow = conversation.key.flow();
+        let starts = conversation.segments.iter().flat_map(|segment| &segment.starts);
+        starts.map(move |start| Sighting::new(Flow { src_port: Some(start.src_port), ..flow }, start.at))
     }
 }
 
@@ -131,20 +131,8 @@ pub(super) fn sightings(
         let Sightings { all, by_token, .. } = &mut found[group];
         let stranger = key.dst.is_none_or(|dst| !names.has(dst) && wanted.is_stranger(dst, key.dst_port));
         let from = all.len();
-        for start in conversation.segments.iter().flat_map(|segment| &segment.starts) {
-            let one = Sighting {
-                src: key.src,
-                src_port: Some(start.src_port),
-                dst: key.dst,
-                dst_port: key.dst_port,
-                protocol: key.protocol,
-                lo: start.at.0,
-                hi: start.at.0,
-            };
-            if !stranger || Some(group) != largest || elsewhere.binary_search(&hash(one.tuple())).is_ok() {
-                all.push(one);
-            }
-        }
+        let meets = |one: &Sighting| Some(group) != largest || elsewhere.binary_search(&hash(one.flow)).is_ok();
+        all.extend(Sighting::all(&conversation).filter(|one| !stranger || meets(one)));
         if from < all.len() && !stranger {
             for token in names.tokens(key.dst, key.dst_port).into_iter().filter(|token| wanted.asks_for(token)) {
                 let hits = by_token.entry(token).or_default().entry(key.src).or_default();
@@ -155,16 +143,7 @@ pub(super) fn sightings(
     for crossing in &intake.facts.crossings {
         let Some(group) = group_of(crossing.record.evidence) else { continue };
         let Sightings { beyond, .. } = &mut found[group];
-        let flow = crossing.flow;
-        beyond.push(Sighting {
-            src: flow.src,
-            src_port: flow.src_port,
-            dst: flow.dst,
-            dst_port: flow.dst_port,
-            protocol: flow.protocol,
-            lo: crossing.at.0,
-            hi: crossing.at.0,
-        });
+        beyond.push(Sighting::new(crossing.flow, crossing.at));
     }
     for fact in &intake.facts.sequences {
         let Some(group) = group_of(fact.record.evidence) else { continue };
@@ -192,24 +171,20 @@ pub(super) fn sightings(
 
 /// Hashes of the connections of some evidence, also of those beyond address translation; sorted.
 fn elsewhere(intake: &Intake, wanted: &dyn Fn(EvidenceId) -> bool) -> Vec<u64> {
-    let mut hashes = Vec::new();
-    for conversation in intake.conversations.iter().filter(|one| wanted(one.key.evidence)) {
-        let key = conversation.key;
-        let starts = conversation.segments.iter().flat_map(|segment| &segment.starts);
-        hashes.extend(starts.map(|start| hash((key.src, Some(start.src_port), key.dst, key.dst_port, key.protocol))));
-    }
-    for crossing in &intake.facts.crossings {
-        let flow = crossing.flow;
-        hashes.push(hash((flow.src, flow.src_port, flow.dst, flow.dst_port, flow.protocol)));
+    let evidence = (0..intake.sources.len()).filter_map(|at| u32::try_from(at).ok()).map(EvidenceId);
+    let ranges = evidence.filter(|evidence| wanted(*evidence)).map(|evidence| intake.conversations_of(evidence));
+    let mut hashes: Vec<u64> = intake.facts.crossings.iter().map(|crossing| hash(crossing.flow)).collect();
+    for conversation in ranges.flat_map(|range| intake.conversations.within(range)) {
+        hashes.extend(Sighting::all(&conversation).map(|one| hash(one.flow)));
     }
     hashes.sort_unstable();
     hashes.dedup();
     hashes
 }
 
-fn hash(tuple: Tuple) -> u64 {
+fn hash(flow: Flow) -> u64 {
     let mut hasher = Fnv::default();
-    tuple.hash(&mut hasher);
+    flow.hash(&mut hasher);
     mix(hasher.finish())
 }
 
@@ -276,16 +251,16 @@ fn same_sequences(ours: &Sightings, theirs: &Sightings) -> Vec<Meeting> {
 }
 
 fn same_packets(ours: &[Sighting], theirs: &[Sighting]) -> Vec<Meeting> {
-    let mut by_tuple: BTreeMap<Tuple, Vec<&Sighting>> = BTreeMap::new();
+    let mut by_tuple: BTreeMap<Flow, Vec<&Sighting>> = BTreeMap::new();
     for one in theirs {
-        by_tuple.entry(one.tuple()).or_default().push(one);
+        by_tuple.entry(one.flow).or_default().push(one);
     }
-    let mut keys: BTreeMap<Tuple, u64> = BTreeMap::new();
+    let mut keys: BTreeMap<Flow, u64> = BTreeMap::new();
     let mut meetings = Vec::new();
     for one in ours {
         let next = keys.len() as u64;
-        let key = *keys.entry(one.tuple()).or_insert(next);
-        for other in by_tuple.get(&one.tuple()).into_iter().flatten().take(PAIRS_PER_TOKEN) {
+        let key = *keys.entry(one.flow).or_insert(next);
+        for other in by_tuple.get(&one.flow).into_iter().flatten().take(PAIRS_PER_TOKEN) {
             let ours = (one.lo.saturating_sub(SAME_PACKET_NS), one.hi.saturating_add(SAME_PACKET_NS));
             meetings.push(Meeting { ours, theirs: (other.lo, other.hi), weight: 1.0, key });
         }
