@@ -176,7 +176,7 @@ fn files(analysis: &Analysis, reading: &Reading, voice: Voice, output: &OutputDi
     for (name, parts) in csv::all(analysis)? {
         let mut file = output.begin(&format!("{name}.csv"))?;
         for (at, part) in parts.enumerate() {
-            file.write(&voice.masked(&part.csv_part(at == 0)?))?;
+            file.put(&voice.masked(&part.csv_part(at == 0)?))?;
         }
         files.push(file);
     }

@@ -137,7 +137,7 @@ impl OutputDir {
     /// The same with all that stands in it.
     pub(crate) fn begin_with(&self, name: &str, bytes: &[u8]) -> Result<Begun, Stop> {
         let mut begun = self.begin(name)?;
-        begun.write(bytes)?;
+        begun.put(bytes)?;
         Ok(begun)
     }
 
@@ -175,7 +175,8 @@ pub(crate) struct Begun {
 }
 
 impl Begun {
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Stop> {
+    /// Writes all of these, or says which file could not take them.
+    pub(crate) fn put(&mut self, bytes: &[u8]) -> Result<(), Stop> {
         self.file.write_all(bytes).map_err(|error| Stop::write(&self.target.display().to_string(), &error))
     }
 

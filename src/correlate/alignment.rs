@@ -284,14 +284,9 @@ fn not_theirs(steps: &Steps<'_>, events: &Events) -> Vec<Instant> {
 const CONTROLS: usize = 100_000;
 
 /// Every n-th of onsets that come in order of time, so that [`CONTROLS`] at most are left; and n.
-fn thinned(mut onsets: Vec<Instant>, most: usize) -> (Vec<Instant>, usize) {
+fn thinned(onsets: Vec<Instant>, most: usize) -> (Vec<Instant>, usize) {
     let every = onsets.len().div_ceil(most).max(1);
-    let mut at = 0;
-    onsets.retain(|_| {
-        at += 1;
-        (at - 1) % every == 0
-    });
-    (onsets, every)
+    (onsets.into_iter().step_by(every).collect(), every)
 }
 
 /// First moments of stretches without a pause longer than the gap, over all peers, sorted.
