@@ -3,13 +3,13 @@
 
     day.py FOLDER MEGABYTES
 
-FOLDER gets a case file that says which host is which, a firewall log (netfilter), a capture, nvidia-smi's readings and
-transcripts (Claude Code, a file an episode), of about 14, 44, 5 and 37 % of the bytes. Each 1,000 megabytes are 6,000 seconds: 64 agents' hosts, each with one episode
-after another of 20 calls, of which one in three downloads from one of 400 mirrors by name; what they open stands in the
-firewall log and, with its lookup and its data, in the capture. 140 other hosts open ninety connections a second to
-3,000 peers, a few of them most. Every 500th episode starts a miner, which the capture and the GPUs show. Ports, lags and
-what tools print are random; the same arguments give the same bytes. Needs Python 3.8 and nothing else. All addresses are
-from RFC 1918, RFC 5737 and RFC 2544.
+FOLDER gets a case file that says which host is which, a firewall log (netfilter), a capture, nvidia-smi's readings
+and transcripts (Claude Code, a file an episode), of about 14, 48, 5 and 33 % of the bytes. Each 1,000 megabytes are
+6,000 seconds: 64 agents' hosts, each with one episode after another of 20 calls, of which one in three downloads from
+one of 400 mirrors by name; what they open stands in the firewall log and, with its lookup and its data, in the
+capture. 140 other hosts open ninety connections a second to 3,000 peers, a few of them most. Every 500th episode
+starts a miner, which the capture and the GPUs show. Ports, lags and what tools print are random; the same arguments
+give the same bytes. Needs Python 3.8 and nothing else. All addresses are from RFC 1918, RFC 5737 and RFC 2544.
 """
 
 import json
