@@ -82,7 +82,7 @@ pub(crate) fn test_at(
         Some(run(&collapse(&benign(steps, events), CONTROL_GAP_NS), &exposed)).filter(|control| control.onsets > 0);
     let negative_exposure =
         Some(run(&collapse(&tested, gap_ns), &windows(steps, slack, tail, false))).filter(|control| control.onsets > 0);
-    let (of_others, every) = thinned(not_theirs(steps, everywhere), CONTROLS);
+    let (of_others, every) = not_theirs(steps, everywhere, CONTROLS);
     let negative_outcome = Some(run(&of_others, &exposed)).filter(|control| control.onsets > 0);
     let withheld = withheld(steps, clocks, &positive_control, &negative_outcome);
     let duty_cycle = duty_cycle(&exposed, &strata);
@@ -258,35 +258,83 @@ fn benign(steps: &Steps<'_>, events: &Events) -> BTreeMap<Flow, Vec<Instant>> {
     sources.best()
 }
 
-/// Onsets that no agent can have caused: of connections from hosts without agents, peer by peer as [`collapse`] has it, in
-/// order of time.
-fn not_theirs(steps: &Steps<'_>, events: &Events) -> Vec<Instant> {
+/// Onsets that no agent can have caused, in order of time: of connections from hosts without agents, peer by peer as
+/// [`collapse`] has it. Evenly thinned, so that `most` at most are left; and how many stand behind each. A whole network has
+/// millions, and a hundred thousand say as much.
+fn not_theirs(steps: &Steps<'_>, events: &Events, most: usize) -> (Vec<Instant>, usize) {
     let identity = steps.identity;
-    let mut onsets = Vec::new();
-    if !identity.knows_agents() {
-        return onsets;
-    }
-    let mut last: BTreeMap<Flow, Instant> = BTreeMap::new();
-    for event in events.iter().filter(|event| event.timed) {
-        let theirs = event.src.is_some_and(|src| identity.is_agent_at(src, event.at));
-        if !theirs
-            && event.src.is_some_and(crate::model::is_private)
-            && event.dst.is_some_and(|dst| !identity.is_agent_at(dst, event.at))
-            && last.insert(event.peers(), event.at).is_none_or(|last| event.at.since(last) > CONTROL_GAP_NS)
-        {
-            onsets.push(event.at);
+    let mut onsets = Thinned::new(most);
+    if identity.knows_agents() {
+        let mut open = Recent::default();
+        for event in events.iter().filter(|event| event.timed) {
+            let theirs = event.src.is_some_and(|src| identity.is_agent_at(src, event.at));
+            if !theirs
+                && event.src.is_some_and(crate::model::is_private)
+                && event.dst.is_some_and(|dst| !identity.is_agent_at(dst, event.at))
+                && open.begins(event.peers(), event.at)
+            {
+                onsets.push(event.at);
+            }
         }
     }
-    onsets
+    (onsets.kept, onsets.every)
 }
 
-/// Onsets of a control that are tested, at most: a whole network has millions, and a hundred thousand say as much.
+/// Onsets of a control that are tested, at most.
 const CONTROLS: usize = 100_000;
 
-/// Every n-th of onsets that come in order of time, so that [`CONTROLS`] at most are left; and n.
-fn thinned(onsets: Vec<Instant>, most: usize) -> (Vec<Instant>, usize) {
-    let every = onsets.len().div_ceil(most).max(1);
-    (onsets.into_iter().step_by(every).collect(), every)
+/// When peers were last met, as far back as that matters: a network has millions of them.
+#[derive(Default)]
+struct Recent {
+    /// Of those met at `since` or later.
+    now: BTreeMap<Flow, Instant>,
+    /// Of those met in the stretch before it, which began more than the gap before it.
+    before: BTreeMap<Flow, Instant>,
+    since: Option<Instant>,
+}
+
+impl Recent {
+    /// Whether the peer was not met within [`CONTROL_GAP_NS`] before `at`. Asked in order of time.
+    fn begins(&mut self, peer: Flow, at: Instant) -> bool {
+        let since = *self.since.get_or_insert(at);
+        if at.since(since) > CONTROL_GAP_NS {
+            self.before = std::mem::take(&mut self.now);
+            self.since = Some(at);
+        }
+        let last = self.now.insert(peer, at).or_else(|| self.before.get(&peer).copied());
+        last.is_none_or(|last| at.since(last) > CONTROL_GAP_NS)
+    }
+}
+
+/// Every n-th of moments that come one by one, n a power of two, so that no more are left than wanted.
+struct Thinned {
+    kept: Vec<Instant>,
+    every: usize,
+    seen: usize,
+    most: usize,
+}
+
+impl Thinned {
+    fn new(most: usize) -> Self {
+        Thinned { kept: Vec::new(), every: 1, seen: 0, most: most.max(1) }
+    }
+
+    fn push(&mut self, at: Instant) {
+        if self.seen.is_multiple_of(self.every) {
+            if self.kept.len() == self.most {
+                let mut place = 0;
+                self.kept.retain(|_| {
+                    place += 1;
+                    place % 2 == 1
+                });
+                self.every *= 2;
+            }
+            if self.seen.is_multiple_of(self.every) {
+                self.kept.push(at);
+            }
+        }
+        self.seen += 1;
+    }
 }
 
 /// First moments of stretches without a pause longer than the gap, over all peers, sorted.

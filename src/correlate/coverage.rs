@@ -361,7 +361,7 @@ fn of_case(world: &Witnesses<'_>) -> Vec<String> {
     if intake.episodes.is_empty() || !intake.sources.iter().any(network) {
         return Vec::new();
     }
-    let openers: BTreeSet<IpAddr> = world.events.iter().filter_map(|event| event.src).collect();
+    let openers = world.openers();
     let within = |net: &ipnet::IpNet| openers.range(net.network()..=net.broadcast()).next().is_some();
     let shown = |nets: &[ipnet::IpNet]| nets.iter().any(within);
     let places: Vec<&super::identity::Place> =

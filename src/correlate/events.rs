@@ -196,7 +196,6 @@ pub(crate) fn events(
 ) -> Events {
     let mut rows = Sorter::new(memory, Row::order);
     let written = Written::of(acts.iter().map(|act| &act.tokens));
-    let counts = |token: &Token| matches!(token, Token::UnresolvedPort(_)) || written.asks_for(token);
     let mut shown = Shown::default();
     let mut strangers: BTreeMap<Option<u16>, u32> = BTreeMap::new();
     for (index, conversation) in intake.conversations.iter().enumerate() {
@@ -209,7 +208,9 @@ pub(crate) fn events(
                 let port = || key.dst_port.map(Token::UnresolvedPort);
                 *strangers.entry(key.dst_port).or_insert_with(|| shown.number(&port().into_iter().collect()))
             }
-            _ => shown.number(&names.shown(key.dst, key.dst_port).into_iter().filter(counts).collect()),
+            _ => shown.number(
+                &names.shown(key.dst, key.dst_port).into_iter().filter(|token| written.counts(token)).collect(),
+            ),
         };
         for (part, segment) in conversation.segments.iter().enumerate() {
             let row = |at, src_port, number, last| {

@@ -101,7 +101,8 @@ fn correlated(
     let by_agent = |event: &Event<'_>| event.src.is_some_and(|src| identity.is_agent_at(src, event.at));
     let of_agents = identity.knows_agents().then(|| everywhere.filtered(memory, by_agent));
     let theirs = of_agents.as_ref().unwrap_or(&everywhere);
-    let yardstick = Yardstick::new(&steps, theirs, timing_holds(intake, &clocks));
+    let traffic = Traffic::new(theirs, &acts);
+    let yardstick = Yardstick::new(&steps, &traffic, timing_holds(intake, &clocks));
     let placed = Placed::new(seen, theirs, &steps, &clocks, &names);
     let attributor = Attributor::new(&yardstick, &steps, theirs, &placed.others);
     let mut traced = placed.trace(theirs, &steps, &attributor);
@@ -111,10 +112,9 @@ fn correlated(
     traced.extend(signals::from_commands(&steps));
     traced.extend(limits::crossed(&steps, &options.case, &names));
     signals::number(&mut traced);
-    let traffic = Traffic::new(theirs, &acts);
     let alignment = alignment::test(&traced, &traffic, &everywhere, &steps, &clocks);
     let aligned = alignment.as_ref().and_then(Aligned::of);
-    let witnesses = Witnesses::new(&steps, &clocks, &names, &options.case, &everywhere, aligned, &traced);
+    let witnesses = Witnesses::new(&steps, (&clocks, &names), &options.case, (&everywhere, &traffic), aligned, &traced);
     let mut assembled = findings::assemble(&traced, &steps, &clocks, &witnesses);
     let uncertain = coverage::note(&mut assembled.findings, &traced, &witnesses);
     let varied = vary.then(|| stability::vary(&traced, &traffic, &everywhere, &steps, &clocks, &witnesses));

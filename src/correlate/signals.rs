@@ -9,7 +9,7 @@ use super::attribute::{Attribution, Attributor, LinedUp, Steps};
 use super::clocks::Clocks;
 use super::events::{Event, Events, Row};
 use super::names::Names;
-use super::tokens::Token;
+use super::tokens::{Token, Written};
 use super::traced::Traced;
 use crate::evidence::{EvidenceId, Record};
 use crate::model::{Behaviour, Confidence, Flow, Signal, SignalSource};
@@ -61,11 +61,12 @@ impl Placed {
                 by_peers.entry(peers).or_default().push(Begun { place: at, at: event.at, src_port: event.src_port });
             }
         }
+        let written = Written::of(steps.acts.iter().map(|act| &act.tokens));
         let mut others = Vec::new();
         let place = |signal: &Signal| {
             let known = connection_of(signal, &by_peers).filter(|_| signal.targets.is_empty());
             known.map(Place::Connection).unwrap_or_else(|| {
-                others.push(as_event(signal, clocks, names));
+                others.push(as_event(signal, clocks, names, &written));
                 Place::Beside(others.len() - 1)
             })
         };
@@ -117,13 +118,14 @@ fn connection_of(signal: &Signal, by_peers: &BTreeMap<(EvidenceId, Flow), Vec<Be
     latest.map(|one| one.place)
 }
 
-fn as_event(signal: &Signal, clocks: &Clocks, names: &Names) -> (Row, BTreeSet<Token>) {
+/// With what it shows of what any command has: of the thousands that a sweep tries, most are named by none.
+fn as_event(signal: &Signal, clocks: &Clocks, names: &Names, written: &Written<'_>) -> (Row, BTreeSet<Token>) {
     let flow = signal.flow.unwrap_or_default();
     let evidence = signal.records.first().map_or(EvidenceId(0), |record| record.evidence);
     let mut tokens = names.shown(flow.dst, flow.dst_port);
     tokens.extend(signal.domains.iter().map(|domain| Token::Name(domain.clone())));
     for target in &signal.targets {
-        tokens.extend(names.tokens(target.dst, target.dst_port));
+        tokens.extend(names.tokens(target.dst, target.dst_port).into_iter().filter(|token| written.counts(token)));
     }
     if matches!(signal.source, SignalSource::Gpu | SignalSource::Host) {
         // The program as the GPU or the machine named it: the last component of a path.
@@ -133,6 +135,7 @@ fn as_event(signal: &Signal, clocks: &Clocks, names: &Names) -> (Row, BTreeSet<T
             );
         }
     }
+    tokens.retain(|token| written.counts(token));
     let dated = signal.span.is_some_and(|span| span.basis.is_dated())
         || signal.span.is_some_and(|span| clocks.is_tied_on_reference(evidence, span.lo));
     // The span has been aligned already: only the stamp's own width is left to add.

@@ -155,7 +155,7 @@ pub(crate) fn vary(
         let initiators = if aligned == base.aligned.as_ref().map(|outcome| outcome.follows) {
             BTreeMap::new()
         } else {
-            let witnesses = Witnesses::new(steps, clocks, base.names, base.case, base.events, outcome, traced);
+            let witnesses = base.had_it_been(outcome);
             let assembled = findings::assemble(traced, steps, clocks, &witnesses);
             assembled.findings.iter().map(|finding| (key(finding), finding.initiator)).collect()
         };

@@ -112,6 +112,11 @@ impl<'a> Written<'a> {
         !self.asks_for(&Token::Address(address)) && !endpoint.is_some_and(|endpoint| self.asks_for(&endpoint))
     }
 
+    /// Whether it matters that an event shows a token: the port of a peer without a name does, whoever wrote it.
+    pub(crate) fn counts(&self, shown: &Token) -> bool {
+        matches!(shown, Token::UnresolvedPort(_)) || self.asks_for(shown)
+    }
+
     /// Whether a token that is shown could be shared with some step. O(log of what was written).
     pub(crate) fn asks_for(&self, shown: &Token) -> bool {
         self.tokens.contains(shown)

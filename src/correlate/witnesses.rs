@@ -3,10 +3,12 @@
 mod controls;
 mod known;
 mod lookup;
+mod peers;
 mod said;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::alignment;
 use super::analysis::Alignment;
@@ -18,6 +20,7 @@ use super::processes::{Asked, Descent, Origin, Processes};
 use super::rivals::{Followed, Idle, Observables, Precursor, Seen, Strangers};
 use super::tokens::Token;
 use super::traced::Traced;
+use super::traffic::Traffic;
 use crate::detect::beacon;
 use crate::evidence::EvidenceId;
 use crate::formats::Kind;
@@ -70,6 +73,7 @@ impl Aligned {
 }
 
 /// The whole case, for looking things up.
+#[derive(Clone)]
 pub(crate) struct Witnesses<'a> {
     pub(crate) steps: &'a Steps<'a>,
     pub(crate) clocks: &'a Clocks,
@@ -79,31 +83,35 @@ pub(crate) struct Witnesses<'a> {
     pub(crate) events: &'a Events,
     /// The alignment test came out, with its controls.
     pub(crate) aligned: Option<Aligned>,
-    lookup: Lookup<'a>,
-    controls: Controls<'a>,
-    wallets: Wallets<'a>,
-    commands: Commands<'a>,
-    processes: Processes<'a>,
+    lookup: Arc<Lookup<'a>>,
+    controls: Arc<Controls<'a>>,
+    wallets: Arc<Wallets<'a>>,
+    commands: Arc<Commands<'a>>,
+    processes: Arc<Processes<'a>>,
 }
 
 impl<'a> Witnesses<'a> {
-    /// Everything that is looked up more than once is laid out here. `events` must be sorted by time. Groups of signals may
-    /// be observed that are among `traced`.
+    /// Everything that is looked up more than once is laid out here. `events` are those from everywhere, `traffic` those that
+    /// agents may have opened, as far as that is known. Groups of signals may be observed that are among `traced`.
     pub(crate) fn new(
         steps: &'a Steps<'a>,
-        clocks: &'a Clocks,
-        names: &'a Names,
+        (clocks, names): (&'a Clocks, &'a Names),
         case: &'a CaseFile,
-        events: &'a Events,
+        (events, traffic): (&'a Events, &Traffic<'_>),
         aligned: Option<Aligned>,
         traced: &[Traced],
     ) -> Self {
         let peers: BTreeSet<Flow> = traced.iter().flat_map(peers_of).collect();
-        let lookup = Lookup::new(steps, clocks, case, events, &peers);
-        let controls = Controls::new(steps, events);
-        let (wallets, commands) = (Wallets::new(steps), Commands::new(steps, traced));
-        let processes = Processes::new(steps, clocks, case);
+        let lookup = Arc::new(Lookup::new(steps, clocks, case, events, peers));
+        let controls = Arc::new(Controls::new(steps, traffic));
+        let (wallets, commands) = (Arc::new(Wallets::new(steps)), Arc::new(Commands::new(steps, traced)));
+        let processes = Arc::new(Processes::new(steps, clocks, case));
         Witnesses { steps, clocks, names, case, events, aligned, lookup, controls, wallets, commands, processes }
+    }
+
+    /// The same, had the alignment test come out so.
+    pub(crate) fn had_it_been(&self, aligned: Option<Aligned>) -> Self {
+        Witnesses { aligned, ..self.clone() }
     }
 
     /// Whether the onsets of the case together follow calls more often than chance.
@@ -122,6 +130,11 @@ impl Witnesses<'_> {
         self.steps.intake.sources.iter().any(|source| source.kind == Some(kind) && source.records > 0)
     }
 
+    /// Who opened any connection.
+    pub(crate) fn openers(&self) -> &BTreeSet<IpAddr> {
+        &self.lookup.openers
+    }
+
     /// The observables about a group of signals that began at `first`, held to be set off by `step` if given.
     pub(crate) fn observe(
         &self,
@@ -137,9 +150,10 @@ impl Witnesses<'_> {
             None => self.lookup.anyone_wrote(&shown, first),
         };
         let in_environment = step.map(|best| self.environment_named(best));
-        let (beat, starts) = self.beat(&peers);
+        let starts = self.starts(&peers);
+        let beat = beacon::beat(&starts.iter().map(|event| event.at).collect::<Vec<Instant>>()).is_some();
         let (inbound_precursor, precursor) = self.precursor(first, &peers);
-        let idle = self.idle(&peers);
+        let idle = self.idle(&starts);
         let (same_command, repeats) = self.same_command(step);
         let (known_elsewhere, known_as) = self.known_elsewhere(step, &shown, &peers);
         let (descends_from_tool, service_parent, ancestry) = self.ancestry(step, signals);
@@ -161,7 +175,7 @@ impl Witnesses<'_> {
             strangers: self.strangers(&peers),
             aligned: self.aligned.map_or(Seen::Unknown, |aligned| Seen::of(true, aligned.follows && step.is_some())),
             followed: self.aligned.map(|aligned| Followed { p: aligned.p, onsets: aligned.onsets }),
-            periodic: Seen::of(starts > beacon::FEWEST_GAPS, beat),
+            periodic: Seen::of(starts.len() > beacon::FEWEST_GAPS, beat),
             package_install: step.map_or(Seen::Unknown, |best| Seen::of(true, self.installed_before(best.step))),
             replayed: step.map_or(Seen::Unknown, |best| {
                 Seen::of(true, self.steps.intake.steps[best.step].actor == Actor::Replayed)
@@ -292,25 +306,14 @@ impl Witnesses<'_> {
         (Seen::of(observable, false), None)
     }
 
-    /// Places of the connections to peers, in order of time. One source is enough: the one that saw most.
-    fn starts(&self, peers: &BTreeSet<Flow>) -> Vec<u32> {
-        let mut counts: BTreeMap<EvidenceId, usize> = Default::default();
-        let mut chosen: Vec<u32> = Vec::new();
-        for (evidence, places) in peers.iter().filter_map(|flow| self.lookup.by_peers.get(flow)).flatten() {
-            *counts.entry(*evidence).or_insert(0) += places.len();
+    /// Connections to peers, in order of time. One source is enough: the one that saw most.
+    fn starts(&self, peers: &BTreeSet<Flow>) -> Vec<Event<'_>> {
+        let mut by_source: BTreeMap<EvidenceId, Vec<Event<'_>>> = BTreeMap::new();
+        for event in self.lookup.peers.connections(peers).into_iter().filter_map(|at| self.event(at)) {
+            by_source.entry(event.evidence).or_default().push(event);
         }
-        let fullest = counts.iter().max_by_key(|(id, count)| (**count, std::cmp::Reverse(**id))).map(|(id, _)| *id);
-        for of_source in peers.iter().filter_map(|flow| self.lookup.by_peers.get(flow)) {
-            chosen.extend(fullest.and_then(|fullest| of_source.get(&fullest)).into_iter().flatten());
-        }
-        chosen.sort_unstable();
-        chosen
-    }
-
-    fn beat(&self, peers: &BTreeSet<Flow>) -> (bool, usize) {
-        let starts = self.starts(peers);
-        let starts: Vec<Instant> = starts.iter().filter_map(|at| Some(self.event(*at)?.at)).collect();
-        (beacon::beat(&starts).is_some(), starts.len())
+        let fullest = by_source.into_iter().max_by_key(|(id, events)| (events.len(), std::cmp::Reverse(*id)));
+        fullest.map(|(_, events)| events).unwrap_or_default()
     }
 
     /// The event at a place of a lookup.
@@ -318,14 +321,12 @@ impl Witnesses<'_> {
         self.events.get(at as usize)
     }
 
-    /// Connections to the same peer while no network-capable call ran or had just ended, and all of them.
-    fn idle(&self, peers: &BTreeSet<Flow>) -> Option<(u64, u64)> {
-        let starts = self.starts(peers);
+    /// Connections to one peer while no network-capable call ran or had just ended, and all of them.
+    fn idle(&self, starts: &[Event<'_>]) -> Option<(u64, u64)> {
         if self.lookup.calls.is_empty() || starts.is_empty() {
             return None;
         }
-        let events = starts.iter().filter_map(|at| self.event(*at));
-        let outside = events.filter(|event| !self.lookup.calls.cover(event)).count();
+        let outside = starts.iter().filter(|event| !self.lookup.calls.cover(event)).count();
         Some((outside as u64, starts.len() as u64))
     }
 
@@ -358,10 +359,7 @@ impl Witnesses<'_> {
 
     /// Whether the firewall, where it gives verdicts on these peers, refused them all.
     fn refused(&self, peers: &BTreeSet<Flow>) -> Seen {
-        let mut verdicts = (0_u64, 0_u64);
-        for (denied, allowed) in peers.iter().filter_map(|flow| self.lookup.verdicts.get(flow)) {
-            verdicts = (verdicts.0.saturating_add(*denied), verdicts.1.saturating_add(*allowed));
-        }
+        let verdicts = self.lookup.peers.verdicts(peers);
         Seen::of(verdicts != (0, 0), verdicts.1 == 0)
     }
 

@@ -1,3 +1,4 @@
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use super::contradictions;
@@ -7,11 +8,16 @@ use super::source::EvidenceAnomaly;
 use crate::evidence::{Anomaly, AnomalyKind};
 use crate::model::{Episode, EpisodeText, Step, StepResult};
 
+/// A call with what came back, as far as that is known.
+pub(super) type Called = (Step, Option<Packed>);
+/// A result with what it says.
+pub(super) type Answer = (StepResult, Option<Packed>);
+
 /// Joins calls with their results and numbers the steps, over all files of a case.
 pub(super) struct Join {
     episodes: BTreeMap<String, Episode>,
-    steps: Vec<(Step, Option<Packed>)>,
-    results: Vec<(StepResult, Option<Packed>)>,
+    steps: Vec<Called>,
+    results: Vec<Answer>,
     texts: Vec<(EpisodeText, Packed)>,
 }
 
@@ -55,8 +61,7 @@ impl Join {
     pub(super) fn finish(mut self) -> Joined {
         self.steps.sort_by(|(a, _), (b, _)| (&a.episode, a.order, a.record).cmp(&(&b.episode, b.order, b.record)));
         self.texts.sort_by(|(a, _), (b, _)| (&a.episode, a.order, a.record).cmp(&(&b.episode, b.order, b.record)));
-        self.results
-            .sort_by(|(a, _), (b, _)| (&a.episode, &a.call_id, a.record).cmp(&(&b.episode, &b.call_id, b.record)));
+        self.results.sort_by(order);
         let (mut steps, mut outputs) = apart(self.steps);
         let mut anomalies: BTreeMap<(crate::evidence::EvidenceId, AnomalyKind), Vec<Anomaly>> = BTreeMap::new();
         let calls: BTreeMap<(&str, &str), usize> = steps
@@ -119,7 +124,7 @@ impl Join {
 }
 
 /// Steps and what came back apart. From the end, so that what was moved need not lie there twice.
-fn apart(mut together: Vec<(Step, Option<Packed>)>) -> (Vec<Step>, Vec<Option<Packed>>) {
+fn apart(mut together: Vec<Called>) -> (Vec<Step>, Vec<Option<Packed>>) {
     let (mut steps, mut outputs) = (Vec::with_capacity(together.len()), Vec::with_capacity(together.len()));
     while let Some((step, output)) = together.pop() {
         steps.push(step);
@@ -133,6 +138,38 @@ fn apart(mut together: Vec<(Step, Option<Packed>)>) -> (Vec<Step>, Vec<Option<Pa
     (steps, outputs)
 }
 
+fn order((a, _): &Answer, (b, _): &Answer) -> Ordering {
+    (&a.episode, &a.call_id, a.record).cmp(&(&b.episode, &b.call_id, b.record))
+}
+
+/// Joins calls with the results that stand in the same file, each with its first. What answers none of them, or one that has
+/// its answer, is left for [`Join`]. Thousands of files are read before that, and most results need not wait for it.
+pub(super) fn answered(steps: &mut [Called], mut results: Vec<Answer>) -> Vec<Answer> {
+    results.sort_by(order);
+    let mut places: Vec<usize> = (0..steps.len()).filter(|at| steps[*at].0.call_id.is_some()).collect();
+    let call = |at: usize| (&steps[at].0.episode, steps[at].0.call_id.as_ref());
+    places.sort_by(|a, b| {
+        (call(*a), steps[*a].0.order, steps[*a].0.record).cmp(&(call(*b), steps[*b].0.order, steps[*b].0.record))
+    });
+    let of = |(result, _): &Answer| {
+        let wanted = (&result.episode, Some(&result.call_id));
+        let first = places.partition_point(|at| call(*at) < wanted);
+        places.get(first).copied().filter(|at| call(*at) == wanted)
+    };
+    let calls: Vec<Option<usize>> = results.iter().map(of).collect();
+    let mut left = Vec::new();
+    for ((result, output), call) in results.into_iter().zip(calls) {
+        match call.and_then(|at| steps.get_mut(at)) {
+            Some((step, known)) if step.result_record.is_none() => {
+                answer(step, result);
+                *known = output.or(known.take());
+            }
+            _ => left.push((result, output)),
+        }
+    }
+    left
+}
+
 fn answer(step: &mut Step, result: StepResult) {
     step.result_record = Some(result.record);
     step.end = result.end.or(step.end);
@@ -144,3 +181,6 @@ fn answer(step: &mut Step, result: StepResult) {
     step.approval = result.approval.or(step.approval);
     step.reward = result.reward.or(step.reward);
 }
+
+#[cfg(test)]
+mod tests;

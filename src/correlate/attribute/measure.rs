@@ -12,8 +12,10 @@ use crate::correlate::traffic::Traffic;
 use crate::time::SECOND;
 
 impl Yardstick {
-    /// Measures the case. Steps whose command meets a rule are left out throughout.
-    pub(crate) fn new(steps: &Steps<'_>, events: &Events, timing: bool) -> Self {
+    /// Measures the case by the connections that agents may have opened. Steps whose command meets a rule are left out
+    /// throughout.
+    pub(crate) fn new(steps: &Steps<'_>, traffic: &Traffic<'_>, timing: bool) -> Self {
+        let events = traffic.events();
         let mut written: BTreeMap<Token, u64> = BTreeMap::new();
         let mut reference = 0;
         let benign = |at: usize| !steps.acts[at].is_suspect();
@@ -28,7 +30,6 @@ impl Yardstick {
         let (mut calls, mut literal, mut matched, mut mismatched) = (0, 0, 0, 0);
         let (mut launched, mut launched_persisted, mut persisted) = (0, 0, 0);
         let mut lags = Vec::new();
-        let traffic = Traffic::new(events, steps.acts);
         let mut seen_from: Option<BTreeMap<Token, BTreeSet<Option<IpAddr>>>> = None;
         for (at, step) in steps.intake.steps.iter().enumerate() {
             if !benign(at) || !steps.acts[at].is_control() || step.not_executed {
@@ -74,13 +75,15 @@ impl Yardstick {
             }
         }
         let mut from: BTreeMap<Option<IpAddr>, u64> = BTreeMap::new();
+        // One by one: a list of them all, to be sorted, would be as long as there are connections.
+        let (mut peers, mut without_name) = (BTreeSet::new(), BTreeSet::new());
         for event in events.iter() {
             *from.entry(event.src).or_insert(0) += 1;
+            peers.insert((event.dst, event.dst_port));
+            if event.tokens.iter().any(|token| matches!(token, Token::UnresolvedPort(_))) {
+                without_name.insert((event.dst, event.dst_port));
+            }
         }
-        let peers: BTreeSet<_> = events.iter().map(|event| (event.dst, event.dst_port)).collect();
-        let is_nameless = |token: &Token| matches!(token, Token::UnresolvedPort(_));
-        let without_name = events.iter().filter(|event| event.tokens.iter().any(is_nameless));
-        let without_name: BTreeSet<_> = without_name.map(|event| (event.dst, event.dst_port)).collect();
         let mut nameless: BTreeMap<u16, u64> = BTreeMap::new();
         for port in without_name.into_iter().filter_map(|(_, port)| port) {
             *nameless.entry(port).or_insert(0) += 1;
@@ -119,8 +122,8 @@ impl Yardstick {
             connections: events.len() as u64,
             anchors: if model.is_some() { lags.len() as u64 } else { 0 },
             lag: model.unwrap_or_else(LagModel::assumed),
-            containment: containment(steps, &traffic, events),
-            served: Served::new(steps, &traffic),
+            containment: containment(steps, traffic, events),
+            served: Served::new(steps, traffic),
             background,
             any_step,
             observed_s: observed_s(events).min(86_400.0),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::correlate::attribute::Steps;
-use crate::correlate::events::{Event, Events};
+use crate::correlate::events::Event;
 use crate::correlate::rivals::Naming;
 use crate::correlate::tokens::{self, Token};
 use crate::correlate::traffic::Traffic;
@@ -20,11 +20,10 @@ pub(super) struct Controls<'a> {
 }
 
 impl<'a> Controls<'a> {
-    /// `events` sorted by time.
-    pub(super) fn new(steps: &Steps<'a>, events: &Events) -> Self {
+    /// `traffic` are the connections that agents may have opened.
+    pub(super) fn new(steps: &Steps<'a>, traffic: &Traffic<'_>) -> Self {
         let mut controls = Controls { commands: 0, with: BTreeMap::new(), calls: 0, literal: 0 };
-        let traffic = Traffic::new(events, steps.acts);
-        let widest = events.iter().map(|event| event.slack_ns).max().unwrap_or(0);
+        let widest = traffic.events().iter().map(|event| event.slack_ns).max().unwrap_or(0);
         for ((step, act), time) in steps.intake.steps.iter().zip(steps.acts).zip(steps.times) {
             if act.is_suspect() {
                 continue;

@@ -5,19 +5,19 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::peers::Peers;
 use super::{ROW_OF_FAILURES, SSH, WAYS_IN, WayIn};
 use crate::correlate::attribute::Steps;
 use crate::correlate::clocks::Clocks;
 use crate::correlate::events::{Event, Events};
 use crate::correlate::tokens::{self, Token};
-use crate::evidence::EvidenceId;
 use crate::intake::CaseFile;
 use crate::model::{Flow, is_private};
 use crate::time::{Instant, SECOND};
 
 pub(super) struct Lookup<'a> {
-    /// Of the peers of signals alone: connections by the source that saw them, as places in the events.
-    pub(super) by_peers: BTreeMap<Flow, BTreeMap<EvidenceId, Vec<u32>>>,
+    /// Of the peers of signals alone.
+    pub(super) peers: Peers,
     /// First moments of rows of failed logins from strangers; `None` where they have no time.
     pub(super) rows_of_failures: Vec<Option<Instant>>,
     /// Logins by SSH that strangers were granted: host as logged, when first and last, and who from where.
@@ -26,8 +26,8 @@ pub(super) struct Lookup<'a> {
     pub(super) ssh_from_outside: BTreeMap<IpAddr, Vec<Event<'a>>>,
     /// The same to other ways in that ask for no login, where the host did not refuse them.
     pub(super) services_from_outside: BTreeMap<IpAddr, Vec<(Event<'a>, &'static WayIn)>>,
-    /// Per peer, what firewalls refused and let through.
-    pub(super) verdicts: BTreeMap<Flow, (u64, u64)>,
+    /// Who opened anything.
+    pub(super) openers: BTreeSet<IpAddr>,
     /// There are hosts inside without agents ...
     pub(super) any_others: bool,
     /// ... and what they reach.
@@ -53,15 +53,15 @@ impl<'a> Lookup<'a> {
         clocks: &Clocks,
         case: &CaseFile,
         events: &'a Events,
-        peers: &BTreeSet<Flow>,
+        peers: BTreeSet<Flow>,
     ) -> Self {
         let mut lookup = Lookup {
-            by_peers: BTreeMap::new(),
+            peers: Peers::of(peers),
             rows_of_failures: rows_of_failures(steps, clocks, case),
             accepted: accepted(steps, clocks, case),
             ssh_from_outside: BTreeMap::new(),
             services_from_outside: BTreeMap::new(),
-            verdicts: BTreeMap::new(),
+            openers: BTreeSet::new(),
             any_others: false,
             others_reach: BTreeSet::new(),
             agents_reach: BTreeSet::new(),
@@ -83,9 +83,7 @@ impl<'a> Lookup<'a> {
         // Addresses recur; what they are is asked once.
         let mut kinds: BTreeMap<IpAddr, (bool, bool)> = BTreeMap::new();
         for (at, event) in (0_u32..).zip(events.iter()) {
-            if peers.contains(&event.peers()) {
-                lookup.by_peers.entry(event.peers()).or_default().entry(event.evidence).or_default().push(at);
-            }
+            lookup.peers.opened(&event.peers(), at);
             let Some(src) = event.src else { continue };
             let (private, outsider) = *kinds.entry(src).or_insert_with(|| {
                 let private = is_private(src);
@@ -109,6 +107,7 @@ impl<'a> Lookup<'a> {
                 _ => {}
             }
         }
+        lookup.openers = kinds.into_keys().collect();
         let shared = lookup.agents_reach.intersection(&lookup.others_reach).count();
         lookup.reached = (lookup.agents_reach.len() as u64, shared as u64);
         if let Some((first, last)) = events.extent() {
@@ -119,15 +118,11 @@ impl<'a> Lookup<'a> {
                 // A capture gives no verdicts.
                 continue;
             }
-            if !peers.contains(&conversation.key.flow()) {
-                continue;
-            }
-            let (denied, allowed) = lookup.verdicts.entry(conversation.key.flow()).or_default();
             for segment in &conversation.segments {
-                *denied = denied.saturating_add(segment.denied);
-                *allowed = allowed.saturating_add(segment.allowed);
+                lookup.peers.judged(&conversation.key.flow(), segment.denied, segment.allowed);
             }
         }
+        lookup.peers.settle();
         for (act, time) in steps.acts.iter().zip(steps.times).filter(|(act, _)| act.network) {
             let start = time.start.filter(|_| time.stamped).unwrap_or(Instant(i64::MIN));
             for token in &act.tokens {

@@ -95,12 +95,11 @@ impl Witnesses<'_> {
 
     /// Whether the call says that it was blocked while all that is seen of its peers was refused or never answered.
     pub(super) fn intent_only(&self, best: &Attributed, peers: &BTreeSet<Flow>) -> Seen {
-        let seen =
-            || peers.iter().filter_map(|flow| self.lookup.by_peers.get(flow)).flat_map(BTreeMap::values).flatten();
-        let passed = seen().filter_map(|at| self.event(*at)).any(|event| !event.failed);
-        if seen().next().is_none() {
+        let seen = self.lookup.peers.connections(peers);
+        if seen.is_empty() {
             return Seen::Unknown;
         }
+        let passed = seen.into_iter().filter_map(|at| self.event(at)).any(|event| !event.failed);
         if passed {
             return Seen::No;
         }

@@ -4,19 +4,20 @@ use std::collections::BTreeMap;
 
 use super::Fold;
 use crate::evidence::{Anomaly, AnomalyKind};
+use crate::intake::episodes::{Answer, Called, answered};
 use crate::intake::facts::Facts;
 use crate::intake::memory::Ledger;
 use crate::intake::packed::Packed;
-use crate::model::{Conversation, Episode, EpisodeText, Step, StepResult};
+use crate::model::{Conversation, Episode, EpisodeText};
 
 /// A fold when its evidence has ended.
 pub(in crate::intake) struct Settled {
     pub(in crate::intake) conversations: Ledger<Conversation>,
     pub(in crate::intake) facts: Facts,
     pub(in crate::intake) episodes: BTreeMap<String, Episode>,
-    /// With what came back.
-    pub(in crate::intake) steps: Vec<(Step, Option<Packed>)>,
-    pub(in crate::intake) results: Vec<(StepResult, Option<Packed>)>,
+    pub(in crate::intake) steps: Vec<Called>,
+    /// Those that do not answer a call of the same evidence, or not as the first.
+    pub(in crate::intake) results: Vec<Answer>,
     pub(in crate::intake) texts: Vec<(EpisodeText, Packed)>,
     pub(in crate::intake) anomalies: BTreeMap<AnomalyKind, (u64, Vec<Anomaly>)>,
 }
@@ -25,11 +26,11 @@ impl Fold {
     /// Everything in its final order.
     pub(in crate::intake) fn settle(mut self) -> Settled {
         let (episodes, anomalies) = (std::mem::take(&mut self.episodes), std::mem::take(&mut self.anomalies));
-        let (mut steps, mut results) = (std::mem::take(&mut self.steps), std::mem::take(&mut self.results));
+        let mut steps = std::mem::take(&mut self.steps);
+        let results = answered(&mut steps, std::mem::take(&mut self.results));
         let mut texts = std::mem::take(&mut self.texts);
         // Of thousands of files, what was kept in reserve would stay until all are read.
         steps.shrink_to_fit();
-        results.shrink_to_fit();
         texts.shrink_to_fit();
         let (conversations, facts) = self.into_parts();
         Settled { conversations, facts, episodes, steps, results, texts, anomalies }
