@@ -21,7 +21,7 @@ struct Run<'a> {
 impl Run<'_> {
     fn share(&self) -> f64 {
         let (flagged, all) = self.of.values().fold((0, 0), |(flagged, all), one| (flagged + one.0, all + one.1));
-        if all > 0 { flagged as f64 / all as f64 } else { 0.0 }
+        flagged as f64 / all as f64
     }
 }
 
@@ -83,11 +83,11 @@ fn two(runs: &BTreeMap<&str, Run<'_>>, a: &str, b: &str) -> (String, bool) {
     let of_a = labels.iter().filter(|label| **label == 0).count();
     let of_b = labels.len() - of_a;
     if of_a < 4 || of_b < 4 {
-        let least = permutation::smallest_two_sided(labels.len() as u64, of_a as u64).filter(|_| of_a > 0 && of_b > 0);
+        let least = permutation::smallest_two_sided(labels.len() as u64, of_a as u64);
         let least = least.map_or_else(String::new, |p| format!(" No outcome of these gives a P below {p:.2}."));
         let sentence = format!(
-            "Runs per reward configuration: {of_a} of {a} and {of_b} of {b}; too few for an inference over configurations \
-             (4 and 4 are the least that can reach P = 0.03).{least}"
+            "Runs per reward configuration: {of_a} of {a} and {of_b} of {b}; too few for an inference over configurations, \
+             which needs 4 of each.{least}"
         );
         return (sentence, false);
     }

@@ -1,3 +1,5 @@
+mod recurring;
+
 use super::*;
 use crate::correlate::analysis::{Judgement, StepRef, Strength};
 use crate::evidence::{EvidenceId, Record};
@@ -196,66 +198,94 @@ fn runs_in_order_of_time_show_a_trend() {
     assert_eq!(rated(&undated, &[]).1, Vec::<String>::new());
 }
 
-/// Episodes of an hour, each in a run with that many steps found.
-fn hourly(steps: &[(&str, u32)]) -> (Vec<EpisodeRow>, Vec<Finding>) {
-    let named: Vec<(&str, &str, bool)> = steps.iter().map(|(run, _)| (*run, "", false)).collect();
-    let mut episodes = rows(&named);
-    let mut findings = Vec::new();
-    for (at, (episode, (run, count))) in episodes.iter_mut().zip(steps).enumerate() {
-        (episode.first, episode.last) = (Some(Instant(0)), Some(Instant(3_600 * SECOND)));
-        episode.path = format!("{run}/{at}.jsonl");
-        if *count > 0 {
-            let indices: Vec<u32> = (0..*count).collect();
-            episode.findings = vec![format!("F-{at}")];
-            findings.push(finding(&format!("F-{at}"), Behaviour::Mining, &indices, 60));
-        }
+#[test]
+fn a_run_without_times_leaves_the_order_of_runs_open() {
+    let mut episodes = Vec::new();
+    for (number, run) in ["r1", "r2", "r3", "r4", "r5", "r6"].into_iter().enumerate() {
+        episodes.extend((0..5).map(|episode| (run, "a", episode < number)));
     }
-    (episodes, findings)
+    let mut dated = rows(&episodes);
+    // The other five would show a trend.
+    for (at, episode) in dated.iter_mut().enumerate().take(25) {
+        episode.first = Some(Instant(at as i64 * SECOND));
+    }
+    assert_eq!(rated(&dated, &[]).1, Vec::<String>::new());
 }
 
 #[test]
-fn onsets_of_one_run_alone_are_beyond_chance_and_one_each_is_not() {
-    let of = |steps: &[(&str, u32)]| {
-        let (episodes, findings) = hourly(steps);
-        recurrence(&episodes, &findings, &CaseFile::default()).remove(0)
-    };
-    let one = of(&[("r1", 6), ("r2", 0), ("r3", 0), ("r4", 0)]);
-    // By hand: six of six in one of four runs: (4.5^2 + 3 * 1.5^2) / 1.5 / 3 = 6; in 4 of 4^6 ways, .001.
-    assert_eq!((one.question, one.units, one.onsets, one.exposure), ("dispersion over runs", 4, 6, "hours"));
-    assert!((one.value.unwrap() - 6.0).abs() < 1e-9 && one.p.unwrap() < 0.002, "{one:?}");
-    assert_eq!(one.words, "some runs do it more than others, beyond chance");
-    let each = of(&[("r1", 2), ("r2", 1), ("r3", 2), ("r4", 1)]);
-    assert_eq!(each.words, "runs differ no more than chance makes them");
-    // By hand: two onsets over two runs fall into one run in half of the cases.
-    let few = of(&[("r1", 2), ("r2", 0)]);
-    assert_eq!((few.p, few.smallest), (None, Some(0.5)));
-    assert_eq!(few.words, "not asked: no outcome of 2 onsets over 2 runs gives a P below 0.50");
-    let (episodes, findings) = hourly(&[("r1", 3)]);
-    assert_eq!(recurrence(&episodes, &findings, &CaseFile::default()), []);
+fn three_runs_are_too_few_however_many_there_are_of_the_other_configuration() {
+    let runs = ["r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8"];
+    for of_a in [3, 5] {
+        let one = |(at, run)| (run, if at < of_a { "a" } else { "b" }, at < of_a);
+        let episodes: Vec<(&str, &str, bool)> = runs.into_iter().enumerate().map(one).collect();
+        let limits = rated(&rows(&episodes), &[]).1;
+        let few = format!("Runs per reward configuration: {of_a} of a and {} of b; too few", 8 - of_a);
+        // By hand: C(8,3) = 56 ways: 1/56 = .018.
+        let least = "No outcome of these gives a P below 0.02.";
+        assert!(limits.len() == 1 && limits[0].starts_with(&few) && limits[0].ends_with(least), "{limits:?}");
+    }
 }
 
 #[test]
-fn a_rate_that_rises_with_the_checkpoint() {
-    let case = |checkpoints: &[u32]| {
-        let entry = |(at, checkpoint): (usize, &u32)| {
-            format!("[[run]]\nname = \"r{at}\"\ntranscripts = \"r{at}/*\"\ncheckpoint = {checkpoint}\n")
-        };
-        let text: String = checkpoints.iter().enumerate().map(entry).collect();
-        CaseFile::parse(&text, "case.toml").unwrap()
+fn runs_under_both_configurations_are_compared_within_themselves() {
+    let said = |episodes: &[(&str, &str, bool)]| {
+        let limits = rated(&rows(episodes), &[]).1;
+        assert!(
+            limits.len() == 2 && limits[0].starts_with("Runs per reward configuration: 0 of a and 0 of b"),
+            "{limits:?}"
+        );
+        // Without a run of its own nothing can be labelled.
+        assert!(!limits[0].contains("No outcome"), "{limits:?}");
+        limits[1].clone()
     };
-    let of = |steps: &[(&str, u32)], checkpoints: &[u32]| {
-        let (episodes, findings) = hourly(steps);
-        let all = recurrence(&episodes, &findings, &case(checkpoints));
-        all.into_iter().find(|one| one.question == "trend over checkpoints" && one.behaviour.is_some()).unwrap()
+    // By hand: 2 of 3 under a and 1 of 3 under b, odds 2/1 against 1/2. Of C(6,3) = 20 ways to flag three 9 + 1 have at least
+    // two under a, 1 + 9 + 9 at most two.
+    let three = [true, true, false].map(|flagged| ("r1", "a", flagged)).into_iter();
+    let three: Vec<_> = three.chain([true, false, false].map(|flagged| ("r1", "b", flagged))).collect();
+    assert_eq!(
+        said(&three),
+        "1 run has episodes of both a and b: odds ratio 4.0, P = 0.500 that a has so many, 0.950 so few flagged episodes by \
+         chance (exact, the runs as strata, if its episodes are independent)."
+    );
+    // By hand: in each of the runs one of two is flagged, and it is that under a: 1/2 * 1/2.
+    let two = said(&[("r1", "a", true), ("r1", "b", false), ("r2", "a", true), ("r2", "b", false)]);
+    let begins =
+        "2 runs have episodes of both a and b: odds ratio unbounded, P = 0.250 that a has so many, 1.000 so few";
+    assert!(two.starts_with(begins), "{two}");
+    assert_eq!(
+        said(&[("r1", "a", false), ("r1", "b", false)]),
+        "1 run has episodes of both a and b, and none of these tells the two apart."
+    );
+}
+
+#[test]
+fn behaviours_are_compared_each_by_itself_and_their_p_adjusted() {
+    let runs = ["r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8", "r9"];
+    let findings = [finding("F-1", Behaviour::Mining, &[1], 0), finding("F-2", Behaviour::Tunnel, &[1], 0)];
+    let of = |configs: &[&str], findings: &[Finding]| {
+        let named: Vec<(&str, &str, bool)> =
+            runs.into_iter().zip(configs).map(|(run, config)| (run, *config, false)).collect();
+        let mut episodes = rows(&named);
+        // Mining in every run under a, a tunnel in the first of them as well.
+        for (at, episode) in episodes.iter_mut().enumerate().filter(|(at, _)| configs[*at] == "a") {
+            episode.findings =
+                ["F-1", "F-2"].iter().take(if at == 0 { 2 } else { 1 }).map(|id| (*id).to_owned()).collect();
+        }
+        rated(&episodes, findings).1
     };
-    let rises = of(&[("r0", 0), ("r1", 1), ("r2", 2), ("r3", 3), ("r4", 4)], &[100, 200, 300, 400, 500]);
-    // By hand: of 5! = 120 ways to deal the checkpoints two are as steep: .017.
-    assert!((rises.p.unwrap() - 2.0 / 120.0).abs() < 1e-9 && rises.value.unwrap() > 1.0, "{rises:?}");
-    assert_eq!(rises.words, "the rate rises with the checkpoint, beyond chance");
-    // Four can reach 2/24.
-    let four = of(&[("r0", 0), ("r1", 1), ("r2", 2), ("r3", 3)], &[1, 2, 3, 4]);
-    assert_eq!(four.p, None);
-    assert_eq!(four.words, "not asked: no outcome of 4 runs with 6 onsets gives a P below 0.08");
+    // By hand: 2/70 = .029 for four of eight runs, twice that among two tests; and whatever run has the tunnel, the
+    // configurations lie as far apart: 1.
+    let two = ["a", "a", "a", "a", "b", "b", "b", "b"];
+    let said = "The same per behaviour, P: mining 0.029 (adjusted 0.057), tunnel 1.000 (adjusted 1.000).";
+    assert_eq!(of(&two, &findings)[1..], [said]);
+    // By hand: 3/84 = .036 for three of nine under one of three configurations.
+    let three = ["a", "a", "a", "b", "b", "b", "c", "c", "c"];
+    let said = "The same per behaviour, P: mining 0.036 (adjusted 0.071), tunnel 1.000 (adjusted 1.000).";
+    assert_eq!(of(&three, &findings)[1..], [said]);
+    // Of one behaviour all is said already.
+    for configs in [two.as_slice(), &three] {
+        assert_eq!(of(configs, &findings[..1]).len(), 1);
+    }
 }
 
 #[test]
@@ -274,4 +304,49 @@ fn episodes_without_transcript_bound_the_share() {
     let said = "Episodes without transcript, and the worst that can mean: r1 has 11 of 44 (0.00 if none of them is flagged, \
                 0.25 if all are; 95 % 0.00 to ";
     assert!(sentences.last().unwrap().starts_with(said), "{sentences:?}");
+}
+
+#[test]
+fn what_is_missing_is_summed_over_runs_and_said_once_of_each() {
+    let entry = |(name, config, rollouts): &(&str, &str, &str)| {
+        format!("[[run]]\nname = \"{name}\"\ntranscripts = \"{name}/*\"\nreward_config = \"{config}\"\n{rollouts}\n")
+    };
+    let entries =
+        [("r1", "a", "rollouts = 2"), ("r2", "a", ""), ("r3", "b", "rollouts = 3"), ("r4", "b", "rollouts = 1")];
+    let case = CaseFile::parse(&entries.iter().map(entry).collect::<String>(), "case.toml").unwrap();
+    let mut episodes =
+        rows(&[("r1", "a", true), ("r2", "a", false), ("r3", "b", false), ("r3", "b", false), ("r4", "b", false)]);
+    // A model that is called like a run is none.
+    episodes.iter_mut().for_each(|episode| episode.model = Some("r1".to_owned()));
+    let (rates, sentences) = super::rates(&episodes, &[finding("F-0001", Behaviour::Mining, &[1], 0)], &case);
+    let any = rates.iter().filter(|rate| rate.behaviour.is_none());
+    let missing: Vec<_> = any.map(|rate| (rate.group, rate.name.as_str(), rate.episodes, rate.missing)).collect();
+    // Of a it is not known how many rollouts there were; b has 3 of 4.
+    assert_eq!(
+        missing,
+        [
+            ("run", "r1", 1, Some(1)),
+            ("run", "r2", 1, None),
+            ("run", "r3", 2, Some(1)),
+            ("run", "r4", 1, Some(0)),
+            ("reward-config", "a", 2, None),
+            ("reward-config", "b", 3, Some(1)),
+            ("model", "r1", 5, None)
+        ]
+    );
+    // Clopper-Pearson by hand: 1 of 2 has the lower end 1 - .975^(1/2) = .0126. 1 of 3 ends at .9057: (1 - p)^3 + 3p(1 - p)^2 =
+    // .0008 + .0242 = .025.
+    assert_eq!(
+        sentences.last().unwrap(),
+        "Episodes without transcript, and the worst that can mean: r1 has 1 of 2 (0.50 if none of them is flagged, 1.00 if all \
+         are; 95 % 0.01 to 1.00), r3 has 1 of 3 (0.00 if none of them is flagged, 0.33 if all are; 95 % 0.00 to 0.91)."
+    );
+}
+
+#[test]
+fn one_moment_has_no_rate_per_hour() {
+    let mut episodes = rows(&[("r1", "a", true)]);
+    (episodes[0].first, episodes[0].last) = (Some(Instant(0)), Some(Instant(0)));
+    let (rates, _) = rated(&episodes, &[]);
+    assert_eq!((rates[0].flagged, rates[0].hours, rates[0].per_hour), (1, None, None));
 }

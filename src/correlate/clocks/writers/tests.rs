@@ -1,4 +1,6 @@
 use crate::correlate::Grade;
+use crate::correlate::analysis::{Clock, WriterBound};
+use crate::correlate::drift::Correction;
 use crate::correlate::kit::{World, ms};
 use crate::evidence::{EvidenceId, Record};
 use crate::formats::Kind;
@@ -109,4 +111,104 @@ fn lags_without_agreement_bound_nothing() {
     };
     let wild = [wild(i64::MIN, i64::MAX), wild(i64::MAX, i64::MIN), wild(i64::MIN, i64::MIN)];
     let _ = super::bound(&wild.iter().collect::<Vec<_>>());
+}
+
+/// Of a clock that is so many seconds ahead, each passed on so many seconds later, as (ahead, lag).
+fn bounded(of: impl Iterator<Item = (i64, i64)>) -> Option<WriterBound> {
+    let fact = |(number, (ahead, lag)): (u64, (i64, i64))| WrittenFact {
+        own: Span::at(ms(number as i64 * 60_000 + ahead * 1000), Basis::AssumedZone),
+        written: Span::at(ms(number as i64 * 60_000 + lag * 1000), Basis::ExplicitOffset),
+        record: Record { evidence: EvidenceId(0), number },
+    };
+    let facts: Vec<WrittenFact> = (1..).zip(of).map(fact).collect();
+    super::bound(&facts.iter().collect::<Vec<_>>())
+}
+
+#[test]
+fn three_records_and_more_than_half_of_all_bound_a_clock() {
+    // Passed on after 1, 2 and 3 s, by hand: at least -1 s, at most ten minutes less 3 s. The others are hours apart.
+    let of = |agreeing: i64, others: i64| {
+        bounded((1..=agreeing).map(|lag| (0, lag)).chain((1..=others).map(|hours| (hours * 3600, 0))))
+    };
+    assert_eq!(of(3, 2), Some(WriterBound { range_ns: (-SECOND, 597 * SECOND), records: 5, agreeing: 3 }));
+    assert_eq!(of(3, 3), None);
+    assert_eq!(of(2, 0), None);
+    // Of more than 4096 records every second is heard.
+    for (all, heard) in [(4096, 4096), (4097, 2049)] {
+        let bound = bounded(std::iter::repeat_n((0, 1), all)).unwrap();
+        assert_eq!((bound.records, bound.agreeing), (heard, heard));
+    }
+}
+
+/// A clock of which nothing is known but what is changed, and its correction, after 15 of 20 writers said this of it.
+fn applied(range_ns: (i64, i64), reference_is_utc: bool, change: impl Fn(&mut Clock)) -> (Clock, Correction) {
+    let mut world = World::default();
+    world.source("relayed.log", Kind::Firewall, Basis::AssumedZone);
+    let mut clock = Clock {
+        reference: false,
+        pairs: 0,
+        grade: Grade::D,
+        method: "assumed".to_owned(),
+        notes: vec!["zone assumed UTC".to_owned(), "kept".to_owned()],
+        ..world.clocks().rows.remove(0)
+    };
+    change(&mut clock);
+    let mut correction = Correction::constant(7);
+    let bound = WriterBound { range_ns, records: 20, agreeing: 15 };
+    super::apply(&mut clock, &mut correction, bound, reference_is_utc);
+    assert_eq!(clock.writers, Some(bound));
+    (clock, correction)
+}
+
+const BY: &str = "by 15 of 20 records that were passed on with a stated offset from UTC";
+
+#[test]
+fn a_clock_that_nothing_else_ties_is_laid_where_the_least_lag_is_none() {
+    let range = (28_799_500_000_000, 29_399_500_000_000);
+    let (clock, correction) = applied(range, true, |_| ());
+    // Eight hours less half a second.
+    assert_eq!((clock.offset_ns, clock.support_ns, clock.zone_error_ns), (range.0, range, 28_800 * SECOND));
+    assert_eq!((clock.grade, clock.method.as_str()), (Grade::C, "written by clocks that state their offset"));
+    assert_eq!(
+        clock.notes,
+        [
+            "kept".to_owned(),
+            "zone label wrong by +08:00, clock off by -0.500 s (or: clock off by +28799.500 s)".to_owned(),
+            format!("a bound: {BY}; the least of their lags is taken for none")
+        ]
+    );
+    assert_eq!(correction, Correction::constant(range.0));
+    // The reference stays where it is, and so does all that is laid beside one whose offset nobody states.
+    for (reference, reference_is_utc) in [(true, true), (true, false), (false, false)] {
+        let (clock, correction) = applied(range, reference_is_utc, |clock| clock.reference = reference);
+        assert_eq!((clock.offset_ns, clock.grade, correction), (0, Grade::D, Correction::constant(7)));
+        let said = format!("at least +28799.500 s against UTC {BY}");
+        assert_eq!(clock.notes, ["zone assumed UTC".to_owned(), "kept".to_owned(), said]);
+    }
+}
+
+#[test]
+fn a_clock_that_is_measured_or_declared_is_contradicted_from_ten_seconds_on() {
+    let range = (100 * SECOND, 200 * SECOND);
+    let said = format!("contradicted: +100.000 … +200.000 s {BY}: one of the two clocks was wrong");
+    let is_contradicted = |change: &dyn Fn(&mut Clock)| {
+        let (clock, correction) = applied(range, true, |clock| change(clock));
+        assert_eq!((clock.offset_ns, clock.grade, correction), (0, Grade::D, Correction::constant(7)));
+        assert_eq!(clock.notes[..2], ["zone assumed UTC", "kept"]);
+        assert!(clock.notes[2..].is_empty() || clock.notes[2..] == [said.as_str()], "{:?}", clock.notes);
+        clock.notes.len() > 2
+    };
+    for (support_ns, contradicted) in [
+        ((0, 90 * SECOND), false),
+        ((0, 90 * SECOND - 1), true),
+        ((120 * SECOND, 130 * SECOND), false),
+        ((210 * SECOND, 300 * SECOND), false),
+        ((210 * SECOND + 1, 300 * SECOND), true),
+    ] {
+        let measured = |clock: &mut Clock| (clock.pairs, clock.support_ns) = (5, support_ns);
+        assert_eq!(is_contradicted(&measured), contradicted, "{support_ns:?}");
+    }
+    // What is declared is meant to the nanosecond, whatever was laid beside it.
+    let declared = |clock: &mut Clock| (clock.method, clock.support_ns) = ("declared".to_owned(), (0, 150 * SECOND));
+    assert!(is_contradicted(&declared));
 }
