@@ -136,7 +136,9 @@ impl Analyze {
                 voice.print(table::render(&analysis, &reading, &options).as_bytes())?;
             }
             AnalyzeFormat::Csv => voice.print(&csv::findings(&analysis).csv()?)?,
-            AnalyzeFormat::Jsonl => voice.print(jsonl::render(&jsonl::lines(&analysis, &reading)).as_bytes())?,
+            AnalyzeFormat::Jsonl => {
+                jsonl::each(&analysis, &reading).try_for_each(|line| voice.print(jsonl::to_line(&line).as_bytes()))?;
+            }
             AnalyzeFormat::Sarif => voice.print(sarif::render(&analysis, &reading).as_bytes())?,
             AnalyzeFormat::Stix => voice.print(stix::render(&analysis).as_bytes())?,
             AnalyzeFormat::AttackFlow => voice.print(attack_flow::render(&analysis).as_bytes())?,
@@ -181,7 +183,9 @@ fn files(analysis: &Analysis, reading: &Reading, voice: Voice, output: &OutputDi
         files.push(file);
     }
     let lines = jsonl::lines(analysis, reading);
-    files.push(output.begin_with("findings.jsonl", &voice.masked(jsonl::render(&lines).as_bytes()))?);
+    let mut file = output.begin("findings.jsonl")?;
+    lines.iter().try_for_each(|line| file.put(&voice.masked(jsonl::to_line(line).as_bytes())))?;
+    files.push(file);
     let html = html::render(analysis, &lines, voice.zone);
     files.push(output.begin_with("report.html", &voice.masked(html.as_bytes()))?);
     Ok(files)

@@ -262,12 +262,12 @@ impl Timeline {
             }
         }
         for step in &intake.steps {
-            let name = names.get(step.episode.as_str()).copied().unwrap_or_default();
+            let name = names.get(&*step.episode).copied().unwrap_or_default();
             let Some(correction) = corrections.get(step.record.evidence.0 as usize) else { continue };
             let Some(span) = step_time(step, correction).filter(|_| filter.names_episode(name, &step.episode)) else {
                 continue;
             };
-            let entry = filter.episode_spans.entry(step.episode.clone()).or_insert((span.lo, span.hi));
+            let entry = filter.episode_spans.entry(step.episode.to_string()).or_insert((span.lo, span.hi));
             *entry = (entry.0.min(span.lo), entry.1.max(span.hi));
         }
         Ok(filter)

@@ -1,10 +1,12 @@
 //! What each step did: its command taken apart, what it names, which rules it meets, what it leaves running, and
 //! which script, written by an earlier step, it runs.
 
+mod alike;
 mod installed;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 use serde_json::Value;
@@ -20,6 +22,7 @@ use crate::detect::told::{self, Told};
 use crate::intake::Intake;
 use crate::model::{Behaviour, Confidence, Step};
 use crate::time::SECOND;
+use alike::Alike;
 pub(crate) use installed::{Install, share};
 
 /// A rule that a step's command met.
@@ -47,8 +50,8 @@ impl Hit {
 /// A step's command, understood as far as it can be.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Act {
-    /// What the agent wrote in the command, or in a script that the command runs.
-    pub(crate) tokens: BTreeSet<Token>,
+    /// See [`Act::tokens`].
+    tokens: Arc<BTreeSet<Token>>,
     /// The command could open a connection.
     pub(crate) network: bool,
     /// All that it opens is over when it returns, as far as its programs are known.
@@ -71,10 +74,19 @@ pub(crate) struct Act {
     /// Files that the step wrote, by path, with their text.
     written: Vec<(String, String)>,
     /// Base names of everything that is run or given to an interpreter.
-    ran: BTreeSet<String>,
+    ran: Arc<BTreeSet<String>>,
 }
 
 impl Act {
+    /// What the agent wrote in the command, or in a script that the command runs.
+    pub(crate) fn tokens(&self) -> &BTreeSet<Token> {
+        &self.tokens
+    }
+
+    pub(crate) fn add(&mut self, tokens: impl IntoIterator<Item = Token>) {
+        Arc::make_mut(&mut self.tokens).extend(tokens);
+    }
+
     /// It meets a rule that does not merely lead: not a yardstick, and not to tune a clock on.
     pub(crate) fn is_suspect(&self) -> bool {
         self.hits.iter().any(|hit| hit.confidence >= Confidence::Strong)
@@ -93,7 +105,14 @@ impl Act {
 
 /// Takes the commands of all steps apart; `result[i]` belongs to `intake.steps[i]`.
 pub(crate) fn understand(intake: &Intake, rules: &RuleSet) -> Vec<Act> {
-    let mut acts: Vec<Act> = (0..intake.steps.len()).into_par_iter().map(|at| alone(intake, at, rules)).collect();
+    let (tokens, names) = (Alike::default(), Alike::default());
+    let one = |at| {
+        let mut act = alone(intake, at, rules);
+        tokens.settle(&mut act.tokens);
+        names.settle(&mut act.ran);
+        act
+    };
+    let mut acts: Vec<Act> = (0..intake.steps.len()).into_par_iter().map(one).collect();
     let mut from = 0;
     while from < acts.len() {
         let episode = &intake.steps[from].episode;
@@ -108,8 +127,10 @@ pub(crate) fn understand(intake: &Intake, rules: &RuleSet) -> Vec<Act> {
 /// Lets go of what was needed to understand the acts of other steps, once all are shared out: scripts may be long, and
 /// there are as many acts as steps.
 pub(crate) fn let_go(acts: &mut [Act]) {
+    let tokens = Alike::default();
     for act in acts {
         (act.ran, act.written, act.images) = Default::default();
+        tokens.settle(&mut act.tokens);
     }
 }
 
@@ -119,9 +140,11 @@ fn alone(intake: &Intake, at: usize, rules: &RuleSet) -> Act {
     let mut act = match &step.command {
         Some(command) => of_text(command, rules),
         // A tool without a shell (fetch, browse, search) that takes a URL or host reaches out as well.
-        None if reaches_out(&step.tool) => {
-            Act { tokens: tokens_of(&CommandLine::default(), &step.arguments), network: true, ..Act::default() }
-        }
+        None if reaches_out(&step.tool) => Act {
+            tokens: Arc::new(tokens_of(&CommandLine::default(), &step.arguments)),
+            network: true,
+            ..Act::default()
+        },
         None => Act::default(),
     };
     act.written.extend(written_by_tool(step));
@@ -185,8 +208,8 @@ fn of_text(text: &str, rules: &RuleSet) -> Act {
         keeper: None,
         images: installed::images(&line),
         written: written_by_command(&line, text),
-        ran,
-        tokens,
+        ran: Arc::new(ran),
+        tokens: Arc::new(tokens),
     }
 }
 
@@ -222,9 +245,9 @@ fn inherit(acts: &mut [Act], first: usize, rules: &RuleSet) {
         let found = act.ran.iter().find_map(|name| scripts.get(name)).cloned();
         if let Some((writer, text)) = found {
             let script = of_text(&text, rules);
-            act.tokens.extend(script.tokens);
+            act.add(script.tokens.iter().cloned());
             // An interpreted script is not shell: what stands in it is what it may act on.
-            act.tokens.extend(tokens_of(&CommandLine::default(), &text));
+            act.add(tokens_of(&CommandLine::default(), &text));
             act.network |= script.network;
             act.done_on_return &= script.done_on_return;
             act.delay_ns = act.delay_ns.max(script.delay_ns);
@@ -315,7 +338,9 @@ pub(crate) fn note_unresolved(acts: &mut [Act], names: &Names) {
                 _ => None,
             })
             .collect();
-        act.tokens.extend(open);
+        if !open.is_empty() {
+            act.add(open);
+        }
     }
 }
 

@@ -126,7 +126,7 @@ fn strata(steps: &Steps<'_>) -> Vec<Range> {
         steps.intake.episodes.iter().map(|episode| (episode.id.as_str(), episode.run.as_deref())).collect();
     let mut ranges: BTreeMap<Option<&str>, (i64, i64)> = BTreeMap::new();
     for (step, time) in steps.intake.steps.iter().zip(steps.times).filter(|(_, time)| time.stamped) {
-        let run = runs.get(step.episode.as_str()).copied().flatten();
+        let run = runs.get(&*step.episode).copied().flatten();
         for at in [time.start, time.end].into_iter().flatten() {
             let range = ranges.entry(run).or_insert((at.0, at.0));
             *range = (range.0.min(at.0), range.1.max(at.0));
@@ -160,7 +160,7 @@ fn control_lags(steps: &Steps<'_>, traffic: &Traffic<'_>) -> Vec<i64> {
         if let (Some(start), Some(end), true) = (time.start, time.end, is_control(steps, at)) {
             // The first of the call that it names has the shortest lag.
             let latest = end.plus(widest.saturating_add(time.slack_ns));
-            let mut named = traffic.named(&steps.acts[at].tokens, start, latest).into_iter();
+            let mut named = traffic.named(steps.acts[at].tokens(), start, latest).into_iter();
             lags.extend(named.find(|event| within(steps, at, event)).map(|event| event.at.since(start)));
         }
     }
@@ -170,7 +170,7 @@ fn control_lags(steps: &Steps<'_>, traffic: &Traffic<'_>) -> Vec<i64> {
 
 fn is_control(steps: &Steps<'_>, at: usize) -> bool {
     let act = &steps.acts[at];
-    steps.times[at].stamped && act.network && !act.is_suspect() && !act.tokens.is_empty()
+    steps.times[at].stamped && act.network && !act.is_suspect() && !act.tokens().is_empty()
 }
 
 fn within(steps: &Steps<'_>, at: usize, event: &Event<'_>) -> bool {
@@ -180,7 +180,7 @@ fn within(steps: &Steps<'_>, at: usize, event: &Event<'_>) -> bool {
         (Some(start), Some(end)) => event.at >= start.plus(-slack) && event.at <= end.plus(slack),
         _ => false,
     };
-    inside && event.timed && tokens::any_shared(&steps.acts[at].tokens, event.tokens)
+    inside && event.timed && tokens::any_shared(steps.acts[at].tokens(), event.tokens)
 }
 
 fn percentile_95(sorted: &[i64]) -> Option<i64> {
@@ -249,7 +249,7 @@ impl Sources {
 fn benign(steps: &Steps<'_>, events: &Events) -> BTreeMap<Flow, Vec<Instant>> {
     let mut written = BTreeSet::new();
     for at in (0..steps.acts.len()).filter(|at| is_control(steps, *at)) {
-        written.extend(steps.acts[at].tokens.iter().cloned());
+        written.extend(steps.acts[at].tokens().iter().cloned());
     }
     let mut sources = Sources::default();
     for event in events.iter().filter(|event| event.timed && tokens::any_shared(&written, event.tokens)) {

@@ -143,7 +143,7 @@ impl Yardstick {
 
     fn indicator(&self, steps: &Steps<'_>, at: usize, event: &Event<'_>) -> Term {
         let records = vec![steps.intake.steps[at].record, event.record()];
-        let shared = tokens::shared(&steps.acts[at].tokens, event.tokens);
+        let shared = tokens::shared(steps.acts[at].tokens(), event.tokens);
         let controls = format!("named by {} of {} control calls", self.literal, self.calls);
         match self.rarest(&shared) {
             Some((n_v, token)) => {
@@ -233,7 +233,7 @@ impl Yardstick {
         if !self.timing {
             return neutral("lag", "withheld: the clocks are not good enough", records);
         }
-        let life_s = self.life_s(steps, at).filter(|_| tokens::any_shared(&steps.acts[at].tokens, event.tokens));
+        let life_s = self.life_s(steps, at).filter(|_| tokens::any_shared(steps.acts[at].tokens(), event.tokens));
         let weight = match life_s {
             // Against the event falling anywhere in the time observed: this one step is asked about, not any step.
             Some(life_s) => {

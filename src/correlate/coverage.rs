@@ -94,7 +94,7 @@ fn subject<'a>(
 ) -> Subject<'a> {
     let signals: Vec<&Traced> = finding.signals.iter().filter_map(|id| signals.get(id.as_str()).copied()).collect();
     let steps: Vec<usize> = finding.steps.iter().filter_map(|step| places.get(&step.record).copied()).collect();
-    let episode = steps.first().map(|at| world.steps.intake.steps[*at].episode.as_str());
+    let episode = steps.first().map(|at| &*world.steps.intake.steps[*at].episode);
     let flows = || signals.iter().flat_map(|one| one.signal.flow.iter());
     let mut hosts: BTreeSet<IpAddr> = flows().filter_map(|flow| flow.src).collect();
     let place = episode.and_then(|episode| world.steps.identity.place(episode));
@@ -317,7 +317,7 @@ fn unresolved(subject: &Subject<'_>, world: &Witnesses<'_>) -> BTreeSet<String> 
         if ports.is_empty() || ports.len() < best.shared.len() {
             continue;
         }
-        for token in &world.steps.acts[best.step].tokens {
+        for token in world.steps.acts[best.step].tokens() {
             if let Token::NamedEndpoint(name, port) = token
                 && ports.contains(port)
             {

@@ -195,7 +195,7 @@ pub(crate) fn events(
     memory: &Arc<Memory>,
 ) -> Events {
     let mut rows = Sorter::new(memory, Row::order);
-    let written = Written::of(acts.iter().map(|act| &act.tokens));
+    let written = Written::of(acts.iter().map(|act| act.tokens()));
     let mut shown = Shown::default();
     let mut strangers: BTreeMap<Option<u16>, u32> = BTreeMap::new();
     for (index, conversation) in intake.conversations.iter().enumerate() {

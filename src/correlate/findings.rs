@@ -54,7 +54,7 @@ pub(crate) fn assemble(traced: &[Traced], steps: &Steps<'_>, clocks: &Clocks, wi
 fn episode_indices(steps: &Steps<'_>) -> Vec<usize> {
     let by_id: BTreeMap<&str, usize> =
         steps.intake.episodes.iter().enumerate().map(|(at, episode)| (episode.id.as_str(), at)).collect();
-    steps.intake.steps.iter().map(|step| by_id.get(step.episode.as_str()).copied().unwrap_or(usize::MAX)).collect()
+    steps.intake.steps.iter().map(|step| by_id.get(&*step.episode).copied().unwrap_or(usize::MAX)).collect()
 }
 
 /// GPU signals join the traffic of the same behaviour that they coincide with. Gives, for those that join something
@@ -278,7 +278,7 @@ fn named_by(best: &Attributed, steps: &Steps<'_>) -> Option<String> {
     let token = best.shared.iter().max_by_key(|token| (token.particularity(), token.to_string()))?;
     if let Token::UnresolvedPort(port) = token {
         let with_port = |token: &&Token| matches!(token, Token::NamedEndpoint(_, named) if named == port);
-        if let Some(name) = steps.acts[best.step].tokens.iter().find(with_port) {
+        if let Some(name) = steps.acts[best.step].tokens().iter().find(with_port) {
             return Some(format!("{name} (nothing in the evidence resolves it)"));
         }
     }
@@ -293,9 +293,10 @@ fn duration(signal: &Signal) -> i64 {
 pub(crate) fn step_ref(at: usize, steps: &Steps<'_>) -> StepRef {
     let step = &steps.intake.steps[at];
     let episodes = &steps.intake.episodes;
-    let episode = episodes.binary_search_by(|episode| episode.id.cmp(&step.episode)).ok().map(|at| &episodes[at]);
+    let episode =
+        episodes.binary_search_by(|episode| episode.id.as_str().cmp(&step.episode)).ok().map(|at| &episodes[at]);
     StepRef {
-        episode: episode.map_or_else(|| step.episode.clone(), |episode| episode.name.clone()),
+        episode: episode.map_or_else(|| step.episode.to_string(), |episode| episode.name.clone()),
         index: step.index,
         record: step.record,
         tool: step.tool.clone(),

@@ -188,11 +188,11 @@ fn borne_out<'a>(
     (leases, asked): (&'a Leases, &dyn Fn(&str) -> bool),
 ) -> BTreeMap<&'a str, BTreeMap<Seat<'a>, BTreeSet<usize>>> {
     // Only what some command wrote is looked for, and each token once: a log may show any number of strangers.
-    let episodes = intake.steps.iter().map(|step| step.episode.as_str());
-    let wanted = |(episode, act): &(&str, &Act)| act.network && !act.tokens.is_empty() && asked(episode);
+    let episodes = intake.steps.iter().map(|step| &*step.episode);
+    let wanted = |(episode, act): &(&str, &Act)| act.network && !act.tokens().is_empty() && asked(episode);
     let told: Vec<bool> = episodes.zip(acts).map(|one| wanted(&one)).collect();
     let wanted = || acts.iter().enumerate().filter(|(step, _)| told.get(*step) == Some(&true));
-    let written: BTreeSet<&Token> = wanted().flat_map(|(_, act)| &act.tokens).collect();
+    let written: BTreeSet<&Token> = wanted().flat_map(|(_, act)| act.tokens()).collect();
     if written.is_empty() {
         return BTreeMap::new();
     }
@@ -215,12 +215,12 @@ fn borne_out<'a>(
     }
     let mut found: BTreeMap<&str, BTreeMap<Seat<'a>, BTreeSet<usize>>> = BTreeMap::new();
     for (step, act) in wanted() {
-        let literal = act.tokens.iter().filter_map(|token| sources.get(token));
-        let inside = tokens::networks(&act.tokens)
+        let literal = act.tokens().iter().filter_map(|token| sources.get(token));
+        let inside = tokens::networks(act.tokens())
             .flat_map(|(_, network)| sources.range(tokens::addresses_of(network)).map(|(_, sources)| sources));
         let borne_out_by: BTreeSet<Seat<'a>> = literal.chain(inside).flatten().copied().collect();
         for src in borne_out_by {
-            let episode = intake.steps[step].episode.as_str();
+            let episode = &*intake.steps[step].episode;
             found.entry(episode).or_default().entry(src).or_default().insert(step);
         }
     }

@@ -88,7 +88,7 @@ impl World {
     /// The next step of the episode of that transcript; `at` is when it began and when it had ended.
     pub(super) fn step(&mut self, evidence: EvidenceId, at: Option<(Instant, Instant)>, command: &str) -> usize {
         let episode = self.intake.sources[evidence.0 as usize].path.clone();
-        let index = self.intake.steps.iter().filter(|step| step.episode == episode).count() as u32;
+        let index = self.intake.steps.iter().filter(|step| *step.episode == *episode).count() as u32;
         let endpoint = |at: Instant, kind| Endpoint { span: Span::at(at, Basis::ExplicitOffset), kind };
         self.intake.steps.push(Step {
             index,

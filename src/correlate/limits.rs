@@ -19,7 +19,7 @@ pub(crate) fn crossed(steps: &Steps<'_>, case: &CaseFile, names: &Names) -> Vec<
     let mut refused: BTreeSet<&str> = BTreeSet::new();
     let mut episode = "";
     for (at, step) in steps.intake.steps.iter().enumerate() {
-        if step.episode != episode {
+        if *step.episode != *episode {
             refused.clear();
             episode = &step.episode;
         }
@@ -80,7 +80,7 @@ fn approval(
 fn beyond_egress(at: usize, steps: &Steps<'_>, case: &CaseFile, names: &Names) -> Vec<(String, Option<Flow>)> {
     let Some(act) = steps.acts.get(at).filter(|act| act.network && case.egress.is_some()) else { return Vec::new() };
     let with_port: BTreeSet<String> = act
-        .tokens
+        .tokens()
         .iter()
         .filter_map(|token| match token {
             Token::Endpoint(address, _) => Some(address.to_string()),
@@ -89,7 +89,7 @@ fn beyond_egress(at: usize, steps: &Steps<'_>, case: &CaseFile, names: &Names) -
         })
         .collect();
     let mut beyond = Vec::new();
-    for token in &act.tokens {
+    for token in act.tokens() {
         let (address, name, port) = match token {
             Token::Endpoint(address, port) => (Some(*address), None, Some(*port)),
             Token::NamedEndpoint(name, port) => (names.address_of(name), Some(name.as_str()), Some(*port)),

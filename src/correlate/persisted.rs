@@ -29,7 +29,7 @@ pub(crate) fn note(findings: &mut [Finding], events: &Events, lined_up: &[LinedU
             continue;
         }
         let Some(event) = events.get(one.event as usize).filter(|event| event.timed) else { continue };
-        let ended = extents.iter().find(|one| one.id == step.episode).map(|one| one.last);
+        let ended = extents.iter().find(|one| *one.id == *step.episode).map(|one| one.last);
         let after = ended.is_some_and(|ended| event.at > ended.plus(event.slack_ns));
         if after || steps.identity.fits_at(&step.episode, event.src, event.at) == Some(false) {
             later.entry(place).or_default().push(event);
@@ -50,7 +50,7 @@ fn extents<'a>(steps: &Steps<'a>) -> Vec<Extent<'a>> {
     let mut ends: BTreeMap<&str, (Instant, Instant)> = BTreeMap::new();
     for (step, time) in steps.intake.steps.iter().zip(steps.times) {
         let (Some(start), Some(end)) = (time.start, time.end) else { continue };
-        let known = ends.entry(step.episode.as_str()).or_insert((start, end));
+        let known = ends.entry(&*step.episode).or_insert((start, end));
         *known = (known.0.min(start), known.1.max(end));
     }
     let extent = |episode: &'a crate::model::Episode| {
@@ -69,7 +69,7 @@ fn sentence(
     steps: &Steps<'_>,
 ) -> Option<String> {
     let act = steps.acts.get(at)?;
-    let own = &steps.intake.steps.get(at)?.episode;
+    let own = &*steps.intake.steps.get(at)?.episode;
     let mut met: BTreeSet<String> = BTreeSet::new();
     let mut outside: BTreeSet<Option<IpAddr>> = BTreeSet::new();
     for event in later {

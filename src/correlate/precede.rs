@@ -64,27 +64,28 @@ pub(crate) fn preceding(findings: &[Finding], steps: &Steps<'_>) -> (Vec<Precedi
 }
 
 fn done<'a>(steps: &Steps<'a>) -> Vec<Done<'a>> {
-    let items_of = |step: &Step| {
-        let mut items = BTreeSet::from([format!("tool {}", step.tool)]);
-        for command in step.command.iter().flat_map(|command| CommandLine::parse(command).commands) {
-            if !command.name().is_empty() {
-                items.insert(format!("program {}", command.name()));
+    let add = |items: &mut BTreeMap<String, u32>, item: String, index: u32| {
+        let first = items.entry(item).or_insert(index);
+        *first = index.min(*first);
+    };
+    let items_of = |of: &[Step]| {
+        let mut items = BTreeMap::new();
+        for step in of {
+            add(&mut items, format!("tool {}", step.tool), step.index);
+            for command in step.command.iter().flat_map(|command| CommandLine::parse(command).commands) {
+                if !command.name().is_empty() {
+                    add(&mut items, format!("program {}", command.name()), step.index);
+                }
             }
-        }
-        if step.exit_code.is_some_and(|code| code != 0) {
-            items.insert("a call that failed".to_owned());
+            if step.exit_code.is_some_and(|code| code != 0) {
+                add(&mut items, "a call that failed".to_owned(), step.index);
+            }
         }
         items
     };
-    let items: Vec<BTreeSet<String>> = steps.intake.steps.par_iter().map(items_of).collect();
-    let mut by_id: BTreeMap<&str, BTreeMap<String, u32>> = BTreeMap::new();
-    for (step, items) in steps.intake.steps.iter().zip(items) {
-        let known = by_id.entry(step.episode.as_str()).or_default();
-        for item in items {
-            let first = known.entry(item).or_insert(step.index);
-            *first = step.index.min(*first);
-        }
-    }
+    let by_episode: Vec<&'a [Step]> = steps.intake.steps.chunk_by(|one, next| one.episode == next.episode).collect();
+    let of_episode = |of: &&'a [Step]| Some((&*of.first()?.episode, items_of(of)));
+    let mut by_id: BTreeMap<&str, BTreeMap<String, u32>> = by_episode.par_iter().filter_map(of_episode).collect();
     let episode = |episode: &'a crate::model::Episode| Done {
         name: episode.name.as_str(),
         stratum: episode.run.as_deref().or(episode.reward_config.as_deref()),

@@ -20,7 +20,7 @@ use crate::time::Instant;
 pub(crate) fn episodes(findings: &mut [Finding], steps: &Steps<'_>) -> Vec<EpisodeRow> {
     let mut bounds: BTreeMap<&str, (u32, Option<crate::time::Instant>, Option<crate::time::Instant>)> = BTreeMap::new();
     for (step, time) in steps.intake.steps.iter().zip(steps.times) {
-        let (count, first, last) = bounds.entry(step.episode.as_str()).or_default();
+        let (count, first, last) = bounds.entry(&*step.episode).or_default();
         *count += 1;
         if time.stamped {
             let moments = || [time.start, time.end].into_iter().flatten();
@@ -78,7 +78,7 @@ pub(crate) fn connections(events: &Events, attributor: &Attributor<'_>, steps: &
         let attribution = attributor.attribute(event);
         let step = attribution.best.as_ref().map(|best| {
             let step = &steps.intake.steps[best.step];
-            let episode = step.episode.as_str();
+            let episode = &*step.episode;
             (names.get(episode).copied().unwrap_or(episode).to_owned(), step.index)
         });
         let strength = attribution.best.as_ref().map(|best| &best.strength);
@@ -138,7 +138,7 @@ pub(crate) fn conversations(
     let step_of = |segment: (usize, usize)| {
         let one = opened.get(opened.binary_search_by_key(&segment, |one| one.segment).ok()?)?;
         let step = steps.intake.steps.get(one.step)?;
-        let episode = step.episode.as_str();
+        let episode = &*step.episode;
         Some((names_of.get(episode).copied().unwrap_or(episode).to_owned(), step.index, one.log10_lr))
     };
     let order = |row: &ConversationRow| (row.first, row.evidence, row.first_record, row.src, row.dst, row.dst_port);

@@ -61,7 +61,7 @@ impl Placed {
                 by_peers.entry(peers).or_default().push(Begun { place: at, at: event.at, src_port: event.src_port });
             }
         }
-        let written = Written::of(steps.acts.iter().map(|act| &act.tokens));
+        let written = Written::of(steps.acts.iter().map(|act| act.tokens()));
         let mut others = Vec::new();
         let place = |signal: &Signal| {
             let known = connection_of(signal, &by_peers).filter(|_| signal.targets.is_empty());

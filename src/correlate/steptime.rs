@@ -138,7 +138,7 @@ fn sole_witnesses(
 ) -> BTreeMap<usize, (Instant, Instant)> {
     let mut writers: BTreeMap<&Token, Vec<usize>> = BTreeMap::new();
     for (step, act) in acts.iter().enumerate().filter(|(at, act)| act.network && !intake.steps[*at].not_executed) {
-        for token in &act.tokens {
+        for token in act.tokens() {
             writers.entry(token).or_default().push(step);
         }
     }

@@ -23,7 +23,7 @@ pub(crate) struct Traffic<'e> {
 impl<'e> Traffic<'e> {
     /// `events` sorted by time; `acts` are all that anybody will ask about.
     pub(crate) fn new(events: &'e Events, acts: &[Act]) -> Self {
-        let written = Written::of(acts.iter().map(|act| &act.tokens));
+        let written = Written::of(acts.iter().map(|act| act.tokens()));
         let mut traffic = Traffic { events, by_source: BTreeMap::new(), by_token: BTreeMap::new() };
         for (at, event) in (0_u32..).zip(events.iter()) {
             traffic.by_source.entry(event.src).or_default().push(at);

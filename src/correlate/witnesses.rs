@@ -101,7 +101,7 @@ impl<'a> Witnesses<'a> {
         aligned: Option<Aligned>,
         traced: &[Traced],
     ) -> Self {
-        let peers: BTreeSet<Flow> = traced.iter().flat_map(peers_of).collect();
+        let peers: Vec<Flow> = traced.iter().flat_map(peers_of).collect();
         let lookup = Arc::new(Lookup::new(steps, clocks, case, events, peers));
         let controls = Arc::new(Controls::new(steps, traffic));
         let (wallets, commands) = (Arc::new(Wallets::new(steps)), Arc::new(Commands::new(steps, traced)));

@@ -286,6 +286,7 @@ fn judge(evidence: EvidenceId, src: IpAddr, burst: &[Try], bounds: Bounds) -> Op
     records.sort();
     records.dedup();
     records.truncate(RECORDS_CITED);
+    records.shrink_to_fit();
     Some(Signal {
         kind: match (vertical, horizontal) {
             (true, true) => "port-and-host-sweep",

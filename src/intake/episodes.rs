@@ -67,7 +67,7 @@ impl Join {
         let calls: BTreeMap<(&str, &str), usize> = steps
             .iter()
             .enumerate()
-            .filter_map(|(at, step)| Some(((step.episode.as_str(), step.call_id.as_deref()?), at)))
+            .filter_map(|(at, step)| Some(((&*step.episode, step.call_id.as_deref()?), at)))
             .rev()
             .collect();
         let answers: Vec<Option<usize>> = self
@@ -106,7 +106,7 @@ impl Join {
             steps[at].index = index;
         }
         for step in &steps {
-            if let Some(episode) = self.episodes.get_mut(&step.episode) {
+            if let Some(episode) = self.episodes.get_mut(&*step.episode) {
                 for endpoint in [step.start, step.end].into_iter().flatten() {
                     episode.span = Some(episode.span.map_or(endpoint.span, |known| known.cover(endpoint.span)));
                 }
@@ -147,12 +147,12 @@ fn order((a, _): &Answer, (b, _): &Answer) -> Ordering {
 pub(super) fn answered(steps: &mut [Called], mut results: Vec<Answer>) -> Vec<Answer> {
     results.sort_by(order);
     let mut places: Vec<usize> = (0..steps.len()).filter(|at| steps[*at].0.call_id.is_some()).collect();
-    let call = |at: usize| (&steps[at].0.episode, steps[at].0.call_id.as_ref());
+    let call = |at: usize| (&*steps[at].0.episode, steps[at].0.call_id.as_ref());
     places.sort_by(|a, b| {
         (call(*a), steps[*a].0.order, steps[*a].0.record).cmp(&(call(*b), steps[*b].0.order, steps[*b].0.record))
     });
     let of = |(result, _): &Answer| {
-        let wanted = (&result.episode, Some(&result.call_id));
+        let wanted = (result.episode.as_str(), Some(&result.call_id));
         let first = places.partition_point(|at| call(*at) < wanted);
         places.get(first).copied().filter(|at| call(*at) == wanted)
     };

@@ -34,7 +34,7 @@ pub(super) fn join(intake: &mut Intake) {
         }
         let unclear = found.unclear.iter().filter_map(|(episode, rivals)| {
             let id = &intake.episodes.get(*episode)?.id;
-            let record = intake.steps.iter().find(|step| step.episode == *id)?.record;
+            let record = intake.steps.iter().find(|step| *step.episode == **id)?.record;
             let detail = format!(
                 "{rivals} records fit this rollout, which has no times of its own, and more than one of them may be it; \
                  none was joined to it"
@@ -230,7 +230,7 @@ fn told(intake: &Intake) -> Vec<Told<'_>> {
     let mut from = 0;
     for chunk in steps.chunk_by(|a, b| a.episode == b.episode) {
         let to = from + chunk.len();
-        let place = chunk.first().and_then(|step| places.get(step.episode.as_str()));
+        let place = chunk.first().and_then(|step| places.get(&*step.episode));
         if let Some((at, episode)) = place.and_then(|at| Some((*at, episodes.get(*at)?))) {
             let timed = chunk.iter().any(|step| step.start.is_some_and(|start| start.span.basis.is_dated()));
             let source = chunk.first().and_then(|step| sources.get(step.record.evidence.0 as usize));
@@ -364,8 +364,8 @@ fn merge(intake: &mut Intake, joined: &[(usize, usize, Pairs)]) -> Vec<EvidenceA
     intake.steps.retain(|_| stay());
     let mut stay = stays();
     intake.outputs.retain(|_| stay());
-    let left: BTreeSet<String> = intake.steps.iter().map(|step| step.episode.clone()).collect();
-    heirs.retain(|goes, _| !left.contains(goes));
+    let left: BTreeSet<&str> = intake.steps.iter().map(|step| &*step.episode).collect();
+    heirs.retain(|goes, _| !left.contains(goes.as_str()));
     intake.episodes.retain(|episode| !heirs.contains_key(&episode.id));
     let inherit: BTreeSet<&String> = heirs.values().collect();
     let of_heirs = intake.texts.iter().filter(|(text, _)| inherit.contains(&text.episode));

@@ -19,8 +19,8 @@ pub(super) use sorter::merged;
 /// Bytes that evidence may take while it is analysed. Without a bound all is held in memory.
 ///
 /// What is more is laid on a shelf: a temporary file without a name, which is gone with the process. Texts of transcripts may
-/// take a sixteenth of what is allowed, entries of ledgers another, and a list that grows a thirty-second. What is never laid
-/// aside is estimated, and [`Memory::excess`] says when it is more than is allowed.
+/// take a thirty-second of what is allowed, entries of ledgers another, and a list that grows as much. What is never laid aside
+/// is estimated, and [`Memory::excess`] says when it is more than is allowed.
 #[derive(Debug, Default)]
 pub struct Memory {
     allowed: Option<u64>,
@@ -32,10 +32,8 @@ pub struct Memory {
     failure: OnceLock<String>,
 }
 
-/// What part of what is allowed texts may take, and entries of ledgers.
-const SHARE: u64 = 16;
-/// What part a list may take while it grows: one for each thread and kind.
-const GROWING: u64 = 32;
+/// What part of what is allowed texts may take, entries of ledgers, and a list while it grows: one for each thread and kind.
+const SHARE: u64 = 32;
 
 impl Memory {
     /// At most so many bytes.
@@ -72,7 +70,7 @@ impl Memory {
 
     /// Bytes that one list may take while it grows, before what it holds is laid aside.
     pub fn portion(&self) -> usize {
-        self.allowed.map_or(usize::MAX, |allowed| usize::try_from(allowed / GROWING).unwrap_or(usize::MAX))
+        self.allowed.map_or(usize::MAX, |allowed| usize::try_from(allowed / SHARE).unwrap_or(usize::MAX))
     }
 
     /// Where bytes go on the shelf.

@@ -1,4 +1,5 @@
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::evidence::Record;
 use crate::time::Span;
@@ -137,8 +138,8 @@ pub struct Endpoint {
 /// One tool call of an episode.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
-    /// [`Episode::id`] of its episode.
-    pub episode: String,
+    /// [`Episode::id`] of its episode, of which all its steps may hold one.
+    pub episode: Arc<str>,
     /// Place in the episode: (event or line, block within it). Steps are numbered by it once all are read.
     pub order: (u64, u32),
     /// Counts the tool calls of the episode from 0. Readers leave it 0; it is set when the episode is complete.
@@ -206,7 +207,7 @@ impl Step {
     /// A call of the policy of which nothing is known but its tool.
     pub fn new(episode: &str, order: (u64, u32), record: Record, tool: &str) -> Self {
         Step {
-            episode: episode.to_owned(),
+            episode: Arc::from(episode),
             order,
             index: 0,
             call_id: None,

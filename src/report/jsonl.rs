@@ -32,15 +32,17 @@ pub(super) fn unexplained_id(at: usize) -> String {
 
 /// All lines of an analysis, in their order: sources, signals, findings, unexplained, uncovered, anomalies, summary.
 pub fn lines(analysis: &Analysis, reading: &Reading) -> Vec<Line> {
-    let names = Names(&analysis.sources);
-    let mut lines = Vec::new();
-    for (at, source) in analysis.sources.iter().enumerate() {
-        let clock = clock_of(analysis, at);
-        lines.push(Line::Source(source_line(source, clock)));
-    }
-    lines.extend(analysis.signals.iter().map(|signal| Line::Signal(names.signal(signal))));
-    lines.extend(analysis.findings.iter().map(|finding| Line::Finding(Box::new(names.finding(finding)))));
-    lines.extend(analysis.unexplained.iter().enumerate().map(|(at, unexplained)| {
+    each(analysis, reading).collect()
+}
+
+/// The same one by one: a sweep names thousands of targets, and together they may be more than the evidence in memory.
+pub fn each<'a>(analysis: &'a Analysis, reading: &'a Reading) -> impl Iterator<Item = Line> + 'a {
+    let names = || Names(&analysis.sources);
+    let sources = analysis.sources.iter().enumerate();
+    let sources = sources.map(|(at, source)| Line::Source(source_line(source, clock_of(analysis, at))));
+    let signals = analysis.signals.iter().map(move |signal| Line::Signal(names().signal(signal)));
+    let findings = analysis.findings.iter().map(move |finding| Line::Finding(Box::new(names().finding(finding))));
+    let unexplained = analysis.unexplained.iter().enumerate().map(|(at, unexplained)| {
         Line::Unexplained(UnexplainedLine {
             id: unexplained_id(at),
             behaviour: unexplained.behaviour.name().to_owned(),
@@ -51,19 +53,19 @@ pub fn lines(analysis: &Analysis, reading: &Reading) -> Vec<Line> {
             judgement: judgement(&unexplained.judgement),
             would_decide: unexplained.would_decide.clone(),
         })
-    }));
-    lines.extend(analysis.uncovered.iter().map(|uncovered| {
+    });
+    let uncovered = analysis.uncovered.iter().map(move |uncovered| {
         Line::Uncovered(UncoveredLine {
             behaviour: uncovered.behaviour.name().to_owned(),
             episode: uncovered.step.episode.clone(),
-            step: names.step(&uncovered.step),
+            step: names().step(&uncovered.step),
             rule: uncovered.rule.clone(),
             coverage: uncovered.coverage.clone(),
         })
-    }));
-    lines.extend(analysis.anomalies.iter().map(|anomaly| {
+    });
+    let anomalies = analysis.anomalies.iter().map(move |anomaly| {
         let RecordLine { path, locator } =
-            names.record(Record { evidence: anomaly.evidence, number: anomaly.anomaly.record });
+            names().record(Record { evidence: anomaly.evidence, number: anomaly.anomaly.record });
         Line::Anomaly(AnomalyLine {
             path,
             locator,
@@ -71,9 +73,9 @@ pub fn lines(analysis: &Analysis, reading: &Reading) -> Vec<Line> {
             detail: anomaly.anomaly.detail.clone(),
             of: anomaly.of,
         })
-    }));
-    lines.push(Line::Summary(Box::new(summary(analysis, reading))));
-    lines
+    });
+    let last = std::iter::once_with(|| Line::Summary(Box::new(summary(analysis, reading))));
+    sources.chain(signals).chain(findings).chain(unexplained).chain(uncovered).chain(anomalies).chain(last)
 }
 
 /// The lines as text.

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
@@ -57,7 +58,7 @@ pub(super) fn note(act: &mut Act, is_command: bool, rules: &RuleSet) {
     let Some(by) = by else { return };
     act.keeper = Some(by);
     for (_, text) in act.written.clone() {
-        act.tokens.extend(tokens_of(&CommandLine::default(), &text));
+        act.add(tokens_of(&CommandLine::default(), &text));
         if by == "start of Python" || by == "start of an agent" {
             continue;
         }
@@ -134,8 +135,8 @@ impl Act {
 
     /// What is run later is an act of the step that had it run.
     fn also(&mut self, later: Act) {
-        self.tokens.extend(later.tokens);
-        self.ran.extend(later.ran);
+        self.add(later.tokens.iter().cloned());
+        Arc::make_mut(&mut self.ran).extend(later.ran.iter().cloned());
         for hit in later.hits {
             if !self.hits.contains(&hit) {
                 self.hits.push(hit);
@@ -168,7 +169,7 @@ pub(crate) fn share(acts: &mut [Act], intake: &Intake, case: &CaseFile, identity
     // From the last step to the first: an image takes along what was installed before it was made.
     let mut made: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for (at, act) in acts.iter_mut().enumerate().rev() {
-        let episode = intake.steps.get(at).map_or("", |step| step.episode.as_str());
+        let episode = intake.steps.get(at).map_or("", |step| &*step.episode);
         let images = made.entry(episode).or_default();
         images.extend(act.images.iter().cloned());
         let mut through: BTreeMap<IpNet, String> = BTreeMap::new();
@@ -187,7 +188,7 @@ pub(crate) fn share(acts: &mut [Act], intake: &Intake, case: &CaseFile, identity
             if said.is_empty() || theirs.is_empty() {
                 continue;
             }
-            act.tokens.extend(said);
+            act.add(said);
             act.also(of_text(text, rules));
             through.extend(theirs.into_iter().map(|network| (network, format!("volume {volume}"))));
         }

@@ -27,15 +27,15 @@ fn who_runs_a_script_takes_over_what_an_earlier_step_wrote_into_it() {
     let runner = world.step(transcript, None, "bash /tmp/job.sh");
     let elsewhere = world.step(other, None, "bash /tmp/job.sh");
     let acts = world.acts();
-    assert!(!acts[writer].tokens.contains(&endpoint()) && !acts[writer].network, "writing reaches nobody");
+    assert!(!acts[writer].tokens().contains(&endpoint()) && !acts[writer].network, "writing reaches nobody");
     assert_eq!(acts[writer + 1].script_from, None);
     assert_eq!(acts[runner].script_from, Some(writer));
-    assert!(acts[runner].tokens.contains(&endpoint()) && acts[runner].network);
+    assert!(acts[runner].tokens().contains(&endpoint()) && acts[runner].network);
     assert!(acts[runner].leaves_running(), "the script's nohup is the step's");
     assert!(acts[runner].hits.iter().any(|hit| hit.behaviour == Behaviour::Mining), "{:?}", acts[runner].hits);
     // Files of another episode are another machine's, as far as is known.
     assert_eq!(acts[elsewhere].script_from, None);
-    assert!(!acts[elsewhere].tokens.contains(&endpoint()));
+    assert!(!acts[elsewhere].tokens().contains(&endpoint()));
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn a_here_document_is_a_script_for_the_steps_after_it() {
     world.step(transcript, None, "python3 /tmp/go.py --threads 4");
     let acts = world.acts();
     assert_eq!(acts[1].script_from, Some(0));
-    assert!(acts[1].tokens.contains(&Token::Address(ip("198.51.100.20"))), "{:?}", acts[1].tokens);
+    assert!(acts[1].tokens().contains(&Token::Address(ip("198.51.100.20"))), "{:?}", acts[1].tokens());
 }
 
 #[test]
@@ -59,8 +59,8 @@ fn the_last_writing_of_a_script_counts() {
     world.step(transcript, None, "sh go.sh");
     let acts = world.acts();
     assert_eq!(acts[2].script_from, Some(1));
-    assert!(acts[2].tokens.contains(&endpoint()));
-    assert!(!acts[2].tokens.contains(&Token::Address(ip("203.0.113.80"))));
+    assert!(acts[2].tokens().contains(&endpoint()));
+    assert!(!acts[2].tokens().contains(&Token::Address(ip("203.0.113.80"))));
 }
 
 fn alone_in_the_world(command: &str) -> Act {
@@ -104,8 +104,8 @@ fn a_tool_without_a_shell_that_fetches_reaches_out() {
         world.intake.steps[at].arguments = r#"{"url":"http://198.51.100.20:3333/x"}"#.to_owned();
     }
     let acts = world.acts();
-    assert!(acts[0].network && acts[0].tokens.contains(&endpoint()));
-    assert!(!acts[1].network && acts[1].tokens.is_empty());
+    assert!(acts[0].network && acts[0].tokens().contains(&endpoint()));
+    assert!(!acts[1].network && acts[1].tokens().is_empty());
 }
 
 #[test]
@@ -117,6 +117,6 @@ fn only_names_that_nothing_resolves_leave_their_port_open() {
     world.dns("pool.example", "198.51.100.20");
     let mut acts = world.acts();
     note_unresolved(&mut acts, &world.names());
-    assert!(!acts[0].tokens.contains(&Token::UnresolvedPort(3333)));
-    assert!(acts[1].tokens.contains(&Token::UnresolvedPort(4444)));
+    assert!(!acts[0].tokens().contains(&Token::UnresolvedPort(3333)));
+    assert!(acts[1].tokens().contains(&Token::UnresolvedPort(4444)));
 }

@@ -104,7 +104,7 @@ impl<'a> Attributor<'a> {
         let best = best.map(|(one, p_step)| Attributed {
             step: one.step,
             strength: yardstick.strength(steps, event, *one, is_nearest(&found, one), (*p_step, shares.p_none)),
-            shared: tokens::shared(&steps.acts[one.step].tokens, event.tokens),
+            shared: tokens::shared(steps.acts[one.step].tokens(), event.tokens),
         });
         Attribution { best }
     }
@@ -161,7 +161,7 @@ impl Peers {
             let mut again = again.into_iter().map(|(_, onsets)| onsets.most().max(1) as f64);
             let weight = |at: usize| {
                 let times = installed(&at).and_then(|_| again.next()).unwrap_or(1.0);
-                let shared = tokens::shared(&steps.acts[at].tokens, tokens);
+                let shared = tokens::shared(steps.acts[at].tokens(), tokens);
                 let (n_v, _) = yardstick.rarest(&shared)?;
                 let weight = attribution::lr_indicator(n_v, yardstick.reference, yardstick.literal, yardstick.calls);
                 Some((at, weight.log10 + times.log10()))

@@ -105,12 +105,12 @@ impl<'a> Index<'a> {
             }
             let time = steps.times[at];
             if !time.stamped {
-                index.untimed.add(at, &act.tokens);
+                index.untimed.add(at, act.tokens());
                 continue;
             }
-            index.timed.add(at, &act.tokens);
+            index.timed.add(at, act.tokens());
             if act.install.is_some() {
-                index.kept.add(at, &act.tokens);
+                index.kept.add(at, act.tokens());
             }
             index.slack_ns = index.slack_ns.max(time.slack_ns);
             let Some(start) = time.start else { continue };

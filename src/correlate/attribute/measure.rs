@@ -22,7 +22,7 @@ impl Yardstick {
         for (at, step) in steps.intake.steps.iter().enumerate() {
             if benign(at) && step.command.is_some() {
                 reference += 1;
-                for token in &steps.acts[at].tokens {
+                for token in steps.acts[at].tokens() {
                     *written.entry(token.clone()).or_insert(0) += 1;
                 }
             }
@@ -42,7 +42,7 @@ impl Yardstick {
             if !time.stamped {
                 // Without times a control is a call whose words the traffic bears out at all.
                 let seen_from = seen_from.get_or_insert_with(|| sources_by_token(events));
-                let written = &steps.acts[at].tokens;
+                let written = steps.acts[at].tokens();
                 let literal_from = written.iter().filter_map(|token| seen_from.get(token));
                 let inside = tokens::networks(written).flat_map(|(_, network)| {
                     seen_from.range(tokens::addresses_of(network)).map(|(_, sources)| sources)
@@ -56,7 +56,7 @@ impl Yardstick {
             let (from, to) = (start.plus(-wide), end.plus(wide));
             let here = traffic.of_place(place, from, to).into_iter().any(|event| steps.during(at, &event));
             calls += u64::from(here);
-            let named = traffic.named(&steps.acts[at].tokens, from, to);
+            let named = traffic.named(steps.acts[at].tokens(), from, to);
             let mut named = named.into_iter().filter(|event| steps.during(at, event)).peekable();
             let met_any = named.peek().is_some();
             if let Some(event) = named.find(|event| fits_at(event)) {
@@ -149,7 +149,7 @@ fn containment(steps: &Steps<'_>, traffic: &Traffic<'_>, events: &Events) -> Con
         let latest = start.plus(Containment::SOON_NS);
         let earliest = start.plus(-widest.saturating_add(time.slack_ns));
         let fits = |event: &Event<'_>| steps.identity.fits_at(&step.episode, event.src, event.at) != Some(false);
-        if let Some(event) = traffic.named(&act.tokens, earliest, latest).into_iter().find(fits) {
+        if let Some(event) = traffic.named(act.tokens(), earliest, latest).into_iter().find(fits) {
             anchors += 1;
             inside += u64::from(event.at <= end.plus(event.slack_ns.saturating_add(time.slack_ns)));
         }

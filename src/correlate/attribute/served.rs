@@ -40,7 +40,7 @@ impl Served {
                 let within = traffic.of_place(place, from, until.plus(-1)).into_iter();
                 within.filter(|event| event.timed && event.dst_port != DOMAIN).fold(
                     (0_u64, 0_u64),
-                    |(named, unnamed), event| match tokens::any_shared(&act.tokens, event.tokens) {
+                    |(named, unnamed), event| match tokens::any_shared(act.tokens(), event.tokens) {
                         true => (named + 1, unnamed),
                         false => (named, unnamed + 1),
                     },

@@ -124,7 +124,7 @@ pub(super) fn sightings(
     let largest = (0..groups).max_by_key(|group| (sizes[*group], std::cmp::Reverse(*group)));
     let elsewhere = elsewhere(intake, &|evidence| group_of(evidence).filter(|group| Some(*group) != largest).is_some());
     // A log may show any number of peers that no call names.
-    let wanted = Written::of(acts.iter().map(|act| &act.tokens));
+    let wanted = Written::of(acts.iter().map(|act| act.tokens()));
     for conversation in intake.conversations.iter() {
         let key = conversation.key;
         let Some(group) = group_of(key.evidence) else { continue };
@@ -156,7 +156,7 @@ pub(super) fn sightings(
     {
         *shown = by_token.keys().cloned().collect();
         *sources = by_token.values().flat_map(BTreeMap::keys).copied().collect();
-        for token in acts.iter().filter(|_| !shown.is_empty()).flat_map(|act| tokens::shared(&act.tokens, shown)) {
+        for token in acts.iter().filter(|_| !shown.is_empty()).flat_map(|act| tokens::shared(act.tokens(), shown)) {
             *written.entry(token).or_insert(0) += 1;
         }
         for one in all.iter_mut().chain(beyond) {
@@ -307,7 +307,7 @@ impl Calls<'_> {
                 .filter(|_| !act.leaves_running())
                 .map_or_else(|| start.span.hi.plus(OPEN_CALL_NS), |end| end.span.hi);
             // The rarest token decides; a name and its address are not two witnesses.
-            let rarest = tokens::shared(&act.tokens, shown)
+            let rarest = tokens::shared(act.tokens(), shown)
                 .into_iter()
                 .filter_map(|token| {
                     Some((written.get(&token).copied().unwrap_or(0), sightings.hits(&token, &openers)?, token))

@@ -73,7 +73,7 @@ pub(super) fn by_clock<'a>(
             let teller = match &told.teller {
                 told::Teller::Server(name) => Teller::Server(name),
                 // Machines that nothing names may be one: together they have one vote.
-                told::Teller::Machine => Teller::Machine(hosts.get(step.episode.as_str()).copied().unwrap_or_default()),
+                told::Teller::Machine => Teller::Machine(hosts.get(&*step.episode).copied().unwrap_or_default()),
             };
             // The clock showed some moment of [start, end] when it was some moment of [told, told + resolution).
             let answer = Answer {

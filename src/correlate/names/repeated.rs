@@ -68,14 +68,14 @@ fn calls<'a>(intake: &Intake, acts: &'a [Act], names: &Names) -> Vec<Call<'a>> {
         let from = start.span.lo.0;
         let end = step.end.map_or(from.saturating_add(WITHIN_NS), |end| end.span.hi.0);
         let to = end.clamp(from, from.saturating_add(WITHIN_NS));
-        for token in &act.tokens {
+        for token in act.tokens() {
             let (name, port) = match token {
                 Token::NamedEndpoint(name, port) => (name, Some(*port)),
                 Token::Name(name) => (name, None),
                 _ => continue,
             };
             let with_port = |other: &Token| matches!(other, Token::NamedEndpoint(other, _) if other == name);
-            if !names.is_resolved(name) && (port.is_some() || !act.tokens.iter().any(with_port)) {
+            if !names.is_resolved(name) && (port.is_some() || !act.tokens().iter().any(with_port)) {
                 calls.push(Call { name, port, from, to });
             }
         }

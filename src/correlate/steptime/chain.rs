@@ -97,7 +97,7 @@ impl<'a> Chains<'a> {
                 continue;
             }
             // The rarest token decides; a name and its address are not two witnesses.
-            let literal = act.tokens.iter().filter_map(|token| self.traffic.showing(token));
+            let literal = act.tokens().iter().filter_map(|token| self.traffic.showing(token));
             let Some(hits) = literal.min_by_key(|hits| hits.len()) else { continue };
             let theirs: Vec<usize> = hits
                 .iter()

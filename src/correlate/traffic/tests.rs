@@ -26,7 +26,7 @@ fn event(src: Option<&str>, dst: &str, at: i64, timed: bool) -> (Row, BTreeSet<T
 
 fn writes(token: Token) -> Act {
     let mut act = Act::default();
-    act.tokens.insert(token);
+    act.add([token]);
     act
 }
 

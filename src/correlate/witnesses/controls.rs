@@ -30,7 +30,7 @@ impl<'a> Controls<'a> {
             }
             if step.command.is_some() {
                 controls.commands += 1;
-                for token in &act.tokens {
+                for token in act.tokens() {
                     *controls.with.entry(token).or_insert(0) += 1;
                 }
             }
@@ -50,7 +50,7 @@ impl<'a> Controls<'a> {
             let here = traffic.of_place(place, start.plus(-reach), end.plus(reach));
             let mut here = here.into_iter().filter(theirs).peekable();
             controls.calls += u64::from(here.peek().is_some());
-            controls.literal += u64::from(here.any(|event| tokens::any_shared(&act.tokens, event.tokens)));
+            controls.literal += u64::from(here.any(|event| tokens::any_shared(act.tokens(), event.tokens)));
         }
         controls
     }

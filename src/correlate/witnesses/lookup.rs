@@ -53,10 +53,10 @@ impl<'a> Lookup<'a> {
         clocks: &Clocks,
         case: &CaseFile,
         events: &'a Events,
-        peers: BTreeSet<Flow>,
+        peers: Vec<Flow>,
     ) -> Self {
         let mut lookup = Lookup {
-            peers: Peers::of(peers),
+            peers: Peers::of(peers, events),
             rows_of_failures: rows_of_failures(steps, clocks, case),
             accepted: accepted(steps, clocks, case),
             ssh_from_outside: BTreeMap::new(),
@@ -82,8 +82,7 @@ impl<'a> Lookup<'a> {
         let identity = steps.identity;
         // Addresses recur; what they are is asked once.
         let mut kinds: BTreeMap<IpAddr, (bool, bool)> = BTreeMap::new();
-        for (at, event) in (0_u32..).zip(events.iter()) {
-            lookup.peers.opened(&event.peers(), at);
+        for event in events.iter() {
             let Some(src) = event.src else { continue };
             let (private, outsider) = *kinds.entry(src).or_insert_with(|| {
                 let private = is_private(src);
@@ -122,14 +121,13 @@ impl<'a> Lookup<'a> {
                 lookup.peers.judged(&conversation.key.flow(), segment.denied, segment.allowed);
             }
         }
-        lookup.peers.settle();
         for (act, time) in steps.acts.iter().zip(steps.times).filter(|(act, _)| act.network) {
             let start = time.start.filter(|_| time.stamped).unwrap_or(Instant(i64::MIN));
-            for token in &act.tokens {
+            for token in act.tokens() {
                 let earliest = lookup.written.entry(token).or_insert(start);
                 *earliest = start.min(*earliest);
             }
-            for (_, network) in tokens::networks(&act.tokens) {
+            for (_, network) in tokens::networks(act.tokens()) {
                 let earliest = lookup.networks.entry(*network).or_insert(start);
                 *earliest = start.min(*earliest);
             }

@@ -31,7 +31,7 @@ impl<'a> Commands<'a> {
         let mut of: BTreeMap<&str, BTreeSet<Setting<'a>>> = BTreeMap::new();
         for (at, step) in intake.steps.iter().enumerate() {
             let Some(command) = command(steps, at).filter(|command| wanted.contains(command)) else { continue };
-            of.entry(command).or_default().extend(settings.get(step.episode.as_str()));
+            of.entry(command).or_default().extend(settings.get(&*step.episode));
         }
         Commands { of, all: settings.into_values().collect() }
     }
@@ -41,7 +41,7 @@ impl<'a> Commands<'a> {
     fn repeats(&self, steps: &Steps<'a>, at: usize) -> Option<Repeats> {
         let intake = steps.intake;
         let step = intake.steps.get(at)?;
-        let place = intake.episodes.binary_search_by(|episode| episode.id.cmp(&step.episode)).ok()?;
+        let place = intake.episodes.binary_search_by(|episode| episode.id.as_str().cmp(&step.episode)).ok()?;
         let episode = intake.episodes.get(place)?;
         let own: Setting<'_> = (episode.reward_config.as_deref(), episode.model.as_deref());
         let same = self.of.get(command(steps, at)?)?;

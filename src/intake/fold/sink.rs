@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::Fold;
 use crate::evidence::{Anomaly, Record};
@@ -150,6 +151,9 @@ impl Sink for Fold {
 
     fn step(&mut self, mut step: Step) {
         let output = step.output.take().map(|output| Packed::within(&self.memory, &output));
+        if let Some((before, _)) = self.steps.last().filter(|(before, _)| before.episode == step.episode) {
+            step.episode = Arc::clone(&before.episode);
+        }
         self.steps.push((step, output));
     }
 

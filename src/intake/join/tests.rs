@@ -44,7 +44,7 @@ fn dump(name: &str, id: &str, reward: f64) -> String {
 }
 
 fn commands(intake: &Intake) -> Vec<(&str, &str, u32)> {
-    let of = |step: &Step| intake.episodes.iter().find(|episode| episode.id == step.episode).map(|e| e.name.as_str());
+    let of = |step: &Step| intake.episodes.iter().find(|episode| *episode.id == *step.episode).map(|e| e.name.as_str());
     intake.steps.iter().map(|s| (of(s).unwrap(), s.command.as_deref().unwrap_or("-"), s.index)).collect()
 }
 

@@ -139,8 +139,8 @@ impl Plan {
         for step in steps {
             let at = step.record.evidence.0 as usize;
             let (Some(source), Some(clock)) = (self.sources.get(at), self.corrections.get(at)) else { continue };
-            let episode = by_id.get(step.episode.as_str()).copied();
-            let name = episode.map_or(step.episode.as_str(), |episode| episode.name.as_str());
+            let episode = by_id.get(&*step.episode).copied();
+            let name = episode.map_or(&*step.episode, |episode| episode.name.as_str());
             let time = step_time(step, clock);
             if self.filter.takes_step(time, name, &step.episode, episode) {
                 let row = step_row(step, name, episode, source, clock);

@@ -69,7 +69,7 @@ fn traces_of_one_session_are_one_episode_and_others_apart() {
     let mut third = span("c", "", 20, json!({"openinference.span.kind": "TOOL", "tool.name": "t"}));
     third["context"]["trace_id"] = json!("0x3");
     let found = spans(&[span("a", "", 0, tool("s")), second, third]);
-    let mut ids: Vec<&str> = found.steps.iter().map(|step| step.episode.as_str()).collect();
+    let mut ids: Vec<&str> = found.steps.iter().map(|step| &*step.episode).collect();
     ids.dedup();
     assert_eq!(ids, ["x.jsonl#3", "x.jsonl#s"]);
 }

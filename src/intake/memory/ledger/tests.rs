@@ -5,7 +5,7 @@ use super::*;
 
 /// So little that all but the first few entries lie aside.
 fn little() -> Arc<Memory> {
-    Arc::new(Memory::of(80_000))
+    Arc::new(Memory::of(160_000))
 }
 
 fn ledger(entries: &[u64]) -> Ledger<u64> {
