@@ -161,6 +161,11 @@ fn as_event(signal: &Signal, clocks: &Clocks, names: &Names, written: &Written<'
     (row, tokens)
 }
 
+/// Whether a command that is of it makes a signal of the connection that it names.
+fn leaves_traffic(behaviour: Behaviour) -> bool {
+    matches!(behaviour, Behaviour::Mining | Behaviour::Tunnel | Behaviour::Download)
+}
+
 /// What a connection is a signal of because the command that set it off is one: a pool named on a miner's command
 /// line is reached, whatever the bytes inside are.
 pub(crate) fn named_by_command(
@@ -173,7 +178,7 @@ pub(crate) fn named_by_command(
 ) -> Vec<Traced> {
     let known: BTreeSet<(Behaviour, Peer)> = traced
         .iter()
-        .filter(|one| one.signal.confidence >= Confidence::Strong)
+        .filter(|one| one.signal.confidence >= Confidence::Strong && leaves_traffic(one.signal.behaviour))
         .flat_map(|one| {
             let signal = &one.signal;
             let evidence = signal.records.first().map(|record| record.evidence);
@@ -185,10 +190,9 @@ pub(crate) fn named_by_command(
     for one in lined_up.iter().filter(|one| one.names_peer) {
         let (step, Some(event)) = (one.step as usize, events.get(one.event as usize)) else { continue };
         for hit in &steps.acts[step].hits {
-            let leaves_traffic = matches!(hit.behaviour, Behaviour::Mining | Behaviour::Tunnel | Behaviour::Download);
             let at = (Some(event.evidence), event.dst, event.dst_port);
             let said = known.contains(&(hit.behaviour, at));
-            if !leaves_traffic || hit.confidence < Confidence::Strong || said {
+            if !leaves_traffic(hit.behaviour) || hit.confidence < Confidence::Strong || said {
                 continue;
             }
             let span = Span { lo: event.at, hi: event.until, basis: Basis::ExplicitOffset };

@@ -101,7 +101,9 @@ impl<'a> Witnesses<'a> {
         aligned: Option<Aligned>,
         traced: &[Traced],
     ) -> Self {
-        let peers: Vec<Flow> = traced.iter().flat_map(peers_of).collect();
+        // Sweeps name the same peers again and again, and together more than there is room to double.
+        let mut peers = Vec::with_capacity(traced.iter().map(|one| one.signal.targets.len().max(1)).sum());
+        peers.extend(traced.iter().flat_map(peers_of));
         let lookup = Arc::new(Lookup::new(steps, clocks, case, events, peers));
         let controls = Arc::new(Controls::new(steps, traffic));
         let (wallets, commands) = (Arc::new(Wallets::new(steps)), Arc::new(Commands::new(steps, traced)));
@@ -427,12 +429,10 @@ fn places<'a>(of: &'a BTreeMap<&str, Vec<usize>>, episode: &str) -> impl Iterato
     of.get(episode).into_iter().flatten().copied()
 }
 
-fn peers_of(one: &Traced) -> Vec<Flow> {
-    if one.signal.targets.is_empty() {
-        one.signal.flow.iter().map(|flow| Flow { src_port: None, ..*flow }).collect()
-    } else {
-        one.signal.targets.clone()
-    }
+fn peers_of(one: &Traced) -> impl Iterator<Item = Flow> {
+    let signal = &one.signal;
+    let own = signal.flow.filter(|_| signal.targets.is_empty()).map(|flow| Flow { src_port: None, ..flow });
+    own.into_iter().chain(signal.targets.iter().copied())
 }
 
 /// How a token would stand in a text, lower case; networks and programs are too general.
