@@ -4,6 +4,7 @@ use clap::{Args, ValueEnum};
 use coincident::correlate::Analysis;
 use coincident::intake::IndicatorList;
 use coincident::report::custody::{self, MANIFEST, SIGNATURE, SUMS};
+use coincident::report::lines::Line;
 use coincident::report::manifest::{FileHash, Manifest};
 use coincident::report::{Reading, attack_flow, case, csv, html, jsonl, parquet, sarif, stix, table};
 use ssh_key::PrivateKey;
@@ -182,9 +183,16 @@ fn files(analysis: &Analysis, reading: &Reading, voice: Voice, output: &OutputDi
         }
         files.push(file);
     }
-    let lines = jsonl::lines(analysis, reading);
     let mut file = output.begin("findings.jsonl")?;
-    lines.iter().try_for_each(|line| file.put(&voice.masked(jsonl::to_line(line).as_bytes())))?;
+    let mut lines = Vec::new();
+    for mut line in jsonl::each(analysis, reading) {
+        file.put(&voice.masked(jsonl::to_line(&line).as_bytes()))?;
+        if let Line::Signal(signal) = &mut line {
+            // The page does not list them, and a sweep has thousands.
+            signal.targets = Vec::new();
+        }
+        lines.push(line);
+    }
     files.push(file);
     let html = html::render(analysis, &lines, voice.zone);
     files.push(output.begin_with("report.html", &voice.masked(html.as_bytes()))?);

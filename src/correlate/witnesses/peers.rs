@@ -23,8 +23,8 @@ impl Peers {
         flows.sort_unstable();
         flows.dedup();
         flows.shrink_to_fit();
-        let (ends, verdicts) = (vec![0; flows.len()], vec![(0, 0); flows.len()]);
-        let mut peers = Peers { flows, connections: Vec::new(), ends, verdicts };
+        let verdicts = vec![(0, 0); flows.len()];
+        let mut peers = Peers { flows, connections: Vec::new(), ends: Vec::new(), verdicts };
         if peers.flows.is_empty() {
             return peers;
         }
@@ -42,8 +42,10 @@ impl Peers {
         }
         let mut connections = vec![0; all as usize];
         for (place, number) in (0_u32..).zip(numbers()) {
-            if let Some(number) = number {
-                connections[ends[number] as usize] = place;
+            let Some(number) = number else { continue };
+            // What could be read back once need not be there again.
+            if let Some(slot) = connections.get_mut(ends[number] as usize) {
+                *slot = place;
                 ends[number] += 1;
             }
         }

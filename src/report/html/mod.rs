@@ -84,7 +84,8 @@ struct Section {
     body: String,
 }
 
-/// The page, with times in a zone. `lines` are those of [`super::jsonl::lines`] for the same analysis.
+/// The page, with times in a zone. `lines` are those of [`super::jsonl::lines`] for the same analysis; targets of signals may
+/// be missing.
 pub fn render(analysis: &Analysis, lines: &[Line], zone: DisplayZone) -> String {
     let told = Told::new(analysis, lines, zone);
     let sections = [
