@@ -83,8 +83,13 @@ impl Act {
         &self.tokens
     }
 
+    /// Adds tokens. Where none of them is new, the set stays the one that other acts have too.
     pub(crate) fn add(&mut self, tokens: impl IntoIterator<Item = Token>) {
-        Arc::make_mut(&mut self.tokens).extend(tokens);
+        for token in tokens {
+            if !self.tokens.contains(&token) {
+                Arc::make_mut(&mut self.tokens).insert(token);
+            }
+        }
     }
 
     /// It meets a rule that does not merely lead: not a yardstick, and not to tune a clock on.
@@ -338,9 +343,7 @@ pub(crate) fn note_unresolved(acts: &mut [Act], names: &Names) {
                 _ => None,
             })
             .collect();
-        if !open.is_empty() {
-            act.add(open);
-        }
+        act.add(open);
     }
 }
 

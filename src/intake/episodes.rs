@@ -1,4 +1,3 @@
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use super::contradictions;
@@ -61,42 +60,24 @@ impl Join {
     pub(super) fn finish(mut self) -> Joined {
         self.steps.sort_by(|(a, _), (b, _)| (&a.episode, a.order, a.record).cmp(&(&b.episode, b.order, b.record)));
         self.texts.sort_by(|(a, _), (b, _)| (&a.episode, a.order, a.record).cmp(&(&b.episode, b.order, b.record)));
-        self.results.sort_by(order);
-        let (mut steps, mut outputs) = apart(self.steps);
+        let left = answered(&mut self.steps, std::mem::take(&mut self.results));
         let mut anomalies: BTreeMap<(crate::evidence::EvidenceId, AnomalyKind), Vec<Anomaly>> = BTreeMap::new();
-        let calls: BTreeMap<(&str, &str), usize> = steps
-            .iter()
-            .enumerate()
-            .filter_map(|(at, step)| Some(((&*step.episode, step.call_id.as_deref()?), at)))
-            .rev()
-            .collect();
-        let answers: Vec<Option<usize>> = self
-            .results
-            .iter()
-            .map(|(result, _)| calls.get(&(result.episode.as_str(), result.call_id.as_str())).copied())
-            .collect();
-        for ((result, output), answers) in self.results.into_iter().zip(answers) {
+        for Left { answer: (result, output), call } in left {
             let mut odd = |kind, detail: &str| {
                 let anomaly = Anomaly { record: result.record.number, kind, detail: detail.to_owned() };
                 anomalies.entry((result.record.evidence, kind)).or_default().push(anomaly);
             };
-            let call = answers.and_then(|at| steps.get_mut(at).zip(outputs.get_mut(at)));
-            match call {
+            match call.and_then(|at| self.steps.get(at)) {
                 None => odd(AnomalyKind::Gap, "the result of a tool call that the evidence does not hold"),
-                Some((step, known)) if step.result_record.is_some() && output.is_some() && *known != output => odd(
+                Some((_, known)) if output.is_some() && *known != output => odd(
                     AnomalyKind::ConflictingId,
                     "a second result for the same tool call, with other content; the first was used (a writer that completes \
                      or shortens what it wrote, ids that start anew, or an edit)",
                 ),
-                Some((step, _)) if step.result_record.is_some() => {
-                    odd(AnomalyKind::Duplicate, "a second result for the same tool call; the first was used");
-                }
-                Some((step, known)) => {
-                    answer(step, result);
-                    *known = output.or(known.take());
-                }
+                Some(_) => odd(AnomalyKind::Duplicate, "a second result for the same tool call; the first was used"),
             }
         }
+        let (mut steps, outputs) = apart(self.steps);
         for (evidence, anomaly) in contradictions::of(&steps) {
             anomalies.entry((evidence, anomaly.kind)).or_default().push(anomaly);
         }
@@ -138,19 +119,20 @@ fn apart(mut together: Vec<Called>) -> (Vec<Step>, Vec<Option<Packed>>) {
     (steps, outputs)
 }
 
-fn order((a, _): &Answer, (b, _): &Answer) -> Ordering {
-    (&a.episode, &a.call_id, a.record).cmp(&(&b.episode, &b.call_id, b.record))
+/// A result that answers no call, or one that has its answer.
+pub(super) struct Left {
+    pub(super) answer: Answer,
+    /// Place of that call.
+    call: Option<usize>,
 }
 
-/// Joins calls with the results that stand in the same file, each with its first. What answers none of them, or one that has
-/// its answer, is left for [`Join`]. Thousands of files are read before that, and most results need not wait for it.
-pub(super) fn answered(steps: &mut [Called], mut results: Vec<Answer>) -> Vec<Answer> {
-    results.sort_by(order);
+/// Joins calls with their results, each with its first; gives those that are left, in order. Of one file before all are read:
+/// there are thousands, and most results need not wait for them.
+pub(super) fn answered(steps: &mut [Called], mut results: Vec<Answer>) -> Vec<Left> {
+    results.sort_by(|(a, _), (b, _)| (&a.episode, &a.call_id, a.record).cmp(&(&b.episode, &b.call_id, b.record)));
     let mut places: Vec<usize> = (0..steps.len()).filter(|at| steps[*at].0.call_id.is_some()).collect();
     let call = |at: usize| (&*steps[at].0.episode, steps[at].0.call_id.as_ref());
-    places.sort_by(|a, b| {
-        (call(*a), steps[*a].0.order, steps[*a].0.record).cmp(&(call(*b), steps[*b].0.order, steps[*b].0.record))
-    });
+    places.sort_by_key(|at| (call(*at), steps[*at].0.order, steps[*at].0.record));
     let of = |(result, _): &Answer| {
         let wanted = (result.episode.as_str(), Some(&result.call_id));
         let first = places.partition_point(|at| call(*at) < wanted);
@@ -164,7 +146,7 @@ pub(super) fn answered(steps: &mut [Called], mut results: Vec<Answer>) -> Vec<An
                 answer(step, result);
                 *known = output.or(known.take());
             }
-            _ => left.push((result, output)),
+            _ => left.push(Left { answer: (result, output), call }),
         }
     }
     left

@@ -37,11 +37,11 @@ pub fn lines(analysis: &Analysis, reading: &Reading) -> Vec<Line> {
 
 /// The same one by one: a sweep names thousands of targets, and together they may be more than the evidence in memory.
 pub fn each<'a>(analysis: &'a Analysis, reading: &'a Reading) -> impl Iterator<Item = Line> + 'a {
-    let names = || Names(&analysis.sources);
+    let names = Names(&analysis.sources);
     let sources = analysis.sources.iter().enumerate();
     let sources = sources.map(|(at, source)| Line::Source(source_line(source, clock_of(analysis, at))));
-    let signals = analysis.signals.iter().map(move |signal| Line::Signal(names().signal(signal)));
-    let findings = analysis.findings.iter().map(move |finding| Line::Finding(Box::new(names().finding(finding))));
+    let signals = analysis.signals.iter().map(move |signal| Line::Signal(names.signal(signal)));
+    let findings = analysis.findings.iter().map(move |finding| Line::Finding(Box::new(names.finding(finding))));
     let unexplained = analysis.unexplained.iter().enumerate().map(|(at, unexplained)| {
         Line::Unexplained(UnexplainedLine {
             id: unexplained_id(at),
@@ -58,14 +58,14 @@ pub fn each<'a>(analysis: &'a Analysis, reading: &'a Reading) -> impl Iterator<I
         Line::Uncovered(UncoveredLine {
             behaviour: uncovered.behaviour.name().to_owned(),
             episode: uncovered.step.episode.clone(),
-            step: names().step(&uncovered.step),
+            step: names.step(&uncovered.step),
             rule: uncovered.rule.clone(),
             coverage: uncovered.coverage.clone(),
         })
     });
     let anomalies = analysis.anomalies.iter().map(move |anomaly| {
         let RecordLine { path, locator } =
-            names().record(Record { evidence: anomaly.evidence, number: anomaly.anomaly.record });
+            names.record(Record { evidence: anomaly.evidence, number: anomaly.anomaly.record });
         Line::Anomaly(AnomalyLine {
             path,
             locator,
@@ -273,6 +273,7 @@ pub fn locator(unit: &str, number: u64) -> String {
 }
 
 /// Looks up the files that records stand in.
+#[derive(Clone, Copy)]
 pub(crate) struct Names<'a>(pub(crate) &'a [Source]);
 
 impl Names<'_> {

@@ -113,12 +113,13 @@ impl<'a> Lookup<'a> {
             lookup.idle_share = lookup.calls.idle_share(first, last);
         }
         for conversation in steps.intake.conversations.iter() {
-            if conversation.segments.iter().all(|segment| segment.denied == 0 && segment.allowed == 0) {
-                // A capture gives no verdicts.
-                continue;
-            }
-            for segment in &conversation.segments {
-                lookup.peers.judged(&conversation.key.flow(), segment.denied, segment.allowed);
+            let segments = conversation.segments.iter();
+            let (denied, allowed) = segments.fold((0_u64, 0_u64), |(denied, allowed), segment| {
+                (denied.saturating_add(segment.denied), allowed.saturating_add(segment.allowed))
+            });
+            // A capture gives no verdicts.
+            if denied > 0 || allowed > 0 {
+                lookup.peers.judged(&conversation.key.flow(), denied, allowed);
             }
         }
         for (act, time) in steps.acts.iter().zip(steps.times).filter(|(act, _)| act.network) {

@@ -52,14 +52,14 @@ fn a_call_has_the_first_result_of_its_file_and_others_are_left() {
     assert_eq!(steps[0].0.result_record, Some(record(0, 2)));
     assert_eq!(steps[0].1.as_ref().map(|output| output.text().into_owned()).as_deref(), Some("first"));
     assert_eq!((steps[1].0.result_record, steps[2].0.result_record), (None, None));
-    let left: Vec<u64> = left.iter().map(|(result, _)| result.record.number).collect();
+    let left: Vec<u64> = left.iter().map(|left| left.answer.0.record.number).collect();
     assert_eq!(left, [4, 6, 7]);
 }
 
 #[test]
 fn a_result_in_a_file_before_does_not_take_the_place_of_the_one_beside_the_call() {
     let (mut steps, beside) = (vec![call("a", 1, Some("x"), 1)], vec![result("a", "x", 2, 1, "beside it")]);
-    let left = answered(&mut steps, beside);
+    let left = answered(&mut steps, beside).into_iter().map(|left| left.answer).collect();
     let files = [(Vec::new(), vec![result("a", "x", 9, 0, "elsewhere")]), (steps, left)];
     let Joined { steps, anomalies, .. } = joined(files.into_iter());
     assert_eq!(steps[0].result_record, Some(record(1, 2)));
@@ -88,7 +88,7 @@ fn joined_file_by_file_is_joined_as_well() {
             .collect();
         let first = files.clone().into_iter().map(|(mut steps, results)| {
             let left = answered(&mut steps, results);
-            (steps, left)
+            (steps, left.into_iter().map(|left| left.answer).collect())
         });
         let (first, at_once) = (joined(first), joined(files.clone().into_iter()));
         assert!(at_once.steps.iter().any(|step| step.result_record.is_some()));

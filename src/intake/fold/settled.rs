@@ -27,7 +27,8 @@ impl Fold {
     pub(in crate::intake) fn settle(mut self) -> Settled {
         let (episodes, anomalies) = (std::mem::take(&mut self.episodes), std::mem::take(&mut self.anomalies));
         let mut steps = std::mem::take(&mut self.steps);
-        let results = answered(&mut steps, std::mem::take(&mut self.results));
+        let left = answered(&mut steps, std::mem::take(&mut self.results));
+        let results = left.into_iter().map(|left| left.answer).collect();
         let mut texts = std::mem::take(&mut self.texts);
         // Of thousands of files, what was kept in reserve would stay until all are read.
         steps.shrink_to_fit();
