@@ -128,12 +128,15 @@ fn correlated(
     limits.extend(names_limit(&names));
     limits.extend(uncertain);
     limits.extend(of_allotments);
+    let kept = if options.keep_attributions { rows::connections(theirs, &attributor, &steps) } else { Vec::new() };
+    // Rows of conversations are many; what stood for all that came before is not needed beside them.
+    drop((witnesses, attributor));
+    drop((acts, times));
     let conversations = if options.omit_conversations {
         Ledger::default()
     } else {
-        rows::conversations(&traced, theirs, &lined_up, &steps, (&clocks, &names), memory)
+        rows::conversations(&traced, theirs, &lined_up, intake, (&clocks, &names), memory)
     };
-    let kept = if options.keep_attributions { rows::connections(theirs, &attributor, &steps) } else { Vec::new() };
     let analysis = Analysis {
         sources: intake.sources.clone(),
         signals: traced.into_iter().map(|one| one.signal).collect(),

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use by_flow::ByFlow;
+
 use super::analysis::{ConnectionStep, ConversationRow, EpisodeRow, Finding};
 use super::attribute::{Attributor, LinedUp, Steps};
 use super::clocks::Clocks;
@@ -12,9 +14,10 @@ use super::names::Names;
 use super::traced::Traced;
 use crate::detect::beacon;
 use crate::evidence::EvidenceId;
-use crate::intake::{Ledger, Memory, Sorter};
-use crate::model::Flow;
+use crate::intake::{Intake, Ledger, Memory, Sorter};
 use crate::time::Instant;
+
+mod by_flow;
 
 /// One row per episode, sorted by run and name.
 pub(crate) fn episodes(findings: &mut [Finding], steps: &Steps<'_>) -> Vec<EpisodeRow> {
@@ -61,13 +64,13 @@ pub(crate) fn episodes(findings: &mut [Finding], steps: &Steps<'_>) -> Vec<Episo
 }
 
 /// Names of episodes by id.
-fn episode_names<'a>(steps: &Steps<'a>) -> BTreeMap<&'a str, &'a str> {
-    steps.intake.episodes.iter().map(|episode| (episode.id.as_str(), episode.name.as_str())).collect()
+fn episode_names(intake: &Intake) -> BTreeMap<&str, &str> {
+    intake.episodes.iter().map(|episode| (episode.id.as_str(), episode.name.as_str())).collect()
 }
 
 /// What each connection was attributed to, in order of time.
 pub(crate) fn connections(events: &Events, attributor: &Attributor<'_>, steps: &Steps<'_>) -> Vec<ConnectionStep> {
-    let names = episode_names(steps);
+    let names = episode_names(steps.intake);
     let open = unclocked(steps);
     // A step without a time may have opened it, and nothing says whether it did.
     let unknown = |event: &Event<'_>| {
@@ -114,36 +117,29 @@ pub(crate) fn conversations(
     traced: &[Traced],
     events: &Events,
     lined_up: &[LinedUp],
-    steps: &Steps<'_>,
+    intake: &Intake,
     (clocks, names): (&Clocks, &Names),
     memory: &Arc<Memory>,
 ) -> Ledger<ConversationRow> {
     let opened = opened(events, lined_up);
-    let mut signals: BTreeMap<(EvidenceId, Flow), Vec<&Traced>> = BTreeMap::new();
-    for one in traced {
-        let Some(evidence) = one.signal.records.first().map(|record| record.evidence) else { continue };
-        let own = one.signal.flow.iter().map(|flow| Flow { src_port: None, ..*flow });
-        for flow in own.chain(one.signal.targets.iter().copied()) {
-            signals.entry((evidence, flow)).or_default().push(one);
-        }
-    }
+    let signals = ByFlow::new(traced);
     let mut spans: BTreeMap<EvidenceId, (Instant, Instant)> = BTreeMap::new();
-    for conversation in steps.intake.conversations.iter() {
+    for conversation in intake.conversations.iter() {
         for segment in &conversation.segments {
             let span = spans.entry(conversation.key.evidence).or_insert((segment.first, segment.last));
             *span = (span.0.min(segment.first), span.1.max(segment.last));
         }
     }
-    let names_of = episode_names(steps);
+    let names_of = episode_names(intake);
     let step_of = |segment: (usize, usize)| {
         let one = opened.get(opened.binary_search_by_key(&segment, |one| one.segment).ok()?)?;
-        let step = steps.intake.steps.get(one.step)?;
+        let step = intake.steps.get(one.step)?;
         let episode = &*step.episode;
         Some((names_of.get(episode).copied().unwrap_or(episode).to_owned(), step.index, one.log10_lr))
     };
     let order = |row: &ConversationRow| (row.first, row.evidence, row.first_record, row.src, row.dst, row.dst_port);
     let mut rows = Sorter::new(memory, order);
-    for (index, conversation) in steps.intake.conversations.iter().enumerate() {
+    for (index, conversation) in intake.conversations.iter().enumerate() {
         let key = conversation.key;
         let flow = key.flow();
         let starts = conversation.segments.iter().flat_map(|segment| &segment.starts);
@@ -151,16 +147,11 @@ pub(crate) fn conversations(
         let beacon = spans.get(&key.evidence).and_then(|(from, to)| beacon::score(&starts, *from, *to));
         for (part, segment) in conversation.segments.iter().enumerate() {
             let (first, last) = (clocks.align(key.evidence, segment.first), clocks.align(key.evidence, segment.last));
-            let inside = |one: &&&Traced| {
+            let inside = |one: &&Traced| {
                 one.signal.span.is_none_or(|span| span.lo <= last.plus(1_000_000_000) && span.hi >= first)
             };
-            let mut ids: Vec<String> = signals
-                .get(&(key.evidence, flow))
-                .into_iter()
-                .flatten()
-                .filter(inside)
-                .map(|one| one.signal.id.clone())
-                .collect();
+            let of_flow = signals.of(key.evidence, flow);
+            let mut ids: Vec<String> = of_flow.filter(inside).map(|one| one.signal.id.clone()).collect();
             ids.sort();
             ids.dedup();
             rows.push(ConversationRow {

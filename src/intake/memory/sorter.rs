@@ -22,12 +22,18 @@ pub struct Sorter<T, K> {
 impl<T: Entry, K: Ord> Sorter<T, K> {
     /// Without entries yet.
     pub fn new(memory: &Arc<Memory>, key: fn(&T) -> K) -> Self {
-        let most = (memory.portion() / size_of::<T>().max(1)).max(1);
+        // To sort them takes as much again.
+        let most = (memory.portion() / 2 / size_of::<T>().max(1)).max(1);
         Sorter { memory: Arc::clone(memory), key, list: Vec::new(), most, runs: Runs::default() }
     }
 
     /// Takes an entry.
     pub fn push(&mut self, entry: T) {
+        if self.list.len() == self.list.capacity() {
+            // Doubled, but never beyond what it may hold.
+            let more = self.list.len().max(4);
+            self.list.reserve_exact(more.min(self.most.saturating_sub(self.list.len())));
+        }
         self.list.push(entry);
         if self.list.len() >= self.most {
             self.lay_aside();
