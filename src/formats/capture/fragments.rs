@@ -49,6 +49,8 @@ pub(super) struct Reassembled {
     pub(super) protocol: u8,
     /// Length by the headers; of an unfinished datagram what is there.
     pub(super) length: u32,
+    /// No fragment is missing.
+    pub(super) finished: bool,
     pub(super) data: Vec<u8>,
     pub(super) first: Stamp,
     pub(super) last: Stamp,
@@ -169,12 +171,14 @@ impl Fragments {
         let datagram = self.pending.remove(&key)?;
         self.held = self.held.saturating_sub(datagram.held);
         let data = datagram.pieces.prefix();
-        let length = datagram.total.filter(|total| datagram.pieces.covers(*total)).unwrap_or(data.len() as u64);
+        let total = datagram.total.filter(|total| datagram.pieces.covers(*total));
+        let length = total.unwrap_or(data.len() as u64);
         Some(Reassembled {
             src: key.src,
             dst: key.dst,
             protocol: datagram.protocol,
             length: u32::try_from(length).unwrap_or(u32::MAX),
+            finished: total.is_some(),
             data,
             first: datagram.first,
             last: datagram.last,
@@ -230,6 +234,7 @@ mod tests {
             }
             let done = done.expect("whole");
             assert_eq!(done.data, b"aaaaaaaabbbbbbbbcccccccc");
+            assert!(done.finished);
             assert_eq!((done.length, done.weight), (24, Weight { packets: 3, bytes: 24 }));
             assert_eq!((done.first.record, done.last.record), (10, 12));
             assert!(fragments.is_empty() && fragments.held == 0);
@@ -243,6 +248,7 @@ mod tests {
         take(&mut fragments, 1, 0, true, &[1; 8], stamp(1, 0));
         assert!(fragments.give_up(stamp(2, 60), &mut tally).is_none());
         let given_up = fragments.give_up(stamp(2, 61), &mut tally).expect("a minute is over");
+        assert!(!given_up.finished);
         assert_eq!((given_up.length, given_up.data.len(), given_up.weight.packets), (8, 8, 1));
         for id in 0..5000_u32 {
             take(&mut fragments, id, 0, true, &[1; 8], stamp(u64::from(id) + 3, 100));

@@ -50,6 +50,8 @@ struct Datagram<'a> {
     dst: IpAddr,
     protocol: u8,
     length: u32,
+    /// None of it is missing, but for what the capture cut off.
+    finished: bool,
     data: &'a [u8],
     weight: Weight,
     first: Stamp,
@@ -357,6 +359,7 @@ impl<'a> Packets<'a> {
                 dst: packet.dst,
                 protocol: packet.protocol,
                 length: packet.length,
+                finished: true,
                 data: packet.data,
                 weight,
                 first: stamp,
@@ -367,15 +370,18 @@ impl<'a> Packets<'a> {
     }
 
     fn datagram(&mut self, whole: &Reassembled, depth: u32) {
-        let Reassembled { src, dst, protocol, length, ref data, first, last, weight } = *whole;
-        self.transport(&Datagram { src, dst, protocol, length, data, weight, first, last }, depth);
+        let Reassembled { src, dst, protocol, length, finished, ref data, first, last, weight } = *whole;
+        self.transport(&Datagram { src, dst, protocol, length, finished, data, weight, first, last }, depth);
     }
 
     fn transport(&mut self, datagram: &Datagram<'_>, depth: u32) {
-        let Datagram { src, dst, protocol, length, data, weight, first, last } = *datagram;
+        let Datagram { src, dst, protocol, length, finished, data, weight, first, last } = *datagram;
         let parsed = transport::parse(protocol, length, data);
         let (src_port, dst_port) = parsed.ports.unzip();
         let transport = parsed.transport;
+        if let Some(flaw) = parsed.flaw.filter(|_| finished) {
+            self.tally.note(AnomalyKind::ImpossibleValue, last.record, flaw);
+        }
         let packet =
             Packet { src: (src, src_port), dst: (dst, dst_port), protocol, transport, weight, first, stamp: last };
         self.table.packet(&packet, &mut Output { sink: &mut *self.sink, tally: &mut self.tally });

@@ -85,33 +85,39 @@ impl IcmpType {
 pub(super) struct Parsed<'a> {
     pub(super) ports: Option<(u16, u16)>,
     pub(super) transport: Transport<'a>,
+    /// What its header says that cannot be.
+    pub(super) flaw: Option<&'static str>,
 }
+
+const WRONG_TCP_HEADER: &str =
+    "a TCP header of less than 20 bytes or longer than its segment (RFC 9293, 3.1), counted without content";
+const WRONG_UDP_LENGTH: &str =
+    "a UDP length of less than 8 or beyond its packet (RFC 768), read to the end of the packet";
 
 /// Reads the transport header of `length` bytes, of which `data` was captured.
 pub(super) fn parse(protocol: u8, length: u32, data: &[u8]) -> Parsed<'_> {
-    match protocol {
-        6 => Parsed { ports: ports(data), transport: tcp(length, data).map_or(Transport::Other, Transport::Tcp) },
-        17 => Parsed { ports: ports(data), transport: udp(data).map_or(Transport::Other, Transport::Udp) },
-        // SCTP, DCCP and UDP-Lite begin with the same two ports.
-        33 | 132 | 136 => Parsed { ports: ports(data), transport: Transport::Other },
-        1 | 58 => {
-            let transport = data.first_chunk::<2>().map_or(Transport::Other, |&[kind, code]| {
-                let word =
-                    data.get(4..).and_then(|rest| rest.first_chunk::<4>()).map_or(0, |word| u32::from_be_bytes(*word));
-                let rest = data.get(8..).unwrap_or_default();
-                Transport::Icmp(IcmpType { kind, code, v6: protocol == 58 }, word, rest)
-            });
-            Parsed { ports: None, transport }
-        }
-        _ => Parsed { ports: None, transport: Transport::Other },
-    }
+    let (transport, flaw) = match protocol {
+        6 => tcp(length, data).map_or((Transport::Other, None), |(segment, flaw)| (Transport::Tcp(segment), flaw)),
+        17 => udp(length, data).map_or((Transport::Other, None), |(content, flaw)| (Transport::Udp(content), flaw)),
+        1 | 58 => (icmp(protocol == 58, data), None),
+        _ => (Transport::Other, None),
+    };
+    // SCTP, DCCP and UDP-Lite begin with the same two ports.
+    let ports = matches!(protocol, 6 | 17 | 33 | 132 | 136).then(|| ports(data)).flatten();
+    Parsed { ports, transport, flaw }
+}
+
+fn icmp(v6: bool, data: &[u8]) -> Transport<'_> {
+    let Some(&[kind, code]) = data.first_chunk::<2>() else { return Transport::Other };
+    let word = data.get(4..).and_then(|rest| rest.first_chunk::<4>()).map_or(0, |word| u32::from_be_bytes(*word));
+    Transport::Icmp(IcmpType { kind, code, v6 }, word, data.get(8..).unwrap_or_default())
 }
 
 pub(super) fn ports(data: &[u8]) -> Option<(u16, u16)> {
     data.first_chunk::<4>().map(|&[a, b, c, d]| (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])))
 }
 
-fn tcp(length: u32, data: &[u8]) -> Option<Segment<'_>> {
+fn tcp(length: u32, data: &[u8]) -> Option<(Segment<'_>, Option<&'static str>)> {
     let header = data.first_chunk::<14>()?;
     let word =
         |at: usize| data.get(at..).and_then(|rest| rest.first_chunk::<4>()).map(|word| u32::from_be_bytes(*word));
@@ -120,21 +126,24 @@ fn tcp(length: u32, data: &[u8]) -> Option<Segment<'_>> {
     let (header_length, sane) = (header_length.max(20), header_length >= 20 && header_length <= length);
     let payload = if sane { length - header_length } else { 0 };
     let captured = data.get(header_length as usize..).unwrap_or_default();
-    Some(Segment {
+    let segment = Segment {
         flags: header[13],
         sequence: word(4)?,
         acknowledged: word(8)?,
         length: payload,
         data: captured.get(..payload as usize).unwrap_or(captured),
-    })
+    };
+    Some((segment, (!sane).then_some(WRONG_TCP_HEADER)))
 }
 
-fn udp(data: &[u8]) -> Option<&[u8]> {
+fn udp(length: u32, data: &[u8]) -> Option<(&[u8], Option<&'static str>)> {
     let header = data.first_chunk::<8>()?;
     let rest = data.get(8..)?;
     // 0 where segmentation offload or a jumbogram (RFC 2675) leaves the length to the IP header.
-    let stated = usize::from(u16::from_be_bytes([header[4], header[5]]));
-    Some(stated.checked_sub(8).and_then(|length| rest.get(..length)).unwrap_or(rest))
+    let stated = u16::from_be_bytes([header[4], header[5]]);
+    let sane = stated == 0 || (stated >= 8 && u32::from(stated) <= length);
+    let content = usize::from(stated).checked_sub(8).and_then(|length| rest.get(..length)).unwrap_or(rest);
+    Some((content, (!sane).then_some(WRONG_UDP_LENGTH)))
 }
 
 #[cfg(test)]
@@ -164,9 +173,25 @@ mod tests {
         let mut bytes = vec![0; 40];
         for offset in [0x10, 0xf0] {
             bytes[12] = offset;
-            let Transport::Tcp(segment) = parse(6, 40, &bytes).transport else { panic!("a segment") };
-            assert_eq!(segment.length, if offset == 0x10 { 0 } else { 40_u32.saturating_sub(60) });
+            let parsed = parse(6, 40, &bytes);
+            let Transport::Tcp(segment) = parsed.transport else { panic!("a segment") };
+            assert_eq!((segment.length, parsed.flaw), (0, Some(WRONG_TCP_HEADER)));
         }
+    }
+
+    #[test]
+    fn lengths_at_their_bounds_are_no_flaws() {
+        let mut bytes = vec![0; 60];
+        for (offset, length) in [(0x50, 20), (0x50, 21), (0xf0, 60)] {
+            bytes[12] = offset;
+            assert_eq!(parse(6, length, &bytes).flaw, None, "{offset:#x} of {length}");
+        }
+        let datagram = |stated| parse(17, 12, &[0, 53, 4, 0, 0, stated, 0, 0, 1, 2, 3, 4]).flaw;
+        let flaws = [0, 1, 7, 8, 12, 13].map(datagram);
+        let wrong = Some(WRONG_UDP_LENGTH);
+        assert_eq!(flaws, [None, wrong, wrong, None, None, wrong], "0 is left to the IP header");
+        // What the capture cut off was still there.
+        assert_eq!(parse(17, 12, &[0, 53, 4, 0, 0, 12, 0, 0]).flaw, None);
     }
 
     #[test]
