@@ -138,7 +138,7 @@ impl Analyze {
             }
             AnalyzeFormat::Csv => voice.print(&csv::findings(&analysis).csv()?)?,
             AnalyzeFormat::Jsonl => {
-                jsonl::each(&analysis, &reading).try_for_each(|line| voice.print(jsonl::to_line(&line).as_bytes()))?;
+                voice.print_each(jsonl::each(&analysis, &reading).map(|line| jsonl::to_line(&line)))?;
             }
             AnalyzeFormat::Sarif => voice.print(sarif::render(&analysis, &reading).as_bytes())?,
             AnalyzeFormat::Stix => voice.print(stix::render(&analysis).as_bytes())?,

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fs;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -80,9 +80,15 @@ impl Voice {
 
     /// Writes data to stdout.
     pub(crate) fn print(self, bytes: &[u8]) -> Result<(), Stop> {
-        let mut out = io::stdout().lock();
-        let written = out.write_all(&self.masked(bytes)).and_then(|()| out.flush());
-        written.map_err(|error| Stop::write("standard output", &error))
+        self.print_each([bytes])
+    }
+
+    /// Writes data to stdout part by part, for what is too long to be held at once.
+    pub(crate) fn print_each(self, parts: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Result<(), Stop> {
+        let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+        let mut parts = parts.into_iter();
+        let written = parts.try_for_each(|part| out.write_all(&self.masked(part.as_ref())));
+        written.and_then(|()| out.flush()).map_err(|error| Stop::write("standard output", &error))
     }
 }
 

@@ -124,20 +124,12 @@ fn a_manifest_is_signed_for_anyone_who_has_openssh() {
     assert!(!directory.path().join("out2").exists());
 }
 
-#[test]
+/// What the program says when SIGINT comes as soon as it handles it.
 #[cfg(target_os = "linux")]
-fn a_signal_ends_the_reading_and_the_result_says_partial() {
-    let directory = super::case();
-    let line = fs::read(directory.path().join("in/firewall.log")).unwrap();
-    fs::write(directory.path().join("in/long.log"), line.repeat(3_000_000)).unwrap();
+fn interrupted(arguments: &[&str], directory: &Path) -> (Option<i32>, String, String) {
     let mut command = Command::cargo_bin("coincident").unwrap();
-    let child = command
-        .args(["analyze", "in", "-o", "out", "--format", "jsonl", "--threads", "1"])
-        .current_dir(directory.path())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let child =
+        command.args(arguments).current_dir(directory).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let status = format!("/proc/{}/status", child.id());
     // SIGINT is signal 2: its bit in the set of those that the process handles (proc_pid_status(5)).
     let handles = || {
@@ -150,8 +142,24 @@ fn a_signal_ends_the_reading_and_the_result_says_partial() {
     }
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
     let output = child.wait_with_output().unwrap();
-    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert_eq!(output.status.code(), Some(3), "{stdout}{stderr}");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+/// A log that is still being read when the signal comes.
+#[cfg(target_os = "linux")]
+fn long_log(from: &Path, to: &Path) {
+    fs::write(to, fs::read(from).unwrap().repeat(3_000_000)).unwrap();
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_signal_ends_the_reading_and_the_result_says_partial() {
+    let directory = super::case();
+    long_log(&directory.path().join("in/firewall.log"), &directory.path().join("in/long.log"));
+    let arguments = ["analyze", "in", "-o", "out", "--format", "jsonl", "--threads", "1"];
+    let (code, stdout, stderr) = interrupted(&arguments, directory.path());
+    assert_eq!(code, Some(3), "{stdout}{stderr}");
     assert!(stderr.contains("stopping: what was read so far is analysed"), "{stderr}");
     assert!(stderr.contains("long.log: reading was stopped from outside"), "{stderr}");
     let summary: serde_json::Value = serde_json::from_str(stdout.lines().last().unwrap()).unwrap();
@@ -163,4 +171,29 @@ fn a_signal_ends_the_reading_and_the_result_says_partial() {
     let long = inputs.iter().find(|input| input["path"] == "long.log").unwrap();
     assert_eq!(long["sha256"], "");
     assert!(coincident(&["verify", "out"], directory.path()).stdout.contains("was not read to its end then"));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn incidents_after_a_signal_are_not_checked_and_none_passes() {
+    let directory = super::case();
+    let log = directory.path().join("in/firewall.log");
+    for name in ["a", "b"] {
+        let evidence = directory.path().join("incidents").join(name).join("evidence");
+        fs::create_dir_all(&evidence).unwrap();
+        fs::copy(&log, evidence.join("firewall.log")).unwrap();
+        fs::write(evidence.parent().unwrap().join("expect.toml"), "[never]\nepisodes = [\"ep-001\"]\n").unwrap();
+    }
+    assert_eq!(coincident(&["check", "incidents"], directory.path()).code, Some(0));
+    long_log(&log, &directory.path().join("incidents/a/evidence/long.log"));
+    for bless in [&[][..], &["--bless"]] {
+        let arguments = [&["check", "incidents", "--threads", "1"], bless].concat();
+        let (code, stdout, stderr) = interrupted(&arguments, directory.path());
+        assert_eq!(code, Some(1), "{stdout}{stderr}");
+        assert!(stdout.contains("long.log: reading was stopped from outside"), "{stdout}");
+        assert!(stdout.contains("not checked: interrupted before"), "{stdout}");
+        assert!(stderr.contains("0 of 2 incidents as expected"), "{stderr}");
+    }
+    let expect = fs::read_to_string(directory.path().join("incidents/a/expect.toml")).unwrap();
+    assert_eq!(expect, "[never]\nepisodes = [\"ep-001\"]\n", "nothing is blessed by half of the evidence");
 }
