@@ -269,11 +269,11 @@ impl Witnesses<'_> {
             return seen(true, "a row of failed logins from outside came before it".to_owned());
         }
         // Without an authentication log: several sessions opened towards the host by an outsider shortly before.
-        let mut by_source: BTreeMap<Option<IpAddr>, BTreeSet<Option<u16>>> = BTreeMap::new();
+        let mut by_source: BTreeMap<IpAddr, BTreeSet<Option<u16>>> = BTreeMap::new();
         for sessions in sources.iter().filter_map(|host| self.lookup.ssh_from_outside.get(host)) {
-            let from = first.map_or(0, |first| sessions.partition_point(|event| event.at < first.plus(-PRECURSOR_NS)));
-            for event in sessions[from..].iter().take_while(|event| first.is_none_or(|first| event.at <= first)) {
-                by_source.entry(event.src).or_default().insert(event.src_port);
+            let from = first.map_or(0, |first| sessions.partition_point(|one| one.at < first.plus(-PRECURSOR_NS)));
+            for session in sessions[from..].iter().take_while(|one| first.is_none_or(|first| one.at <= first)) {
+                by_source.entry(session.src).or_default().insert(session.src_port);
             }
         }
         if by_source.values().any(|ports| ports.len() as u64 > ROW_OF_FAILURES) {
@@ -282,9 +282,9 @@ impl Witnesses<'_> {
         let there = |host: &IpAddr| sources.is_empty() || sources.contains(host);
         let mut services =
             self.lookup.services_from_outside.iter().filter(|(host, _)| there(host)).flat_map(|(host, sessions)| {
-                sessions.iter().filter(|(event, _)| before(event.at)).map(move |(event, way)| (*host, event.src, *way))
+                sessions.iter().filter(|(one, _)| before(one.at)).map(move |(one, way)| (*host, one.src, *way))
             });
-        if let Some((host, Some(from), way)) = services.next() {
+        if let Some((host, from, way)) = services.next() {
             return seen(
                 false,
                 format!("a session from {from} to {} (port {}) of {host} came before it", way.name, way.port),

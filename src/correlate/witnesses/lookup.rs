@@ -15,6 +15,13 @@ use crate::intake::CaseFile;
 use crate::model::{Flow, is_private};
 use crate::time::{Instant, SECOND};
 
+/// What is kept of a connection from outside: a host that the Internet reaches has millions.
+pub(super) struct Session {
+    pub(super) at: Instant,
+    pub(super) src: IpAddr,
+    pub(super) src_port: Option<u16>,
+}
+
 pub(super) struct Lookup<'a> {
     /// Of the peers of signals alone.
     pub(super) peers: Peers,
@@ -23,9 +30,9 @@ pub(super) struct Lookup<'a> {
     /// Logins by SSH that strangers were granted: host as logged, when first and last, and who from where.
     pub(super) accepted: Vec<Accepted<'a>>,
     /// Connections from outside to port 22 of a host, by time.
-    pub(super) ssh_from_outside: BTreeMap<IpAddr, Vec<Event<'a>>>,
+    pub(super) ssh_from_outside: BTreeMap<IpAddr, Vec<Session>>,
     /// The same to other ways in that ask for no login, where the host did not refuse them.
-    pub(super) services_from_outside: BTreeMap<IpAddr, Vec<(Event<'a>, &'static WayIn)>>,
+    pub(super) services_from_outside: BTreeMap<IpAddr, Vec<(Session, &'static WayIn)>>,
     /// Who opened anything.
     pub(super) openers: BTreeSet<IpAddr>,
     /// There are hosts inside without agents ...
@@ -96,12 +103,13 @@ impl<'a> Lookup<'a> {
                 lookup.agents_reach.insert((event.dst, event.dst_port));
             }
             let (Some(dst), Some(port), true) = (event.dst, event.dst_port, outsider) else { continue };
+            let session = Session { at: event.at, src, src_port: event.src_port };
             match WAYS_IN.iter().find(|way| way.port == port) {
                 Some(way) if way.port == SSH => {
-                    lookup.ssh_from_outside.entry(dst).or_default().push(event);
+                    lookup.ssh_from_outside.entry(dst).or_default().push(session);
                 }
                 Some(way) if !event.failed => {
-                    lookup.services_from_outside.entry(dst).or_default().push((event, way));
+                    lookup.services_from_outside.entry(dst).or_default().push((session, way));
                 }
                 _ => {}
             }
