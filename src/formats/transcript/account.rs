@@ -1,11 +1,11 @@
 //! One episode being told: what readers of transcripts do alike, whatever the shape of their files.
 
-use std::collections::{HashMap, VecDeque};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::collections::VecDeque;
 
 use serde_json::Value;
 
 use super::stamps::{self, Clock};
+use super::told::{Conflicts, Told, hashed};
 use super::{json, shell};
 use crate::evidence::{Anomaly, AnomalyKind, EvidenceId, Input, Record};
 use crate::formats::Sink;
@@ -95,9 +95,8 @@ pub(super) struct Account<'t> {
     pub(super) step_end: Option<Endpoint>,
     time: &'t TimeContext,
     evidence: EvidenceId,
-    /// What was told under each id, hashed.
-    calls: HashMap<String, u64>,
-    answered: HashMap<String, Option<u64>>,
+    calls: Told,
+    answered: Told,
     /// Calls without an id that were not answered.
     waiting: VecDeque<String>,
     /// Calls with an id that were not answered: for writers that keep the ids of calls and drop those of answers.
@@ -123,8 +122,8 @@ impl<'t> Account<'t> {
             step_end: None,
             time,
             evidence,
-            calls: HashMap::new(),
-            answered: HashMap::new(),
+            calls: Told::default(),
+            answered: Told::default(),
             waiting: VecDeque::new(),
             open: VecDeque::new(),
             repeated: 0,
@@ -178,12 +177,10 @@ impl<'t> Account<'t> {
     pub(super) fn call(&mut self, spot: Spot, call: Call<'_>, arguments: &Value, sink: &mut dyn Sink) {
         let id = match call.id.filter(|id| !id.is_empty()) {
             Some(id) => {
-                let told = hashed(&(call.tool, &call.arguments));
-                if let Some(before) = self.calls.get(id) {
-                    self.conflicts.saw(spot.number, *before != told);
+                let told = Some(hashed(&(call.tool, &call.arguments)));
+                if !self.calls.is_new(id, told, spot.number, &mut self.conflicts) {
                     return self.repeat(spot.number);
                 }
-                self.calls.insert(id.to_owned(), told);
                 self.open.push_back(id.to_owned());
                 id.to_owned()
             }
@@ -220,11 +217,9 @@ impl<'t> Account<'t> {
         let id = match answer.id.filter(|id| !id.is_empty()) {
             Some(id) => {
                 let told = (!answer.unseen).then(|| hashed(&answer.output));
-                if let Some(before) = self.answered.get(id) {
-                    self.conflicts.saw(spot.number, before.zip(told).is_some_and(|(before, told)| before != told));
+                if !self.answered.is_new(id, told, spot.number, &mut self.conflicts) {
                     return self.repeat(spot.number);
                 }
-                self.answered.insert(id.to_owned(), told);
                 // Answers come nearly in the order of their calls.
                 if let Some(at) = self.open.iter().take(64).position(|open| open == id) {
                     self.open.remove(at);
@@ -254,18 +249,18 @@ impl<'t> Account<'t> {
 
     /// Whether a call of that id was told.
     pub(super) fn knows_call(&self, id: &str) -> bool {
-        self.calls.contains_key(id)
+        self.calls.knows(id)
     }
 
     /// Whether a call of that id was answered.
     pub(super) fn knows_answer(&self, id: &str) -> bool {
-        self.answered.contains_key(id)
+        self.answered.knows(id)
     }
 
     /// The oldest call with an id that waits for its answer, now answered.
     fn unanswered(&mut self) -> Option<String> {
         let id = self.open.pop_front()?;
-        self.answered.insert(id.clone(), None);
+        self.answered.is_new(&id, None, 0, &mut self.conflicts);
         Some(id)
     }
 
@@ -320,43 +315,6 @@ impl<'t> Account<'t> {
             });
         }
         sink.episode(self.episode);
-    }
-}
-
-/// A hash that is the same on every run.
-pub(super) fn hashed(told: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    told.hash(&mut hasher);
-    hasher.finish()
-}
-
-/// Ids that came again with other content.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Conflicts {
-    count: u64,
-    first: u64,
-}
-
-impl Conflicts {
-    /// An id came again in that record; `differs` if with other content.
-    pub(super) fn saw(&mut self, record: u64, differs: bool) {
-        if differs {
-            if self.count == 0 {
-                self.first = record;
-            }
-            self.count += 1;
-        }
-    }
-
-    pub(super) fn report(&self, sink: &mut dyn Sink) {
-        if self.count > 0 {
-            let detail = format!(
-                "calls or results that come again under their ids with other content: {}, first here; the first of each was \
-                 used (a writer that completes or shortens what it wrote, ids that start anew, or an edit)",
-                self.count
-            );
-            sink.anomaly(Anomaly { record: self.first, kind: AnomalyKind::ConflictingId, detail });
-        }
     }
 }
 

@@ -40,6 +40,7 @@ mod swe_agent;
 mod tau;
 mod terminal;
 mod text;
+mod told;
 mod verifiers;
 
 pub use agentsight::AgentSight;

@@ -15,8 +15,8 @@ use std::io;
 use serde_json::Value;
 
 use self::chain::Chain;
-use super::account::{Conflicts, hashed};
 use super::stamps::{self, Clock};
+use super::told::{Conflicts, Told, hashed};
 use super::{json, scan, shell};
 use crate::evidence::{Anomaly, AnomalyKind, EvidenceId, Head, Input, Record};
 use crate::formats::{Format, Kind, Match, Sink};
@@ -129,9 +129,8 @@ struct Reader<'a> {
     waived: bool,
     /// What was said under each uuid, hashed.
     lines: HashMap<String, u64>,
-    /// What was called and answered under each id, hashed.
-    calls: HashMap<String, u64>,
-    answered: HashMap<String, u64>,
+    calls: Told,
+    answered: Told,
     conflicts: Conflicts,
     chain: Chain,
     /// Calls whose result may still say that the command was left running.
@@ -171,8 +170,8 @@ impl<'a> Reader<'a> {
             clock: Clock::default(),
             waived: false,
             lines: HashMap::new(),
-            calls: HashMap::new(),
-            answered: HashMap::new(),
+            calls: Told::default(),
+            answered: Told::default(),
             conflicts: Conflicts::default(),
             chain: Chain::default(),
             pending: BTreeMap::new(),
@@ -334,12 +333,10 @@ impl<'a> Reader<'a> {
         let none = Value::Null;
         let input = block.get("input").unwrap_or(&none);
         if let Some(id) = &call_id {
-            let told = hashed(&(&tool, input.to_string()));
-            if let Some(before) = self.calls.get(id) {
-                self.conflicts.saw(line.number, *before != told);
+            let told = Some(hashed(&(&tool, input.to_string())));
+            if !self.calls.is_new(id, told, line.number, &mut self.conflicts) {
                 return self.count_repeated(line.number);
             }
-            self.calls.insert(id.clone(), told);
         }
         let arguments = match raw {
             Some(raw) => String::from_utf8_lossy(raw).into_owned(),

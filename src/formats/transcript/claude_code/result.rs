@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::super::account::hashed;
+use super::super::told::hashed;
 use super::super::{json, stamps};
 use super::{Line, Reader};
 use crate::formats::Sink;
@@ -13,12 +13,9 @@ impl Reader<'_> {
     pub(super) fn result(&mut self, line: &Line<'_>, block: &Value, mirror: Option<&Value>, sink: &mut dyn Sink) {
         let Some(call_id) = json::text(block, "tool_use_id").map(str::to_owned) else { return };
         let said = block.get("content").map(json::content).unwrap_or_default();
-        let told = hashed(&said);
-        if let Some(before) = self.answered.get(&call_id) {
-            self.conflicts.saw(line.number, *before != told);
+        if !self.answered.is_new(&call_id, Some(hashed(&said)), line.number, &mut self.conflicts) {
             return self.count_repeated(line.number);
         }
-        self.answered.insert(call_id.clone(), told);
         let failed = json::flag(block, "is_error");
         let mirrored = mirror.and_then(Value::as_str).and_then(|text| text.strip_prefix("Error: "));
         let exit_code = match (failed.then(|| exit_code(&said)).flatten(), mirrored) {

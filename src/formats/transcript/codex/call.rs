@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::super::told::hashed;
 use super::super::{json, scan, shell};
 use super::output::Outcome;
 use super::{Line, Reader};
@@ -23,9 +24,6 @@ pub(super) struct Open {
 impl Reader<'_> {
     pub(super) fn call(&mut self, line: &Line<'_>, kind: &str, item: &Value, sink: &mut dyn Sink) {
         let call_id = ["call_id", "id"].iter().find_map(|key| json::text(item, key)).filter(|id| !id.is_empty());
-        if call_id.is_some_and(|id| !self.calls.insert(id.to_owned())) {
-            return self.count_repeated(line.number);
-        }
         let none = Value::Null;
         let action = item.get("action").unwrap_or(&none);
         let (tool, arguments, command) = match kind {
@@ -58,6 +56,10 @@ impl Reader<'_> {
                 (other.trim_end_matches("_call").to_owned(), arguments, None)
             }
         };
+        let told = Some(hashed(&(&tool, &arguments)));
+        if call_id.is_some_and(|id| !self.calls.is_new(id, told, line.number, &mut self.conflicts)) {
+            return self.count_repeated(line.number);
+        }
         let replayed = line.actor == Actor::Replayed;
         let start = match line.at {
             // The stamp of a copy says when it was copied.
@@ -91,11 +93,12 @@ impl Reader<'_> {
     /// The output of a call, as the model saw it.
     pub(super) fn output(&mut self, line: &Line<'_>, item: &Value, sink: &mut dyn Sink) {
         let Some(call_id) = json::text(item, "call_id").map(str::to_owned) else { return };
-        if !self.answered.insert(call_id.clone()) {
+        let none = Value::Null;
+        let output = item.get("output").unwrap_or(&none);
+        if !self.answered.is_new(&call_id, Some(hashed(&output.to_string())), line.number, &mut self.conflicts) {
             return self.count_repeated(line.number);
         }
-        let none = Value::Null;
-        let mut outcome = Outcome::of(item.get("output").unwrap_or(&none));
+        let mut outcome = Outcome::of(output);
         if let Some(mut open) = self.open.remove(&call_id) {
             outcome.fill_from(std::mem::take(&mut open.told));
             open.step.background |= outcome.left_running;
@@ -140,7 +143,7 @@ impl Reader<'_> {
 
     /// Reports a held call together with its outcome.
     pub(super) fn settle(&mut self, line: &Line<'_>, call_id: &str, outcome: Outcome, sink: &mut dyn Sink) {
-        if !self.answered.insert(call_id.to_owned()) {
+        if !self.answered.is_new(call_id, None, line.number, &mut self.conflicts) {
             return self.count_repeated(line.number);
         }
         if let Some(open) = self.open.remove(call_id) {
@@ -167,10 +170,10 @@ impl Reader<'_> {
         if let Some(open) = call.and_then(|call| self.open.get_mut(&call)) {
             return open.told.fill_from(Outcome { told_at: Some((line.number, end)), ..outcome });
         }
-        if self.calls.insert(call_id.to_owned()) {
+        if self.calls.is_new(call_id, None, line.number, &mut self.conflicts) {
             sink.step(self.within(line, call_id, event, command, &outcome));
         }
-        if self.answered.insert(call_id.to_owned()) {
+        if self.answered.is_new(call_id, None, line.number, &mut self.conflicts) {
             self.emit(line, call_id.to_owned(), Outcome { end, ..outcome }, sink);
         }
     }

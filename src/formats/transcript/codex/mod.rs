@@ -17,6 +17,7 @@ use std::io;
 use serde_json::Value;
 
 use super::stamps::{self, Clock};
+use super::told::{Conflicts, Told};
 use super::{json, scan};
 use crate::evidence::{Anomaly, AnomalyKind, EvidenceId, Head, Input, Record};
 use crate::formats::{Format, Kind, Match, Sink};
@@ -94,8 +95,9 @@ struct Reader<'a> {
     actor: Actor,
     /// While the history of a parent is being copied: the latest stamp of the copy.
     copying: Option<Instant>,
-    calls: HashSet<String>,
-    answered: HashSet<String>,
+    calls: Told,
+    answered: Told,
+    conflicts: Conflicts,
     /// Calls that wait for their output.
     open: BTreeMap<String, Open>,
     /// The call that ran a command last, for events that name it by an id of their own.
@@ -134,8 +136,9 @@ impl<'a> Reader<'a> {
             clock: Clock::default(),
             actor: Actor::Policy,
             copying: None,
-            calls: HashSet::new(),
-            answered: HashSet::new(),
+            calls: Told::default(),
+            answered: Told::default(),
+            conflicts: Conflicts::default(),
             open: BTreeMap::new(),
             commands: HashMap::new(),
             last_call: None,
@@ -318,6 +321,7 @@ impl<'a> Reader<'a> {
                 detail: format!("{} calls or outputs repeat earlier ones and were counted once", self.repeated),
             });
         }
+        self.conflicts.report(sink);
     }
 }
 

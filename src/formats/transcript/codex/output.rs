@@ -162,7 +162,9 @@ impl Reader<'_> {
     fn person_ran(&mut self, line: &Line<'_>, event: &Value, id: &str, sink: &mut dyn Sink) {
         let source = json::text(event, "source").unwrap_or_default().to_ascii_lowercase();
         let Some(call_id) = json::text(event, id) else { return };
-        if !matches!(source.as_str(), "user_shell" | "usershell") || !self.calls.insert(call_id.to_owned()) {
+        if !matches!(source.as_str(), "user_shell" | "usershell")
+            || !self.calls.is_new(call_id, None, line.number, &mut self.conflicts)
+        {
             return;
         }
         let command = super::super::shell::command("shell", event);

@@ -36,7 +36,7 @@ impl Reader<'_> {
             "error" if completed => self.say(line, TextOrigin::Environment, said(), sink),
             kind @ ("command_execution" | "mcp_tool_call" | "file_change" | "web_search" | "collab_tool_call") => {
                 // A call whose beginning was not printed is known from its end alone.
-                if self.calls.insert(id.to_owned()) {
+                if self.calls.is_new(id, None, line.number, &mut self.conflicts) {
                     self.printed_begin(line, kind, id, item);
                 }
                 if completed {
