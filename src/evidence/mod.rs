@@ -7,7 +7,7 @@ mod open;
 mod pieces;
 mod walk;
 
-pub use anomaly::{Anomaly, AnomalyKind};
+pub use anomaly::{Anomaly, AnomalyKind, quoted};
 pub use input::{Compression, Head, Input};
 pub use open::{Taken, Watch};
 pub(crate) use pieces::{Pieced, Pieces};

@@ -83,6 +83,31 @@ fn a_line_without_end_is_one_unread_record() {
 }
 
 #[test]
+fn a_value_without_end_is_not_told_in_full() {
+    let long = "\u{1}x".repeat(300_000);
+    let csv = format!(
+        "timestamp, index, uuid, utilization.gpu [%]\n2026/11/21 07:11:07.056, 0, GPU-5f, 28 %\n{long}, 0, GPU-5f, 28 %\n\
+         2026/11/21 07:11:09.056, 0, GPU-5f, {long}\n"
+    );
+    let xml = format!(
+        "<?xml version=\"1.0\" ?>\n<nvidia_smi_log>\n<timestamp>{}</timestamp>\n<attached_gpus>1</attached_gpus>\n\
+         <gpu id=\"00000000:01:00.0\"><utilization><gpu_util>{}</gpu_util></utilization></gpu>\n</nvidia_smi_log>\n",
+        "x".repeat(1_000),
+        "y".repeat(900_000)
+    );
+    let directory = evidence(&[("gpu.csv", csv.as_bytes()), ("gpu.xml", xml.as_bytes())]);
+    let lines = analysed(directory.path());
+    let told: Vec<&serde_json::Value> = lines.iter().filter(|line| line["type"] == "anomaly").collect();
+    let about = |path: &str, words: &str| {
+        told.iter().any(|line| line["path"] == path && line["detail"].as_str().unwrap().contains(words))
+    };
+    for path in ["gpu.csv", "gpu.xml"] {
+        assert!(about(path, "bytes more") && about(path, "cannot be read"), "{path}: {told:?}");
+    }
+    assert!(lines.iter().all(|line| line.to_string().len() < 6_000), "a line of it is long");
+}
+
+#[test]
 fn an_archive_within_an_archive_is_opened_once_and_no_name_leads_outside() {
     let directory = tempfile::tempdir().unwrap();
     fs::create_dir(directory.path().join("in")).unwrap();

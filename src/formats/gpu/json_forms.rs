@@ -9,7 +9,7 @@ use super::documents::{Documents, Numbers, figure};
 use super::form::Form;
 use super::out::Out;
 use super::reading::{Reading, named};
-use crate::evidence::AnomalyKind;
+use crate::evidence::{AnomalyKind, quoted};
 use crate::model::{GpuProcess, GpuSample};
 
 /// `gpustat --json` (wookayin/gpustat).
@@ -87,7 +87,7 @@ fn gpustat(document: &Value, (): &mut (), numbers: &mut Numbers, out: &mut Out<'
     let local = told.and_then(|told| NaiveDateTime::parse_from_str(told, "%Y-%m-%dT%H:%M:%S%.f").ok());
     let span = local.and_then(|local| out.local(0, local, 1000));
     if let (Some(told), None) = (told, span) {
-        out.anomaly(0, AnomalyKind::MalformedRecord, format!("the time {told:?} cannot be read"));
+        out.anomaly(0, AnomalyKind::MalformedRecord, format!("the time {} cannot be read", quoted(told)));
     }
     for gpu in gpus.iter().filter_map(Value::as_object) {
         let number = |key: &str| gpu.get(key).and_then(figure);

@@ -7,7 +7,7 @@ use super::csv::Unit;
 use super::form::Form;
 use super::out::{Lines, Out, compact_time};
 use super::reading::{named, quantity, says_nothing};
-use crate::evidence::AnomalyKind;
+use crate::evidence::{AnomalyKind, quoted};
 use crate::model::{GpuProcess, GpuSample};
 use crate::time::{SECOND, Span};
 
@@ -185,7 +185,7 @@ impl Monitor {
             (Some(date), Some(clock)) => {
                 let span = compact_time(date, clock).and_then(|local| out.local(number, local, SECOND));
                 if span.is_none() {
-                    let detail = format!("the time {date:?} {clock:?} cannot be read");
+                    let detail = format!("the time {} {} cannot be read", quoted(date), quoted(clock));
                     out.anomaly(number, AnomalyKind::MalformedRecord, detail);
                 }
                 span

@@ -8,7 +8,7 @@ use super::csv::{Unit, cells, fit, is_status, time, value};
 use super::missing::Missing;
 use super::reading::switched;
 use super::text::{each_line, text_of};
-use crate::evidence::{Anomaly, AnomalyKind, Head, Input};
+use crate::evidence::{Anomaly, AnomalyKind, Head, Input, quoted};
 use crate::formats::{Format, Kind, Match, Sink};
 use crate::model::{ComputeMode, Detail, GpuProcess, GpuSample, GpuSettings, Observation};
 use crate::time::{SECOND, Span, TimeContext};
@@ -297,7 +297,7 @@ impl<'s> Reader<'s> {
             match value(cell) {
                 Some((number, found)) if found.is_none() || found == unit => Some(number),
                 _ => {
-                    unreadable.push(format!("{wanted:?} {cell:?}"));
+                    unreadable.push(format!("{wanted:?} {}", quoted(cell)));
                     None
                 }
             }
@@ -367,7 +367,7 @@ impl<'s> Reader<'s> {
         let span = time(cell).and_then(|(local, resolution)| self.time.local(local, resolution));
         match (span, self.last_time) {
             (None, _) => {
-                let detail = format!("the time {cell:?} cannot be read");
+                let detail = format!("the time {} cannot be read", quoted(cell));
                 self.anomaly(number, AnomalyKind::MalformedRecord, detail);
             }
             (Some(now), Some(before)) if before.lo.since(now.lo) > SECOND => {

@@ -4,7 +4,7 @@ use super::form::Form;
 use super::missing::Missing;
 use super::out::{Lines, Out, ctime};
 use super::reading::{Reading, Running};
-use crate::evidence::AnomalyKind;
+use crate::evidence::{AnomalyKind, quoted};
 use crate::time::{SECOND, Span};
 
 /// The long text.
@@ -116,7 +116,11 @@ impl QueryText {
                 self.finish_gpu(out);
                 self.span = ctime(value).and_then(|local| out.local(number, local, SECOND));
                 if self.span.is_none() {
-                    out.anomaly(number, AnomalyKind::MalformedRecord, format!("the time {value:?} cannot be read"));
+                    out.anomaly(
+                        number,
+                        AnomalyKind::MalformedRecord,
+                        format!("the time {} cannot be read", quoted(value)),
+                    );
                 }
             }
             None if key.starts_with("GPU ") => {

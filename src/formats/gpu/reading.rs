@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::csv::{Unit, is_status, value};
 use super::missing::Missing;
+use crate::evidence::quoted;
 use crate::model::{ComputeMode, GpuProcess, GpuSample};
 
 /// One GPU in the making.
@@ -144,7 +145,7 @@ impl Reading {
             self.statuses.push((path.to_owned(), text.to_owned()));
         }
         if found.is_none() && !says_nothing(text) && self.unreadable.len() < UNREADABLE_KEPT {
-            self.unreadable.push(format!("{path} {text:?}"));
+            self.unreadable.push(format!("{path} {}", quoted(text)));
         }
         found
     }

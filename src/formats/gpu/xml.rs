@@ -7,7 +7,7 @@ use super::form::Form;
 use super::missing::Missing;
 use super::out::{Lines, Out, ctime};
 use super::reading::{Reading, Running};
-use crate::evidence::AnomalyKind;
+use crate::evidence::{AnomalyKind, quoted};
 use crate::time::{SECOND, Span};
 
 /// The long form as XML.
@@ -173,7 +173,7 @@ impl Xml {
             "timestamp" if at == 1 => {
                 self.span = ctime(&text).and_then(|local| out.local(self.line, local, SECOND));
                 if self.span.is_none() {
-                    let detail = format!("the time {text:?} cannot be read");
+                    let detail = format!("the time {} cannot be read", quoted(&text));
                     out.anomaly(self.line, AnomalyKind::MalformedRecord, detail);
                 }
             }
