@@ -11,8 +11,6 @@ use crate::time::{Basis, Instant, Span};
 
 /// How many anomalies of one kind are kept one by one; the others are counted.
 const ANOMALIES_KEPT: usize = 20;
-/// Bytes of the words for an anomaly: they may quote what somebody wrote without end.
-const DETAIL_KEPT: usize = 4096;
 
 pub(super) fn gpu_name(uuid: Option<&str>, index: Option<u32>) -> String {
     uuid.map(str::to_owned).or_else(|| index.map(|index| index.to_string())).unwrap_or_default()
@@ -226,14 +224,7 @@ pub(super) fn join_episode(known: &mut Episode, more: Episode) {
 }
 
 /// The first [`ANOMALIES_KEPT`] by place, whatever the order they come in.
-pub(super) fn keep_anomaly(kept: &mut Vec<Anomaly>, mut anomaly: Anomaly) {
-    let end = anomaly.detail.floor_char_boundary(DETAIL_KEPT);
-    if end < anomaly.detail.len() {
-        let more = anomaly.detail.len() - end;
-        anomaly.detail.truncate(end);
-        anomaly.detail.push_str(&format!(" and {more} bytes more"));
-        anomaly.detail.shrink_to_fit();
-    }
+pub(super) fn keep_anomaly(kept: &mut Vec<Anomaly>, anomaly: Anomaly) {
     let at = kept.partition_point(|other| *other < anomaly);
     if at < ANOMALIES_KEPT {
         kept.insert(at, anomaly);

@@ -17,6 +17,9 @@ use crate::intake::source::Unread;
 use crate::model::{Connection, Detail, Episode, EpisodeText, Flow, Observation, Step, StepResult};
 use crate::time::{SECOND, Span};
 
+/// Bytes of the words for an anomaly: they may quote what somebody wrote without end.
+const DETAIL_KEPT: usize = 4096;
+
 impl Sink for Fold {
     fn record(&mut self) {
         self.records += 1;
@@ -167,7 +170,8 @@ impl Sink for Fold {
         self.texts.push((text, said));
     }
 
-    fn anomaly(&mut self, anomaly: Anomaly) {
+    fn anomaly(&mut self, mut anomaly: Anomaly) {
+        shorten(&mut anomaly.detail);
         let (count, kept) = self.anomalies.entry(anomaly.kind).or_default();
         *count += 1;
         keep_anomaly(kept, anomaly);
@@ -231,6 +235,17 @@ impl Sink for Fold {
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {
         self
+    }
+}
+
+/// Cuts words as they come, once: folds of parts of a file join what was cut before.
+fn shorten(detail: &mut String) {
+    let end = detail.floor_char_boundary(DETAIL_KEPT);
+    let more = detail.len() - end;
+    if more > 0 {
+        detail.truncate(end);
+        detail.push_str(&format!(" and {more} bytes more"));
+        detail.shrink_to_fit();
     }
 }
 

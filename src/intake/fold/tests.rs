@@ -120,3 +120,24 @@ fn a_record_without_a_time_makes_no_conversation_and_is_counted() {
     assert_eq!(fold.undated, 1);
     assert!(fold.into_parts().0.is_empty());
 }
+
+#[test]
+fn words_for_an_anomaly_are_cut_once_whatever_reads_the_file() {
+    let told = |forks: bool, detail: &str| {
+        let mut whole = Fold::new(EvidenceId(0), &Arc::default());
+        let mut fork = whole.fork();
+        let sink: &mut dyn Sink = if forks { fork.as_mut() } else { &mut whole };
+        sink.anomaly(Anomaly { record: 1, kind: AnomalyKind::MalformedRecord, detail: detail.to_owned() });
+        whole.join(fork);
+        whole.anomalies.into_values().flat_map(|(_, kept)| kept).map(|one| one.detail).collect::<Vec<String>>()
+    };
+    // Two bytes each: 4096 hold 2048 of them, and 4095 of those that begin a byte later 2047.
+    for (long, cut) in
+        [("é".repeat(3_000), "é".repeat(2_048)), (format!("x{}", "é".repeat(3_000)), format!("x{}", "é".repeat(2_047)))]
+    {
+        let more = long.len() - cut.len();
+        assert_eq!(told(false, &long), [format!("{cut} and {more} bytes more")]);
+        assert_eq!(told(true, &long), told(false, &long), "parts of a file say what the whole does");
+    }
+    assert_eq!(told(true, &"x".repeat(4_096)), ["x".repeat(4_096)]);
+}
