@@ -333,7 +333,7 @@ impl<'a> Reader<'a> {
         let none = Value::Null;
         let input = block.get("input").unwrap_or(&none);
         if let Some(id) = &call_id {
-            let told = Some(hashed(&(&tool, input.to_string())));
+            let told = Some(hashed(&(&tool, input)));
             if !self.calls.is_new(id, told, line.number, &mut self.conflicts) {
                 return self.count_repeated(line.number);
             }

@@ -95,7 +95,7 @@ impl Reader<'_> {
         let Some(call_id) = json::text(item, "call_id").map(str::to_owned) else { return };
         let none = Value::Null;
         let output = item.get("output").unwrap_or(&none);
-        if !self.answered.is_new(&call_id, Some(hashed(&output.to_string())), line.number, &mut self.conflicts) {
+        if !self.answered.is_new(&call_id, Some(hashed(output)), line.number, &mut self.conflicts) {
             return self.count_repeated(line.number);
         }
         let mut outcome = Outcome::of(output);
