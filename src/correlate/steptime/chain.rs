@@ -184,3 +184,6 @@ fn best(nodes: &[Node], spans: &[(i64, i64)], events: &Events) -> Option<(f64, V
     chain.reverse();
     Some((total(last), chain))
 }
+
+#[cfg(test)]
+mod tests;

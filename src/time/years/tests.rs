@@ -126,3 +126,21 @@ fn a_stated_year_counts_from_where_its_record_belongs() {
     let years = scan.years(Anchor::NearestTo(noon(2019, 1, 1))).unwrap();
     assert_eq!((years.first, years.last), (2025, 2026));
 }
+
+// The Gregorian calendar: a year of a whole century has its leap day every fourth time.
+#[test]
+fn centuries_and_leap_days() {
+    let leap: Vec<i32> =
+        [1900, 1999, 2000, 2004, 2023, 2024, 2100, 2200, 2400].into_iter().filter(|y| is_leap(*y)).collect();
+    assert_eq!(leap, [2000, 2004, 2024, 2400]);
+}
+
+// Where no year ends and no day is of a leap year alone, a stamp next to the anchor tells as much as the whole file.
+#[test]
+fn what_needs_the_whole_file() {
+    assert!(!scan("5-1 5-2 5-30").is_needed());
+    assert!(!YearScan::default().is_needed());
+    for (days, why) in [("12-31 1-1", "a year ends"), ("2-28 2-29", "only a leap year has it")] {
+        assert!(scan(days).is_needed(), "{why}");
+    }
+}
