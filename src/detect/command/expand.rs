@@ -1,5 +1,6 @@
 //! Word expansion over what the text itself defines: braces, variables, substitutions of printed literals, splitting.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use ipnet::Ipv4Net;
@@ -13,6 +14,8 @@ use super::{Arg, Prefix};
 const MOST_WORDS: usize = 1024;
 /// Bound on the length of one expanded word, in bytes.
 pub(super) const LONGEST_WORD: usize = 64 * 1024;
+/// What is said where a word, or all that were made of a text, come to more than that.
+const MOST_TEXT: &str = "a word longer than 64 KiB, or more than 8 MiB of words";
 
 impl Runner<'_> {
     /// The arguments a list of words turns into.
@@ -43,18 +46,26 @@ impl Runner<'_> {
     pub(super) fn word(&mut self, word: &Word, context: &Context, split: bool) -> Vec<Arg> {
         let range = context.range(&word.range);
         let mut out = Vec::new();
-        let variants = if split { self.braces(word, &range) } else { vec![word.pieces.clone()] };
+        let variants =
+            if split { self.braces(word, &range) } else { vec![word.pieces.iter().map(Cow::Borrowed).collect()] };
         for pieces in variants {
             self.fields(&pieces, &range, context, split, &mut out);
         }
         out
     }
 
-    fn fields(&mut self, pieces: &[Piece], range: &Range<usize>, context: &Context, split: bool, out: &mut Vec<Arg>) {
+    fn fields(
+        &mut self,
+        pieces: &[Cow<'_, Piece>],
+        range: &Range<usize>,
+        context: &Context,
+        split: bool,
+        out: &mut Vec<Arg>,
+    ) {
         let mut current = Arg { range: range.clone(), ..Arg::default() };
         let mut any = false;
         for piece in pieces {
-            let (values, quoted) = match piece {
+            let (values, quoted) = match piece.as_ref() {
                 Piece::Literal { text, .. } => {
                     any = true;
                     self.append(&mut current.text, text);
@@ -129,7 +140,7 @@ impl Runner<'_> {
 
     fn append(&mut self, text: &mut String, more: &str) {
         if text.len() + more.len() > LONGEST_WORD || !self.spend(more.len()) {
-            self.limit("a word longer than 64 KiB, or more than 8 MiB of words");
+            self.limit(MOST_TEXT);
         } else {
             text.push_str(more);
         }
@@ -164,9 +175,10 @@ impl Runner<'_> {
         }
     }
 
-    /// `{a,b}` and `{1..9}` in the unquoted parts of a word.
-    fn braces(&mut self, word: &Word, range: &Range<usize>) -> Vec<Vec<Piece>> {
-        let mut done: Vec<Vec<Piece>> = vec![Vec::new()];
+    /// `{a,b}` and `{1..9}` in the unquoted parts of a word. A substitution beside them stands in each of a thousand words:
+    /// its tree is shared by them.
+    fn braces<'w>(&mut self, word: &'w Word, range: &Range<usize>) -> Vec<Vec<Cow<'w, Piece>>> {
+        let mut done: Vec<Vec<Cow<'w, Piece>>> = vec![Vec::new()];
         for piece in &word.pieces {
             let texts = match piece {
                 Piece::Literal { text, quoted: false } if text.contains('{') => self.alternatives(text, range),
@@ -174,7 +186,7 @@ impl Runner<'_> {
             };
             if texts.is_empty() {
                 for pieces in &mut done {
-                    pieces.push(piece.clone());
+                    pieces.push(Cow::Borrowed(piece));
                 }
                 continue;
             }
@@ -185,8 +197,12 @@ impl Runner<'_> {
                         self.limit("a brace expansion of more than 1024 words");
                         break 'all;
                     }
+                    if !self.spend(text.len()) {
+                        self.limit(MOST_TEXT);
+                        break 'all;
+                    }
                     let mut variant = pieces.clone();
-                    variant.push(Piece::Literal { text: text.clone(), quoted: false });
+                    variant.push(Cow::Owned(Piece::Literal { text: text.clone(), quoted: false }));
                     next.push(variant);
                 }
             }
@@ -216,7 +232,12 @@ impl Runner<'_> {
                         self.limit("a brace expansion of more than 1024 words");
                         break 'all;
                     }
-                    next.push(format!("{head}{before}{choice}"));
+                    let made = format!("{head}{before}{choice}");
+                    if !self.spend(made.len()) {
+                        self.limit(MOST_TEXT);
+                        break 'all;
+                    }
+                    next.push(made);
                 }
             }
             done = next;

@@ -91,3 +91,12 @@ fn steps_lie_no_nearer_than_the_calls_between_them_take() {
     assert_eq!(got(100), [(None, Some(1001)), (Some(1000), Some(1101)), (Some(1100), Some(1301)), (Some(1110), None)]);
     assert_eq!(got(101), [(None, None); 4]);
 }
+
+// What is left running may connect at any time, and an address that is only printed opens nothing: either leaves two steps.
+#[test]
+fn steps_that_need_not_have_connected_by_their_end_are_no_part_of_a_chain() {
+    for second in [format!("nohup curl http://{B}/ &"), format!("echo http://{B}/")] {
+        let steps = [(A, TEN), (second.as_str(), TEN), (A, TEN)];
+        assert_eq!(laid(&steps, &[(A, 1000), (B, 1100), (A, 1300)]), NOTHING, "{second}");
+    }
+}
