@@ -139,11 +139,20 @@ impl Runner<'_> {
     }
 
     fn append(&mut self, text: &mut String, more: &str) {
-        if text.len() + more.len() > LONGEST_WORD || !self.spend(more.len()) {
+        if text.len() + more.len() > LONGEST_WORD {
             self.limit(MOST_TEXT);
-        } else {
+        } else if self.affords(more.len()) {
             text.push_str(more);
         }
+    }
+
+    /// Takes from the budget of produced bytes, and says so where it is used up.
+    fn affords(&mut self, bytes: usize) -> bool {
+        let enough = self.spend(bytes);
+        if !enough {
+            self.limit(MOST_TEXT);
+        }
+        enough
     }
 
     /// The commands of a substitution become commands of the line; the text they print, where that is known.
@@ -197,8 +206,7 @@ impl Runner<'_> {
                         self.limit("a brace expansion of more than 1024 words");
                         break 'all;
                     }
-                    if !self.spend(text.len()) {
-                        self.limit(MOST_TEXT);
+                    if !self.affords(text.len()) {
                         break 'all;
                     }
                     let mut variant = pieces.clone();
@@ -233,8 +241,7 @@ impl Runner<'_> {
                         break 'all;
                     }
                     let made = format!("{head}{before}{choice}");
-                    if !self.spend(made.len()) {
-                        self.limit(MOST_TEXT);
+                    if !self.affords(made.len()) {
                         break 'all;
                     }
                     next.push(made);
