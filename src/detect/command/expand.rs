@@ -14,8 +14,6 @@ use super::{Arg, Prefix};
 const MOST_WORDS: usize = 1024;
 /// Bound on the length of one expanded word, in bytes.
 pub(super) const LONGEST_WORD: usize = 64 * 1024;
-/// What is said where a word, or all that were made of a text, come to more than that.
-const MOST_TEXT: &str = "a word longer than 64 KiB, or more than 8 MiB of words";
 
 impl Runner<'_> {
     /// The arguments a list of words turns into.
@@ -140,19 +138,10 @@ impl Runner<'_> {
 
     fn append(&mut self, text: &mut String, more: &str) {
         if text.len() + more.len() > LONGEST_WORD {
-            self.limit(MOST_TEXT);
-        } else if self.affords(more.len()) {
+            self.limit("a word longer than 64 KiB");
+        } else if self.spend(more.len()) {
             text.push_str(more);
         }
-    }
-
-    /// Takes from the budget of produced bytes, and says so where it is used up.
-    fn affords(&mut self, bytes: usize) -> bool {
-        let enough = self.spend(bytes);
-        if !enough {
-            self.limit(MOST_TEXT);
-        }
-        enough
     }
 
     /// The commands of a substitution become commands of the line; the text they print, where that is known.
@@ -206,7 +195,7 @@ impl Runner<'_> {
                         self.limit("a brace expansion of more than 1024 words");
                         break 'all;
                     }
-                    if !self.affords(text.len()) {
+                    if !self.spend(text.len()) {
                         break 'all;
                     }
                     let mut variant = pieces.clone();
@@ -241,7 +230,7 @@ impl Runner<'_> {
                         break 'all;
                     }
                     let made = format!("{head}{before}{choice}");
-                    if !self.affords(made.len()) {
+                    if !self.spend(made.len()) {
                         break 'all;
                     }
                     next.push(made);

@@ -11,8 +11,8 @@ use super::{Arg, CommandLine, LONGEST_TEXT, Launcher, MOST_COMMANDS, Redirect, S
 
 /// Bound on the nodes visited.
 const MOST_WORK: u32 = 40_000;
-/// Bound on the bytes that expansion produces.
-const MOST_BYTES: usize = 8 << 20;
+/// Bound on the bytes that expansion produces. All rules and scans read that much within a second.
+const MOST_BYTES: usize = 4 << 20;
 /// Bound on the files of the line whose text is remembered.
 const MOST_FILES: usize = 64;
 
@@ -91,10 +91,13 @@ impl Runner<'_> {
         exhausted
     }
 
-    /// Takes from the budget of produced bytes.
+    /// Takes from the budget of produced bytes, and says so where it is used up.
     pub(super) fn spend(&mut self, bytes: usize) -> bool {
         let enough = self.bytes >= bytes;
         self.bytes = self.bytes.saturating_sub(bytes);
+        if !enough {
+            self.limit("more than 4 MiB of words");
+        }
         enough
     }
 
@@ -115,17 +118,16 @@ impl Runner<'_> {
     }
 
     pub(super) fn set(&mut self, name: &str, values: Vec<String>) {
-        if self.variables.len() < 1024 && self.spend(values.iter().map(String::len).sum()) {
+        if self.variables.len() >= 1024 {
+            self.limit("more than 1024 variables");
+        } else if self.spend(values.iter().map(String::len).sum()) {
             self.variables.insert(name.to_owned(), values);
-        } else {
-            self.limit("more than 1024 variables, or more than 8 MiB of words");
         }
     }
 
     /// Reads a text inside the text as commands. `word` is the argument that held it.
     pub(super) fn nested(&mut self, text: &str, context: &Context, word: Option<&Arg>) -> Option<Printed> {
         if !self.spend(text.len()) {
-            self.limit("more than 8 MiB of words");
             return None;
         }
         let mut context = context.deeper();
@@ -350,7 +352,6 @@ impl Runner<'_> {
         if self.out.commands.len() >= MOST_COMMANDS {
             self.limit("more than 2048 commands or 40000 steps: the rest is not unrolled");
         } else if !self.spend(command.raw.len() + command.script.as_ref().map_or(0, String::len)) {
-            self.limit("more than 8 MiB of words");
             self.work = 0;
         } else {
             self.out.commands.push(command);
@@ -423,8 +424,11 @@ impl Runner<'_> {
 
     /// Remembers what a command writes to a file of its own line.
     pub(super) fn remember(&mut self, path: &str, append: bool, printed: &Printed) {
-        if !self.spend(printed.text.len()) || self.files.len() >= MOST_FILES {
-            self.limit("more than 64 files written, or more than 8 MiB of words");
+        if self.files.len() >= MOST_FILES {
+            self.limit("more than 64 files written");
+            return;
+        }
+        if !self.spend(printed.text.len()) {
             return;
         }
         let file = self.files.entry(path.trim_start_matches("./").to_owned()).or_default();

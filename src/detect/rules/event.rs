@@ -92,10 +92,9 @@ pub(super) fn commands<'a>(context: &CommandContext<'a>) -> Vec<CommandEvent<'a>
 
 impl Event for CommandEvent<'_> {
     fn get_field(&self, path: &str) -> Option<EventValue<'_>> {
-        let some = |value: &'_ str| (!value.is_empty()).then(|| EventValue::Str(Cow::Owned(value.to_owned())));
         match path {
-            "CommandLine" => return some(&self.line),
-            "Image" => return some(&self.image),
+            "CommandLine" => return (!self.line.is_empty()).then(|| text(&self.line)),
+            "Image" => return (!self.image.is_empty()).then(|| text(&self.image)),
             "ParentCommandLine" => return Some(text(self.whole)),
             _ if self.wrapped => return None,
             _ => {}
