@@ -34,9 +34,10 @@ pub(super) fn told(fact: &GpuProcessFact, series: &[GpuSeries], price: Option<f6
     Some(format!("{told}, the whole GPU counted as diverted while it was there"))
 }
 
-/// "0.010 to 0.012".
+/// "0.010 to 0.012"; "0.008" where the two read the same.
 fn between(least: f64, most: f64, digits: usize) -> String {
-    format!("{least:.digits$} to {most:.digits$}")
+    let [least, most] = [least, most].map(|value| format!("{value:.digits$}"));
+    if least == most { least } else { format!("{least} to {most}") }
 }
 
 /// Mean of the power readings of its GPU while it was there.
@@ -87,6 +88,12 @@ mod tests {
             "1.000 to 1.033 GPU-hours, 0.500 to 0.517 kWh at 500 W on average, worth 3.50 to 3.62 at the declared 3.5 per \
              GPU-hour, the whole GPU counted as diverted while it was there"
         );
+        // Ten hours in 36 000 polls: a second more on both sides shows in no digit.
+        let long = GpuProcessFact { polls: 36_001, last: at(39_600), ..fact.clone() };
+        let said = told(&long, &[], None).unwrap();
+        assert!(said.starts_with("10.000 to 10.001 GPU-hours"), "{said}");
+        let said = told(&GpuProcessFact { polls: 360_001, ..long }, &[], None).unwrap();
+        assert!(said.starts_with("10.000 GPU-hours"), "{said}");
         // One poll and no readings: how long is not known.
         assert_eq!(told(&GpuProcessFact { polls: 1, last: at(3600), ..fact }, &[], Some(3.5)), None);
     }

@@ -144,11 +144,7 @@ impl<'t> Account<'t> {
         let span = stamps::of_value(value, self.time);
         match span {
             Some(span) => self.clock.saw(number, span),
-            None => {
-                let written: String = value.to_string().chars().take(40).collect();
-                let detail = format!("timestamp {written} is no date and time");
-                sink.anomaly(Anomaly { record: number, kind: AnomalyKind::ImpossibleValue, detail });
-            }
+            None => sink.anomaly(stamps::unreadable(number, value.as_str().unwrap_or(&value.to_string()))),
         }
         span
     }
@@ -260,7 +256,7 @@ impl<'t> Account<'t> {
     /// The oldest call with an id that waits for its answer, now answered.
     fn unanswered(&mut self) -> Option<String> {
         let id = self.open.pop_front()?;
-        self.answered.is_new(&id, None, 0, &mut self.conflicts);
+        self.answered.add(&id);
         Some(id)
     }
 

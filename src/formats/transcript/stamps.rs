@@ -3,7 +3,7 @@
 use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
 use serde_json::Value;
 
-use crate::evidence::{Anomaly, AnomalyKind};
+use crate::evidence::{Anomaly, AnomalyKind, quoted};
 use crate::formats::Sink;
 use crate::time::{Basis, Instant, SECOND, Span, TimeContext};
 
@@ -113,6 +113,12 @@ pub(super) fn of_value(value: &Value, time: &TimeContext) -> Option<Span> {
     }
     let at = i64::try_from(at / unit).ok().filter(|at| *at > 0)?;
     Some(time.epoch(Instant(at), i64::try_from(resolution / unit).ok()?.max(1)))
+}
+
+/// What is said of a stamp that names no moment.
+pub(super) fn unreadable(record: u64, stamp: &str) -> Anomaly {
+    let detail = format!("timestamp {} is no date and time", quoted(stamp));
+    Anomaly { record, kind: AnomalyKind::ImpossibleValue, detail }
 }
 
 /// A decimal number of seconds as (nanoseconds, nanoseconds of its last digit). `None` if it is no such number, is

@@ -21,6 +21,11 @@ impl Told {
         false
     }
 
+    /// Notes an id whose record is not at hand.
+    pub(super) fn add(&mut self, id: &str) {
+        self.0.entry(id.to_owned()).or_default();
+    }
+
     pub(super) fn knows(&self, id: &str) -> bool {
         self.0.contains_key(id)
     }

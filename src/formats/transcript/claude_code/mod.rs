@@ -199,11 +199,7 @@ impl<'a> Reader<'a> {
         let at = stamp.and_then(|stamp| stamps::span(stamp, self.time));
         match (stamp, at) {
             (_, Some(at)) => self.clock.saw(number, at),
-            (Some(stamp), None) => sink.anomaly(Anomaly {
-                record: number,
-                kind: AnomalyKind::ImpossibleValue,
-                detail: format!("timestamp {:?} is no date and time", json::kept(stamp.chars().take(40).collect()).0),
-            }),
+            (Some(stamp), None) => sink.anomaly(stamps::unreadable(number, stamp)),
             (None, None) => {}
         }
         let session = json::text(value, "sessionId");

@@ -211,11 +211,7 @@ impl<'a> Reader<'a> {
     fn dated(&mut self, number: u64, value: &Value, sink: &mut dyn Sink) -> Option<Span> {
         let stamp = json::text(value, "timestamp")?;
         let Some(at) = stamps::span(stamp, self.time) else {
-            sink.anomaly(Anomaly {
-                record: number,
-                kind: AnomalyKind::ImpossibleValue,
-                detail: format!("timestamp {:?} is no date and time", stamp.chars().take(40).collect::<String>()),
-            });
+            sink.anomaly(stamps::unreadable(number, stamp));
             return None;
         };
         self.clock.saw(number, at);

@@ -23,9 +23,9 @@ use std::io;
 
 use serde_json::Value;
 
-use super::stamps::{Clock, Stamp};
+use super::stamps::{Clock, Stamp, unreadable};
 use super::{json, scan};
-use crate::evidence::{Anomaly, AnomalyKind, EvidenceId, Head, Input, Record};
+use crate::evidence::{EvidenceId, Head, Input, Record};
 use crate::formats::{Format, Kind, Match, Sink};
 use crate::model::{Endpoint, EndpointKind, Episode, EpisodeText, Step, StepResult, TextOrigin};
 use crate::time::{Span, TimeContext, ZoneSource};
@@ -133,11 +133,7 @@ impl Reader<'_> {
         let at = written.and_then(Stamp::parse).and_then(|stamp| self.span(stamp));
         match (written, at) {
             (_, Some(at)) => self.clock.saw(number, at),
-            (Some(written), None) => sink.anomaly(Anomaly {
-                record: number,
-                kind: AnomalyKind::ImpossibleValue,
-                detail: format!("timestamp {:?} is no date and time", written.chars().take(40).collect::<String>()),
-            }),
+            (Some(written), None) => sink.anomaly(unreadable(number, written)),
             (None, None) => {}
         }
         Place { number, order, at }

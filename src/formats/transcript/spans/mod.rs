@@ -27,7 +27,7 @@ use std::io;
 use serde_json::Value;
 
 use super::{json, scan, stamps};
-use crate::evidence::{Anomaly, AnomalyKind, EvidenceId, Head, Input};
+use crate::evidence::{EvidenceId, Head, Input};
 use crate::formats::Sink;
 use crate::model::TextOrigin;
 use crate::time::{self, TimeContext};
@@ -134,9 +134,7 @@ impl Spans<'_> {
             _ => stamps::of_value(value, self.time),
         };
         if span.is_none() {
-            let written: String = value.to_string().chars().take(40).collect();
-            let detail = format!("timestamp {written} is no date and time");
-            sink.anomaly(Anomaly { record: number, kind: AnomalyKind::ImpossibleValue, detail });
+            sink.anomaly(stamps::unreadable(number, value.as_str().unwrap_or(&value.to_string())));
         }
         span
     }
