@@ -10,10 +10,13 @@ use super::events::{self, Event, Events};
 use super::identity::Identity;
 use super::names::Names;
 use super::steptime::{self, StepTime};
+use super::traced::Traced;
+use super::traffic::Traffic;
+use super::witnesses::{Aligned, Witnesses};
 use crate::detect::rules::RuleSet;
 use crate::evidence::{EvidenceId, Record};
 use crate::formats::Kind;
-use crate::intake::{CaseFile, DnsFact, Intake, Source};
+use crate::intake::{CaseFile, DnsFact, Intake, ProcessFact, Source};
 use crate::model::{
     Conversation, ConversationKey, ConversationStart, Endpoint, EndpointKind, Episode, Protocol, Segment, Step,
 };
@@ -145,6 +148,30 @@ impl World {
         segments.last_mut().unwrap()
     }
 
+    /// A sight of a process in a trail.
+    pub(super) fn process(
+        &mut self,
+        evidence: EvidenceId,
+        at: Instant,
+        pid: u32,
+        parent: Option<u32>,
+        program: &str,
+    ) -> &mut ProcessFact {
+        let number = self.intake.facts.processes.len() as u64 + 1;
+        self.intake.facts.processes.push(ProcessFact {
+            host: None,
+            pid,
+            parent_pid: parent,
+            process: Some(program.to_owned()),
+            parent_process: None,
+            command: None,
+            flow: None,
+            span: Some(Span::at(at, Basis::ExplicitOffset)),
+            record: Record { evidence, number },
+        });
+        self.intake.facts.processes.last_mut().unwrap()
+    }
+
     pub(super) fn dns(&mut self, name: &str, address: &str) {
         self.intake.facts.dns.push(DnsFact {
             name: name.to_owned(),
@@ -197,6 +224,19 @@ pub(super) struct Laid {
 impl Laid {
     pub(super) fn steps(&self) -> Steps<'_> {
         Steps { intake: &self.world.intake, acts: &self.acts, times: &self.times, identity: &self.identity }
+    }
+
+    /// What the witnesses say of signals, had the alignment test come out so.
+    pub(super) fn ask<T>(
+        &self,
+        traced: &[Traced],
+        aligned: Option<Aligned>,
+        question: impl FnOnce(&Witnesses<'_>) -> T,
+    ) -> T {
+        let steps = self.steps();
+        let (events, traffic) = (&self.events, Traffic::new(&self.events, &self.acts));
+        let (clocks, case) = ((&self.clocks, &self.names), &self.world.case);
+        question(&Witnesses::new(&steps, clocks, case, (events, &traffic), aligned, traced))
     }
 
     /// Connections of the hosts that agents are known to run on, or of all.

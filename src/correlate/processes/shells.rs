@@ -115,5 +115,24 @@ mod tests {
         ));
         assert!(texts("bash job.sh").is_empty(), "a script is no text");
         assert!(texts("python3 -c 'print(1)'").is_empty(), "no shell");
+        assert!(texts("bash -l job.sh").is_empty() && texts("bash --norc job.sh").is_empty(), "nor with other options");
+    }
+    // POSIX shell, section 2.2: each kind of quote keeps the other, and a backslash keeps one character but within single quotes.
+    #[test]
+    fn the_first_word_is_taken_out_of_its_quotes() {
+        for (line, word) in [
+            ("make all", "make"),
+            (r"'make all' now", "make all"),
+            (r#""make all" now"#, "make all"),
+            (r#"'echo "a b" c' d"#, r#"echo "a b" c"#),
+            (r#""echo 'a b' c" d"#, "echo 'a b' c"),
+            (r#"a"b c"'d e' f"#, "ab cd e"),
+            (r"a\ b c", "a b"),
+            (r"'a\b' c", r"a\b"),
+            (r#""a\"b" c"#, r#"a"b"#),
+            ("", ""),
+        ] {
+            assert_eq!(unquoted(line), word, "{line}");
+        }
     }
 }

@@ -29,19 +29,9 @@ impl Trail {
     }
 
     fn fact(&mut self, at: i64, pid: u32, parent: Option<u32>, program: &str) -> &mut ProcessFact {
-        let number = self.world.intake.facts.processes.len() as u64 + 1;
-        self.world.intake.facts.processes.push(ProcessFact {
-            host: self.host.map(str::to_owned),
-            pid,
-            parent_pid: parent,
-            process: Some(program.to_owned()),
-            parent_process: None,
-            command: None,
-            flow: None,
-            span: Some(Span::at(ms(at), Basis::ExplicitOffset)),
-            record: Record { evidence: self.audit, number },
-        });
-        self.world.intake.facts.processes.last_mut().unwrap()
+        let fact = self.world.process(self.audit, ms(at), pid, parent, program);
+        fact.host = self.host.map(str::to_owned);
+        fact
     }
 
     fn runs(&mut self, at: i64, pid: u32, parent: u32, program: &str, command: &str) {
@@ -168,32 +158,147 @@ fn a_socket_of_another_machine_or_another_time_is_not_the_owner() {
     assert_eq!(owners("h1", 30_000), 0, "eighteen seconds later");
 }
 
+/// What a poll of a GPU at a minute, of which the signal is, is traced to. A trail of host h1 has cron (640), which runs /opt/job
+/// (9917).
+fn gpu_owner(name: &str, at: i64, change: impl FnOnce(&mut Trail)) -> Vec<Origin> {
+    let mut trail = Trail::new(Some("h1"));
+    let record = Record { evidence: trail.world.source("gpu.csv", Kind::Gpu, Basis::ExplicitOffset), number: 7 };
+    let span = Some(Span::at(ms(at), Basis::ExplicitOffset));
+    trail.fact(5_000, 640, None, "/usr/sbin/cron");
+    trail.runs(6_000, 9917, 640, "/opt/job", "/opt/job");
+    trail.world.intake.facts.gpu_processes.push(GpuProcessFact {
+        gpu: "1".to_owned(),
+        pid: Some(9917),
+        process: Some(name.to_owned()),
+        first: span,
+        last: span,
+        first_record: record,
+        last_record: record,
+        polls: 1,
+        memory_used_max_mib: None,
+        accounted_ms: None,
+        utilization_percent: None,
+    });
+    change(&mut trail);
+    trail.descents(signal(SignalSource::Gpu, at, record)).into_iter().map(|one| one.0).collect()
+}
+
+const CRON: Origin = Origin::Service { scheduler: true };
+
 #[test]
 fn a_gpu_is_traced_by_pid_and_program_to_what_was_running_then() {
-    let owner = |name: &str, at: i64| {
-        let mut trail = Trail::new(Some("h1"));
-        let record = Record { evidence: trail.world.source("gpu.csv", Kind::Gpu, Basis::ExplicitOffset), number: 7 };
-        let span = Some(Span::at(ms(at), Basis::ExplicitOffset));
-        trail.fact(5_000, 640, None, "/usr/sbin/cron");
-        trail.runs(6_000, 9917, 640, "/opt/job", "/opt/job");
-        trail.world.intake.facts.gpu_processes.push(GpuProcessFact {
-            gpu: "1".to_owned(),
-            pid: Some(9917),
-            process: Some(name.to_owned()),
-            first: span,
-            last: span,
-            first_record: record,
-            last_record: record,
-            polls: 1,
-            memory_used_max_mib: None,
-            accounted_ms: None,
-            utilization_percent: None,
-        });
-        trail.descents(signal(SignalSource::Gpu, at, record)).into_iter().map(|one| one.0).collect::<Vec<_>>()
-    };
-    assert_eq!(owner("job", 60_000), [Origin::Service { scheduler: true }]);
+    let owner = |name: &str, at: i64| gpu_owner(name, at, |_| ());
+    assert_eq!(owner("job", 60_000), [CRON]);
     assert_eq!(owner("python3", 60_000), [], "another program has the pid by then");
     assert_eq!(owner("job", 1_000), [], "before it began");
+}
+
+#[test]
+fn a_gpu_is_traced_on_the_machine_that_it_is_declared_to_be_in_or_on_the_only_one() {
+    // A second machine, on which a program of that pid and name is sshd's.
+    let second = |trail: &mut Trail| {
+        for (at, pid, parent, program) in [(5_000, 790, None, "sshd"), (6_000, 9917, Some(790), "/opt/job")] {
+            trail.fact(at, pid, parent, program).host = Some("h2".to_owned());
+        }
+    };
+    let declare = |trail: &mut Trail, gpu: &str| {
+        trail.world.case = CaseFile::parse(&format!("{CASE}{gpu}"), "case.toml").unwrap();
+    };
+    let sshd = Origin::Service { scheduler: false };
+    assert_eq!(gpu_owner("job", 60_000, second), [], "it may be in either");
+    for (host, expected) in [("h1", CRON), ("H1", CRON), ("h2", sshd)] {
+        let found = gpu_owner("job", 60_000, |trail| {
+            second(trail);
+            declare(trail, &format!("[gpu]\nhost = \"{host}\"\n"));
+        });
+        assert_eq!(found, [expected], "{host}");
+    }
+    let found = gpu_owner("job", 60_000, |trail| declare(trail, "[gpu]\nhost = \"h9\"\n"));
+    assert_eq!(found, [], "the only machine at hand is another one");
+}
+
+#[test]
+fn only_the_polls_of_the_signal_are_traced() {
+    let other = |trail: &mut Trail| {
+        for fact in &mut trail.world.intake.facts.gpu_processes {
+            (fact.first_record.number, fact.last_record.number) = (8, 9);
+        }
+    };
+    assert_eq!(gpu_owner("job", 60_000, other), []);
+    let accounted = |trail: &mut Trail| trail.world.intake.facts.gpu_processes[0].accounted_ms = Some(1_000);
+    assert_eq!(gpu_owner("job", 60_000, accounted), [], "what is accounted afterwards has no time of its own");
+}
+
+#[test]
+fn a_socket_is_the_openers_end_by_its_address_and_its_machine() {
+    let owners = |source: &str, own: Option<&str>| {
+        let mut trail = Trail::new(None);
+        trail.world.case = CaseFile::parse(&format!("{CASE}{source}"), "case.toml").unwrap();
+        trail.fact(5_000, 790, None, "sshd");
+        trail.fact(11_900, 5000, Some(790), "/work/job").flow = Some(to_pool(own));
+        trail.descents(traffic()).into_iter().map(|one| one.1).collect::<Vec<_>>()
+    };
+    let words = |place: &str| vec![format!("process 5000 (/work/job){place} descends from sshd (process 790)")];
+    assert_eq!(owners("", None), words(""));
+    assert_eq!(owners("", Some("10.20.0.5")), words(""));
+    assert_eq!(owners("", Some("10.20.0.9")), Vec::<String>::new(), "a socket of another address");
+    // A trail that names no machine is of the one that the case declares.
+    let declared = |host: &str| format!("[[source]]\npath = \"audit.log\"\nhost = \"{host}\"\n");
+    assert_eq!(owners(&declared("h1"), None), words(" on h1"));
+    assert_eq!(owners(&declared("h2"), None), Vec::<String>::new(), "the case says that 10.20.0.5 is h1");
+}
+
+#[test]
+fn a_trail_without_a_date_tells_of_no_process_and_an_assumed_zone_is_a_date() {
+    for (basis, owners) in [(Basis::AssumedZone, 1), (Basis::UnknownYear, 0), (Basis::BootRelative, 0)] {
+        let mut trail = Trail::new(Some("h1"));
+        trail.world.intake.sources[trail.audit.0 as usize].basis = Some(basis);
+        trail.fact(5_000, 790, None, "sshd");
+        trail.connects(11_900, 5000, Some(790), "/work/job");
+        for fact in &mut trail.world.intake.facts.processes {
+            fact.span = fact.span.map(|span| Span { basis, ..span });
+        }
+        assert_eq!(trail.descents(traffic()).len(), owners, "{basis:?}");
+    }
+}
+
+#[test]
+fn a_service_is_found_up_to_the_deepest_ancestor_and_is_not_its_own() {
+    let found = |depth: u32| {
+        let mut trail = Trail::new(Some("h1"));
+        // Each process is the child of the next; the last is sshd.
+        for place in 1..depth {
+            trail.fact(5_000, 5000 + place, Some(5001 + place), "/work/step");
+        }
+        if depth > 0 {
+            trail.fact(4_000, 5000 + depth, None, "/usr/sbin/sshd");
+        }
+        let program = if depth > 0 { "/work/job" } else { "/usr/sbin/sshd" };
+        trail.connects(11_900, 5000, (depth > 0).then_some(5001), program);
+        trail.descents(traffic()).len()
+    };
+    assert_eq!((found(1), found(63)), (1, 1));
+    assert_eq!(found(64), 0, "the sixty-fifth of a chain is not looked at");
+    assert_eq!(found(0), 0, "a service that connects itself descends from nothing that is known");
+}
+
+#[test]
+fn of_a_step_without_times_a_long_command_speaks_that_nobody_else_gave() {
+    let origin = |command: &str, again: bool| {
+        let mut trail = Trail::new(Some("h1"));
+        let transcript = trail.world.episode("a2.jsonl", None);
+        let step = trail.world.step(transcript, None, command);
+        if again {
+            trail.world.step(transcript, None, command);
+        }
+        trail.runs(10_100, 4309, 1200, "/usr/bin/bash", &format!("bash -c '{command}'"));
+        trail.connects(11_900, 4309, Some(1200), "/work/job");
+        trail.descents(traffic()).into_iter().map(|one| one.0 == Origin::Tool(step)).collect::<Vec<_>>()
+    };
+    // By hand: 16 characters and 15.
+    assert_eq!(origin("./work/job --all", false), [true]);
+    assert_eq!(origin("./work/job --al", false), Vec::<bool>::new());
+    assert_eq!(origin("./work/job --all", true), Vec::<bool>::new(), "it may have been either");
 }
 
 #[test]

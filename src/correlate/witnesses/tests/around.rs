@@ -117,3 +117,23 @@ fn a_wallet_that_another_host_mines_for_is_known_from_elsewhere() {
     assert_eq!(known(None, "[intel]\naddresses = [\"198.51.100.20\"]\n").0, Seen::Yes);
     assert_eq!(known(None, "[intel]\naddresses = [\"203.0.113.9\"]\n").0, Seen::No, "a list that lacks it");
 }
+
+#[test]
+fn a_wallet_that_only_agents_mine_for_is_not_known_from_elsewhere() {
+    let case = format!("{CASE}[[host]]\nname = \"h2\"\naddresses = [\"10.20.0.6\"]\nagent = true\n");
+    // From which host the group of signals is, and who else mines for the wallet.
+    for (own, other, expected) in [
+        ("10.20.0.5", "10.20.0.6", Seen::Unknown),
+        ("10.30.0.10", "10.20.0.6", Seen::Unknown),
+        ("10.30.0.10", "10.30.0.11", Seen::Yes),
+    ] {
+        let mut world = World::with_case(&case);
+        let capture = world.source("capture.pcap", Kind::Capture, Basis::ExplicitOffset);
+        world.episode("a1.jsonl", None);
+        world.connection(capture, own, POOL, ms(0));
+        world.intake.facts.mining.extend([mines(own, POOL), mines(other, POOL)]);
+        let mut signal = pool(ms(0));
+        signal.signal.flow = signal.signal.flow.map(|flow| Flow { src: Some(ip(own)), ..flow });
+        assert_eq!(observe_signal(&world.lay(), None, signal).known_elsewhere, expected, "{own} and {other}");
+    }
+}
