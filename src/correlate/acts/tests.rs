@@ -1,3 +1,5 @@
+mod shared;
+
 use super::*;
 use crate::correlate::kit::{World, ip};
 
@@ -119,4 +121,127 @@ fn only_names_that_nothing_resolves_leave_their_port_open() {
     note_unresolved(&mut acts, &world.names());
     assert!(!acts[0].tokens().contains(&Token::UnresolvedPort(3333)));
     assert!(acts[1].tokens().contains(&Token::UnresolvedPort(4444)));
+}
+
+#[test]
+fn a_lead_alone_makes_no_suspect() {
+    let suspect = |confidences: &[Confidence]| {
+        let hit = |confidence: &Confidence| Hit {
+            rule: String::new(),
+            title: String::new(),
+            behaviour: Behaviour::Mining,
+            kind: String::new(),
+            confidence: *confidence,
+        };
+        Act { hits: confidences.iter().map(hit).collect(), ..Act::default() }.is_suspect()
+    };
+    use Confidence::{Certain, Strong, Weak};
+    assert!(!suspect(&[]) && !suspect(&[Weak]));
+    assert!(suspect(&[Strong]) && suspect(&[Certain]) && suspect(&[Weak, Strong]));
+}
+
+#[test]
+fn a_control_reaches_the_network_itself_and_installs_nothing() {
+    let control = |network: bool, installs: bool| {
+        Act { network, install: installs.then(Install::default), ..Act::default() }.is_control()
+    };
+    assert!(control(true, false));
+    assert!(!control(true, true) && !control(false, false) && !control(false, true));
+}
+
+#[test]
+fn what_runs_in_the_background_goes_on() {
+    let launchers = |background: bool, command: &str| {
+        let mut world = World::default();
+        let transcript = world.episode("a.jsonl", None);
+        let step = world.step(transcript, None, command);
+        world.intake.steps[step].background = background;
+        let act = world.acts().remove(step);
+        assert_eq!(act.leaves_running(), !act.launchers.is_empty());
+        act.launchers
+    };
+    assert_eq!(launchers(false, "curl http://203.0.113.80/"), Vec::<String>::new());
+    assert_eq!(launchers(true, "curl http://203.0.113.80/"), ["run in background"]);
+    assert_eq!(launchers(true, "nohup curl http://203.0.113.80/"), ["nohup"], "the command says how");
+}
+
+#[test]
+fn only_what_ran_to_its_end_tells_the_time() {
+    let told = |change: &dyn Fn(&mut Step)| {
+        let mut world = World::default();
+        let transcript = world.episode("a.jsonl", None);
+        let step = world.step(transcript, None, "date");
+        world.intake.steps[step].output = Some("Fri Nov 20 14:13:46 UTC 2026".to_owned());
+        change(&mut world.intake.steps[step]);
+        world.acts().remove(step).told.len()
+    };
+    assert_eq!(told(&|_| ()), 1);
+    assert_eq!(told(&|step| step.background = true), 0);
+    assert_eq!(told(&|step| step.not_executed = true), 0);
+    assert_eq!(told(&|step| step.output = None), 0);
+    // The last line of an output that was cut may be half of a time.
+    assert_eq!(told(&|step| step.output_omitted_bytes = 1), 0);
+}
+
+#[test]
+fn who_starts_or_builds_what_an_earlier_step_wrote_takes_it_over() {
+    for (file, command, takes) in [
+        ("/etc/systemd/system/beat.service", "systemctl start beat.service", true),
+        ("/etc/systemd/system/beat.service", "systemctl start other.service", false),
+        ("Dockerfile", "docker build -t agent:7 .", true),
+        ("Dockerfile", "podman build .", true),
+        ("Dockerfile", "docker run --rm agent:7", false),
+        ("Dockerfile", "docker build -f ci.Dockerfile .", false),
+        ("ci.Dockerfile", "docker build -f ci.Dockerfile .", true),
+        ("ci.Dockerfile", "docker build --file docker/ci.Dockerfile .", true),
+        ("ci.Dockerfile", "docker build .", false),
+    ] {
+        let mut world = World::default();
+        let transcript = world.episode("a.jsonl", None);
+        world.step(transcript, None, &format!("cat > {file} <<'E'\nRUN curl http://198.51.100.20:3333/x\nE"));
+        world.step(transcript, None, command);
+        let act = world.acts().remove(1);
+        assert_eq!(act.script_from, takes.then_some(0), "{file}: {command}");
+        assert_eq!(act.tokens().contains(&endpoint()), takes, "{file}: {command}");
+    }
+}
+
+#[test]
+fn tee_writes_a_script_as_a_redirection_does() {
+    for (command, writes) in [
+        ("tee /tmp/go.sh <<'E'\ncurl http://198.51.100.20:3333/\nE", true),
+        ("cat > /tmp/go.sh <<'E'\ncurl http://198.51.100.20:3333/\nE", true),
+        ("cat /tmp/go.sh <<'E'\ncurl http://198.51.100.20:3333/\nE", false),
+    ] {
+        let mut world = World::default();
+        let transcript = world.episode("a.jsonl", None);
+        world.step(transcript, None, command);
+        world.step(transcript, None, "sh /tmp/go.sh");
+        assert_eq!(world.acts()[1].tokens().contains(&endpoint()), writes, "{command}");
+    }
+}
+
+#[test]
+fn scripts_are_let_go_and_what_they_name_stays() {
+    let mut world = World::default();
+    let transcript = world.episode("a.jsonl", None);
+    world.step(transcript, None, "echo 'curl http://198.51.100.20:3333/' > go.sh");
+    world.step(transcript, None, "sh go.sh && docker commit c1 agent:7");
+    let mut acts = world.acts();
+    let before: Vec<BTreeSet<Token>> = acts.iter().map(|act| act.tokens().clone()).collect();
+    assert!(!acts[0].written.is_empty() && !acts[1].images.is_empty() && !acts[1].ran.is_empty());
+    let_go(&mut acts);
+    assert!(acts.iter().all(|act| act.written.is_empty() && act.images.is_empty() && act.ran.is_empty()));
+    assert_eq!(acts.iter().map(|act| act.tokens().clone()).collect::<Vec<_>>(), before);
+}
+
+#[test]
+fn what_tools_print_resolves_names() {
+    let mut world = World::default();
+    let transcript = world.episode("a.jsonl", None);
+    for output in [None, Some("Connecting to pool.example (198.51.100.20:3333)"), Some("nothing")] {
+        let step = world.step(transcript, None, "wget pool.example:3333");
+        world.intake.steps[step].output = output.map(str::to_owned);
+    }
+    assert_eq!(printed_resolutions(&world.intake), [("pool.example".to_owned(), ip("198.51.100.20"))]);
 }
