@@ -1,3 +1,5 @@
+mod parts;
+
 use super::*;
 use crate::correlate::kit::{World, ms, rules};
 use crate::correlate::{Analysis, analyze};

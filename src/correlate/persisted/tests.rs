@@ -71,10 +71,14 @@ impl Case {
         self.world.step(self.episodes[host][later], Some((ms(at), ms(at + 1_000))), command);
     }
 
-    /// Traffic to the pool each ten minutes, four times, from a sandbox in its later episode.
+    /// Traffic to the pool each five minutes, four times, from a sandbox in its later episode.
     fn mined(&mut self, host: usize) {
+        self.mined_from(host, 2 * DAY_MS + 125_000);
+    }
+
+    fn mined_from(&mut self, host: usize, first: i64) {
         for beat in 0..4 {
-            let at = ms(2 * DAY_MS + 125_000 + beat * 300_000);
+            let at = ms(first + beat * 300_000);
             let segment = self.world.connection(self.capture, SOURCES[host], POOL, at);
             segment.last = at.plus(60 * SECOND);
         }
@@ -155,4 +159,20 @@ fn what_a_later_step_names_itself_is_its_own() {
     case.world.connection(case.capture, SOURCES[0], POOL, at).last = at.plus(60 * SECOND);
     let found = mining(&case.analyze());
     assert_eq!(found, [("a2".to_owned(), vec![24], None)]);
+}
+
+#[test]
+fn what_goes_on_while_no_episode_runs_there_is_told_by_its_host() {
+    let said = |later_as_well: bool| {
+        let mut case = Case::new();
+        case.step(0, 0, 0, &format!("(crontab -l; echo '*/5 * * * * {MINER}') | crontab -"));
+        case.mined_from(0, DAY_MS);
+        if later_as_well {
+            case.mined(0);
+        }
+        mining(&case.analyze()).into_iter().map(|(.., said)| said).collect::<Vec<_>>()
+    };
+    let nobody = "while no episode is known to run there from 10.20.0.5";
+    assert_eq!(said(false), [Some(format!("installed by step 24 of a1 (cron); met again {nobody}"))]);
+    assert_eq!(said(true), [Some(format!("installed by step 24 of a1 (cron); met again in a2, and {nobody}"))]);
 }
