@@ -62,3 +62,80 @@ fn most(one: Option<f32>, other: Option<f32>) -> Option<f32> {
         (one, other) => one.or(other),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::correlate::kit::{World, ms};
+    use crate::formats::Kind;
+    use crate::intake::GpuPoint;
+    use crate::time::Basis;
+
+    /// A GPU with so many readings, one a second, of which each draws as many watts as its number.
+    fn watched(readings: usize, basis: Basis, change: impl FnOnce(&mut GpuSeries)) -> Vec<GpuTrace> {
+        let mut world = World::default();
+        world.source("capture.pcap", Kind::Capture, Basis::ExplicitOffset);
+        let evidence = world.source("gpu.csv", Kind::Gpu, basis);
+        let points = (0..readings).map(|number| GpuPoint {
+            power_w: Some(number as f32),
+            ..GpuPoint::empty(ms(1_000 * number as i64), number as u64 + 2)
+        });
+        let mut series = GpuSeries {
+            index: Some(3),
+            points: points.collect(),
+            ..GpuSeries::new(evidence, "GPU-5f0c1a9e".to_owned())
+        };
+        change(&mut series);
+        world.intake.facts.gpu.push(series);
+        let clocks = world.clocks();
+        traces(&world.intake, &clocks)
+    }
+
+    /// Moments in seconds, and watts.
+    fn drawn(traces: &[GpuTrace]) -> Vec<(i64, Option<f32>)> {
+        let [trace] = traces else { panic!("{traces:?}") };
+        trace.points.iter().map(|point| (point.at.since(ms(0)) / 1_000_000_000, point.power_w)).collect()
+    }
+
+    #[test]
+    fn few_readings_are_drawn_as_they_are() {
+        let all = watched(600, Basis::ExplicitOffset, |_| ());
+        assert_eq!((all[0].name.as_str(), all[0].points_of), ("gpu.csv 3", 600));
+        assert_eq!(drawn(&all), (0..600).map(|at| (at, Some(at as f32))).collect::<Vec<_>>());
+        let nameless = watched(1, Basis::ExplicitOffset, |series| series.index = None);
+        assert_eq!(nameless[0].name, "gpu.csv GPU-5f0c1a9e");
+    }
+
+    // By hand: 1500 readings are thinned to one of three, 500; each stands where its three begin, and shows the most of them.
+    #[test]
+    fn many_readings_are_thinned_evenly_to_the_most_of_each_part() {
+        let thinned = watched(1500, Basis::ExplicitOffset, |_| ());
+        assert_eq!(thinned[0].points_of, 1500);
+        assert_eq!(drawn(&thinned), (0..500).map(|part| (3 * part, Some((3 * part + 2) as f32))).collect::<Vec<_>>());
+        // 601 are thinned to one of two: 301, the last of a single reading.
+        let thinned = drawn(&watched(601, Basis::ExplicitOffset, |_| ()));
+        assert_eq!((thinned.len(), thinned[300]), (301, (600, Some(600.0))));
+    }
+
+    #[test]
+    fn what_one_reading_tells_stands_for_those_that_do_not() {
+        for (one, other, shown) in [
+            (Some(1.5), Some(0.5), Some(1.5)),
+            (Some(0.5), Some(1.5), Some(1.5)),
+            (Some(0.5), None, Some(0.5)),
+            (None, Some(0.5), Some(0.5)),
+            (None, None, None),
+        ] {
+            assert_eq!(most(one, other), shown);
+        }
+    }
+
+    #[test]
+    fn what_has_no_time_or_no_readings_is_not_drawn() {
+        assert_eq!(watched(3, Basis::AssumedZone, |_| ()).len(), 1);
+        assert!(watched(3, Basis::BootRelative, |_| ()).is_empty(), "nothing ties it to other clocks");
+        assert!(watched(0, Basis::ExplicitOffset, |_| ()).is_empty());
+        let elsewhere = |series: &mut GpuSeries| series.evidence = crate::evidence::EvidenceId(9);
+        assert!(watched(3, Basis::ExplicitOffset, elsewhere).is_empty(), "no such source");
+    }
+}

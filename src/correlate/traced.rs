@@ -47,3 +47,70 @@ impl Traced {
         (enough && named && seen).then_some(best)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::correlate::analysis::Strength;
+    use crate::correlate::tokens::Token;
+
+    /// Whether it lines up, with and without onsets that follow calls as a whole.
+    fn both(source: SignalSource, behaviour: Behaviour, named: bool, log10_lr: f64, p_step: f64) -> [bool; 2] {
+        let shared = named.then(|| Token::Name("pool.example".to_owned()));
+        let best = Attributed {
+            step: 7,
+            strength: Strength { log10_lr, p_step, ..Strength::default() },
+            shared: shared.into_iter().collect::<BTreeSet<Token>>(),
+        };
+        let signal = Signal { confidence: Confidence::Strong, ..Signal::new(behaviour, source) };
+        let traced = Traced { signal, attribution: Attribution { best: Some(best) }, timed: true };
+        [true, false].map(|aligned| traced.lines_up(aligned).is_some_and(|best| best.step == 7))
+    }
+
+    #[test]
+    fn a_name_in_common_is_worth_a_ban_and_time_alone_takes_two() {
+        use Behaviour::{EgressViolation, Mining};
+        use SignalSource::{Command, Gpu, Host, Network};
+        for (source, behaviour, named, log10_lr, p_step, expected) in [
+            (Network, Mining, true, 1.0, 0.5, [true, true]),
+            (Network, Mining, true, 0.9, 0.5, [true, false]),
+            (Network, Mining, true, 9.0, 0.4, [false, false]),
+            (Network, Mining, false, 2.0, 0.5, [true, true]),
+            (Network, Mining, false, 1.9, 0.5, [true, false]),
+            // Where onsets as a whole follow calls, what does not speak against it is enough.
+            (Network, Mining, false, 0.0, 0.5, [true, false]),
+            (Network, Mining, false, -0.1, 0.5, [false, false]),
+            (Network, Mining, false, 0.0, 0.4, [false, false]),
+            // What the test is of are connections.
+            (Command, Mining, true, 0.9, 0.5, [false, false]),
+            (Command, Mining, true, 1.0, 0.5, [true, true]),
+            // What was refused, a GPU and a program have to be named.
+            (Network, EgressViolation, false, 9.0, 0.9, [false, false]),
+            (Network, EgressViolation, true, 1.0, 0.5, [true, true]),
+            (Gpu, Mining, false, 9.0, 0.9, [false, false]),
+            (Gpu, Mining, true, 1.0, 0.5, [true, true]),
+            (Host, Mining, false, 9.0, 0.9, [false, false]),
+            (Host, Mining, true, 1.0, 0.5, [true, true]),
+        ] {
+            let found = both(source, behaviour, named, log10_lr, p_step);
+            assert_eq!(found, expected, "{source:?} {behaviour:?} {named} {log10_lr} {p_step}");
+        }
+    }
+
+    #[test]
+    fn a_lead_lines_up_with_nothing() {
+        for (confidence, expected) in
+            [(Confidence::Weak, false), (Confidence::Strong, true), (Confidence::Certain, true)]
+        {
+            let strength = Strength { log10_lr: 9.0, p_step: 1.0, ..Strength::default() };
+            let best = Attributed { step: 0, strength, shared: BTreeSet::new() };
+            let signal = Signal { confidence, ..Signal::new(Behaviour::Mining, SignalSource::Network) };
+            let mut traced = Traced { signal, attribution: Attribution { best: Some(best) }, timed: true };
+            assert_eq!(traced.lines_up(true).is_some(), expected, "{confidence:?}");
+            traced.attribution.best = None;
+            assert!(traced.lines_up(true).is_none(), "no step");
+        }
+    }
+}

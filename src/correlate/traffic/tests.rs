@@ -73,3 +73,18 @@ fn what_calls_write_is_found_by_address_and_by_network_once_each() {
     assert_eq!(named(&[Token::Address(address), Token::Network(network)]), [0, 1_000, 4_000]);
     assert_eq!(named(&[]), [0_i64; 0]);
 }
+
+#[test]
+fn what_shows_a_token_that_some_command_wrote_is_listed_by_its_place() {
+    let events = Events::of(vec![
+        event(None, "198.51.100.1", 0, true),
+        event(None, "203.0.113.1", 1_000, true),
+        event(None, "203.0.113.1", 2_000, false),
+        event(None, "203.0.113.1", 3_000, true),
+    ]);
+    let written = Token::Address("203.0.113.1".parse().unwrap());
+    let acts = [writes(written.clone())];
+    let traffic = Traffic::new(&events, &acts);
+    assert_eq!(traffic.showing(&written), Some([1, 3].as_slice()));
+    assert_eq!(traffic.showing(&Token::Address("198.51.100.1".parse().unwrap())), None, "nobody wrote it");
+}
