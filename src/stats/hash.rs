@@ -65,4 +65,27 @@ mod tests {
         assert_eq!(fnv(b"a"), 0xaf63_dc4c_8601_ec8c);
         assert_eq!(fnv(b"foobar"), 0x8594_4171_f739_67e8);
     }
+
+    #[test]
+    fn numbers_count_as_their_bytes_the_least_first() {
+        let of = |write: &dyn Fn(&mut Fnv)| {
+            let mut hasher = Fnv::default();
+            write(&mut hasher);
+            hasher.finish()
+        };
+        assert_eq!(of(&|hasher| hasher.write_u16(0x0201)), fnv(&[1, 2]));
+        assert_eq!(of(&|hasher| hasher.write_u32(0x0403_0201)), fnv(&[1, 2, 3, 4]));
+        assert_eq!(of(&|hasher| hasher.write_u64(0x0807_0605_0403_0201)), fnv(&[1, 2, 3, 4, 5, 6, 7, 8]));
+        // As wide on every machine.
+        assert_eq!(of(&|hasher| hasher.write_usize(0x0201)), fnv(&[1, 2, 0, 0, 0, 0, 0, 0]));
+    }
+
+    // The published first outputs of SplitMix64 for the seed 1234567: the finalizer of the seed and so many times the golden gamma.
+    #[test]
+    fn mix_is_the_finalizer_of_splitmix() {
+        let outputs = [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423];
+        for (turn, output) in (1..).zip(outputs) {
+            assert_eq!(mix(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(turn).wrapping_add(1_234_567)), output);
+        }
+    }
 }

@@ -102,6 +102,78 @@ mod tests {
     }
 
     #[test]
+    fn every_basis_has_a_name_of_its_own() {
+        use Basis::*;
+        let all = [ExplicitOffset, DeclaredZone, AssumedZone, AssumedYear, UnknownYear, BootRelative, OrderOnly]
+            .map(Basis::name);
+        let named = [
+            "explicit-offset",
+            "declared-zone",
+            "assumed-zone",
+            "assumed-year",
+            "unknown-year",
+            "boot-relative",
+            "order-only",
+        ];
+        assert_eq!(all, named);
+    }
+
+    #[test]
+    fn a_cut_stamp_covers_what_prints_the_same() {
+        for (resolution, hi) in
+            [(SECOND, 1_999_999_999), (1_000, 1_000_000_999), (1, 1_000_000_000), (0, 1_000_000_000)]
+        {
+            let span = Span::with_resolution(Instant(SECOND), resolution, Basis::ExplicitOffset);
+            assert_eq!((span.lo, span.hi), (Instant(SECOND), Instant(hi)), "{resolution}");
+        }
+        // A declared correction is taken off of stamps since 1970 as well.
+        let context = TimeContext { declared_offset_ns: 5, ..TimeContext::default() };
+        let span = context.epoch(Instant(105), 10);
+        assert_eq!(span, Span { lo: Instant(100), hi: Instant(109), basis: Basis::ExplicitOffset });
+    }
+
+    // Berlin went from UTC+1 to UTC+2 at 02:00 on 2026-03-29, and back at 03:00 on 2026-10-25 (tz database).
+    #[test]
+    fn hours_that_a_zone_skips_or_repeats() {
+        let context =
+            TimeContext { zone: ZoneSource::Declared(chrono_tz::Tz::Europe__Berlin), ..TimeContext::default() };
+        let at = |month, day, hour| chrono::NaiveDate::from_ymd_opt(2026, month, day).unwrap().and_hms_opt(hour, 30, 0);
+        let utc = |month, day, hour, nanosecond: i64| {
+            let at = at(month, day, hour).unwrap().and_utc().timestamp();
+            Instant(at * SECOND + nanosecond)
+        };
+        let local = |month, day, hour| context.local(at(month, day, hour).unwrap(), SECOND).unwrap();
+        let last = SECOND - 1;
+        // 02:30 did not exist: by the offset before, it is 01:30 of UTC.
+        let skipped = Span { lo: utc(3, 29, 1, 0), hi: utc(3, 29, 1, last), basis: Basis::DeclaredZone };
+        assert_eq!(local(3, 29, 2), skipped);
+        // 02:30 came twice: at 00:30 and at 01:30 of UTC.
+        let twice = Span { lo: utc(10, 25, 0, 0), hi: utc(10, 25, 1, last), basis: Basis::DeclaredZone };
+        assert_eq!(local(10, 25, 2), twice);
+        let once = Span { lo: utc(10, 25, 2, 0), hi: utc(10, 25, 2, last), basis: Basis::DeclaredZone };
+        assert_eq!(local(10, 25, 3), once);
+    }
+
+    #[test]
+    fn a_year_by_the_order_of_records_is_as_firm_as_its_anchor() {
+        let noon = chrono::NaiveTime::from_hms_opt(12, 0, 0).unwrap();
+        let ten = Instant(1_795_168_800 * SECOND);
+        for (anchor, basis) in [
+            (Anchor::Declared(2026), Basis::AssumedZone),
+            (Anchor::NearestTo(ten), Basis::AssumedYear),
+            (Anchor::Unknown, Basis::UnknownYear),
+        ] {
+            let mut scan = YearScan::default();
+            scan.see(1, 11, 20);
+            let years = std::sync::Arc::new(scan.years(anchor).unwrap());
+            let whole = TimeContext { year: YearSource::ByRecord(years), ..TimeContext::default() };
+            for context in [whole.at_record(1), whole] {
+                assert_eq!(context.local_without_year(11, 20, noon, SECOND).unwrap().basis, basis, "{anchor:?}");
+            }
+        }
+    }
+
+    #[test]
     fn moments_are_put_together_from_seconds_and_the_rest() {
         assert_eq!(Instant::from_parts(1_795_184_026, 500), Some(Instant(1_795_184_026_000_000_500)));
         assert_eq!(Instant::from_parts(-1, 999_999_999), Some(Instant(-1)));

@@ -144,3 +144,85 @@ fn what_needs_the_whole_file() {
         assert!(scan(days).is_needed(), "{why}");
     }
 }
+
+// Of lines that state a year, the one that most agree on counts.
+#[test]
+fn most_stated_years_win() {
+    for (order, why) in [([2018, 2019, 2019], "the later year"), ([2019, 2018, 2018], "the earlier one")] {
+        let mut scan = YearScan::default();
+        for (record, year) in (1..).zip(order) {
+            scan.see_dated(record, NaiveDate::from_ymd_opt(year, 5, 1).unwrap());
+        }
+        let years = scan.years(Anchor::NearestTo(noon(2026, 11, 20))).unwrap();
+        assert_eq!(years.last, order[1], "{why}");
+    }
+}
+
+// By hand: in a leap year 20 January is day 20, 18 July day 200 and 19 July day 201.
+#[test]
+fn a_year_ends_where_days_fall_back_by_more_than_180() {
+    let fell = |days: &str| {
+        let years = scan(days).years(Anchor::Declared(2026)).unwrap();
+        (years.first, years.out_of_order)
+    };
+    assert_eq!(fell("7-18 1-20"), (2026, 1));
+    assert_eq!(fell("7-19 1-20"), (2025, 0));
+    // A day is no disorder, two are.
+    assert_eq!(fell("3-10 3-9"), (2026, 0));
+    assert_eq!(fell("3-10 3-8"), (2026, 1));
+}
+
+// By hand: 20 November is day 325 of a leap year, 23 May day 144 and 22 May day 143.
+#[test]
+fn a_clock_is_set_where_it_rises_by_more_than_180_days() {
+    let set = |days: &str| {
+        let years = scan(days).years(Anchor::Declared(2026)).unwrap();
+        (years.first, years.not_set)
+    };
+    // From day 143 to 324 are 181 days, back to where it had been; from 144 on they are 180, of another year.
+    assert_eq!(set("11-20 5-22 11-19"), (2026, 1));
+    assert_eq!(set("11-20 5-23 11-19"), (2025, 0));
+}
+
+#[test]
+fn more_than_sixty_ends_of_years_are_no_order() {
+    let over = |years: usize| scan(&vec!["2-1 6-1 11-1"; years].join(" ")).years(Anchor::Declared(2026));
+    // By hand: 61 years have 60 ends between them.
+    assert_eq!(over(61).map(|years| (years.first, years.last)), Some((1966, 2026)));
+    assert_eq!(over(62), None);
+}
+
+// The leap day is in the second year of the file.
+#[test]
+fn a_leap_day_counts_for_the_year_that_it_stands_in() {
+    assert_eq!(laid("11-1 2-29", Anchor::NearestTo(noon(2025, 3, 2))), [2023, 2024]);
+    assert_eq!(laid("11-1 2-29", Anchor::Unknown), [1971, 1972]);
+}
+
+// By hand: of a log from 1 March of one year to 1 October twelve years later, 2 October 2026 may be the day after the last record,
+// or lie in any year of it before: then it ends in 2027 to 2038.
+#[test]
+fn a_log_of_many_years_is_laid_next_to_its_end() {
+    let years = scan(&vec!["3-1 8-1 10-1"; 13].join(" ")).years(Anchor::NearestTo(noon(2026, 10, 2))).unwrap();
+    assert_eq!((years.first, years.last), (2014, 2026));
+    assert_eq!(years.also_possible, (2027..=2038).collect::<Vec<i32>>());
+}
+
+// By hand: 28 December 2025 to 26 January 2026 are 29 days, and from there to 25 February are 30; a day later it is the other way
+// round. What is nearer than 30 days is not away, and what is 30 days farther is no question.
+#[test]
+fn less_than_thirty_days_decide_nothing() {
+    let between = |day| {
+        let years = scan("2-25 6-1 9-1 12-28").years(Anchor::NearestTo(noon(2026, 1, day))).unwrap();
+        (years.last, years.also_possible)
+    };
+    assert_eq!(between(26), (2025, vec![]));
+    assert_eq!(between(27), (2026, vec![]));
+    // 1 May 2023 to 16 October are 168 days, and from there to 1 May 2024 are 198, 30 more; a day later they are 28 more.
+    let beside = |day| {
+        let years = scan("5-1").years(Anchor::NearestTo(noon(2023, 10, day))).unwrap();
+        (years.last, years.also_possible)
+    };
+    assert_eq!(beside(16), (2023, vec![]));
+    assert_eq!(beside(17), (2023, vec![2024]));
+}
