@@ -110,6 +110,31 @@ mod tests {
         assert!((got - 0.811_278_124_459_133).abs() < 1e-12, "{got}");
     }
 
+    // By hand, with weights 1/2 of same and 1/3 of different: -1 is different, 0 same, 1 different twice, 2 same. The two in the
+    // middle are pooled: (1/2, 2/3) costs (log2(7/3)/2 + 2/3 log2(7/4))/2 = 0.5747164 bits.
+    #[test]
+    fn what_falls_is_pooled_by_its_weight() {
+        let got = cllr_min(&[0.0, 2.0], &[1.0, 1.0, -1.0]).unwrap();
+        let want = ((7.0_f64 / 3.0).log2() / 2.0 + 2.0 / 3.0 * (7.0_f64 / 4.0).log2()) / 2.0;
+        assert!((got - want).abs() < 1e-12 && (want - 0.574_716_4).abs() < 1e-6, "{got} against {want}");
+        // Weights 1/3 and 1/5: shares of 5/8 and 10/13, and then none at all. All three are one block, which tells nothing.
+        let got = cllr_min(&[-1.0, 0.0, 0.0], &[-1.0, 0.0, 1.0, 1.0, 1.0]).unwrap();
+        assert!((got - 1.0).abs() < 1e-12, "{got}");
+        assert_eq!((cllr_min(&[], &[1.0]), cllr_min(&[1.0], &[])), (None, None));
+    }
+
+    // By hand: twenty stated as 0, 0.05, ... 0.95, of which every other one comes true. Of two in a bin 0.05 (4 k + 1) is stated
+    // and 1 comes true: gaps of 0.95, 0.75, ... 0.15, 0.05, 0.25, ... 0.85, together 5, of twenty.
+    #[test]
+    fn gaps_are_of_bins_of_equal_size() {
+        let stated: Vec<(f64, bool)> = (0..20).map(|i| (0.05 * f64::from(i), i % 2 == 1)).collect();
+        assert!((expected_calibration_error(&stated).unwrap() - 0.25).abs() < 1e-12);
+        // Three are a bin each, in any order: (0.1 + 0.6 + 0.2)/3.
+        let three = expected_calibration_error(&[(0.9, true), (0.2, false), (0.6, false)]).unwrap();
+        assert!((three - 0.3).abs() < 1e-12, "{three}");
+        assert_eq!(expected_calibration_error(&[]), None);
+    }
+
     // By hand: stated .9 right, .9 wrong: Brier (.01 + .81)/2; each is its own bin: gaps .1 and .9, halved.
     #[test]
     fn probabilities() {

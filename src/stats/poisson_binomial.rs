@@ -181,7 +181,8 @@ mod tests {
     // JASA 58 (1963) 13, theorem 1).
     #[test]
     fn chernoff_of_equal_trials_is_hoeffding() {
-        for (n, k, p) in [(40, 20, 0.25_f64), (1000, 30, 0.01), (100, 99, 0.5), (1000, 900, 1e-6)] {
+        for (n, k, p) in [(40, 20, 0.25_f64), (1000, 30, 0.01), (100, 99, 0.5), (1000, 900, 1e-6), (1000, 900, 1e-200)]
+        {
             let share = f64::from(k) / f64::from(n);
             let divergence = share * (share / p).ln() + (1.0 - share) * ((1.0 - share) / (1.0 - p)).ln();
             let got = chernoff(&vec![p; n as usize], k as usize).log10;

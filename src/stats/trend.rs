@@ -274,6 +274,37 @@ mod tests {
         assert!((falling.ratio.unwrap() - 0.5).abs() < 1e-9, "{falling:?}");
     }
 
+    // By hand: 2 and 6 events at two doses next to each other are a ratio of 3, wherever zero is; 4 and 2 are one of 1/2.
+    #[test]
+    fn the_ratio_is_over_the_doses_that_there_are() {
+        for doses in [[2025.0, 2026.0], [-1e6, -1e6 + 1.0], [0.0, 1e-6], [0.0, 1e6]] {
+            for (events, want) in [([2, 6], 3.0), ([4, 2], 0.5)] {
+                let got = poisson_trend(&units(&events, &doses), 0, 0).unwrap();
+                assert!((got.ratio.unwrap_or_default() - want).abs() < 1e-6, "{events:?} at {doses:?}: {got:?}");
+            }
+        }
+    }
+
+    // By hand: of 4! = 24 ways to deal, those with both high doses on both busy units, or both low: 4 + 4. Sums that are alike but
+    // for rounding are alike, however many events there are.
+    #[test]
+    fn many_events_are_dealt_as_few() {
+        for times in [1, 1_000_000] {
+            let events = [1, 1, 7, 7].map(|events| events * times);
+            let got = poisson_trend(&units(&events, &[0.2, 0.3, 0.6, 1.1]), 0, 0).unwrap();
+            assert!((got.p - 8.0 / 24.0).abs() < 1e-12 && (got.smallest - 8.0 / 24.0).abs() < 1e-12, "{got:?}");
+        }
+    }
+
+    // By hand as in `counts_that_vary_more_than_chance`: chi-square 3, over 6 - 3.
+    #[test]
+    fn a_stratum_without_events_adds_its_units_alone() {
+        let mut all = units(&[1, 3, 2, 6], &[0.0, 0.0, 1.0, 1.0]);
+        all.extend(units(&[0, 0], &[0.0, 1.0]).into_iter().map(|unit| Dosed { stratum: 7, ..unit }));
+        let got = poisson_trend(&all, 0, 0).unwrap();
+        assert!((got.ratio.unwrap() - 2.0).abs() < 1e-9 && (got.phi.unwrap() - 1.0).abs() < 1e-9, "{got:?}");
+    }
+
     // 9! deals are too many to look at. By hand: one event, at the highest of nine doses: as far from the middle as the lowest, 2/9.
     // The other stratum has one dose, and adds nothing as long as its doses stay in it.
     #[test]
