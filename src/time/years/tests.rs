@@ -203,7 +203,7 @@ fn a_leap_day_counts_for_the_year_that_it_stands_in() {
 // or lie in any year of it before: then it ends in 2027 to 2038.
 #[test]
 fn a_log_of_many_years_is_laid_next_to_its_end() {
-    let years = scan(&vec!["3-1 8-1 10-1"; 13].join(" ")).years(Anchor::NearestTo(noon(2026, 10, 2))).unwrap();
+    let years = scan(&["3-1 8-1 10-1"; 13].join(" ")).years(Anchor::NearestTo(noon(2026, 10, 2))).unwrap();
     assert_eq!((years.first, years.last), (2014, 2026));
     assert_eq!(years.also_possible, (2027..=2038).collect::<Vec<i32>>());
 }
