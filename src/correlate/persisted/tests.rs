@@ -176,3 +176,15 @@ fn what_goes_on_while_no_episode_runs_there_is_told_by_its_host() {
     assert_eq!(said(false), [Some(format!("installed by step 24 of a1 (cron); met again {nobody}"))]);
     assert_eq!(said(true), [Some(format!("installed by step 24 of a1 (cron); met again in a2, and {nobody}"))]);
 }
+
+// Both episodes of the first day go on for half an hour after the script was written; what it names is reached meanwhile.
+#[test]
+fn what_another_sandbox_gets_is_met_again_while_the_episode_still_runs() {
+    let mut case = Case::new();
+    case.step(0, 0, 0, &format!("printf '{MINER}\\n' > /mnt/shared/env/activate.sh"));
+    case.step(0, 0, 30, "ls");
+    case.step(1, 0, 30, "ls");
+    case.mined_from(1, 26 * 60_000);
+    let said = mining(&case.analyze()).into_iter().find(|(episode, ..)| episode == "a1").and_then(|(.., said)| said);
+    assert_eq!(said.as_deref(), Some("installed by step 24 of a1 (volume /mnt/shared); met again in b1"));
+}
