@@ -369,18 +369,18 @@ fn withheld(
     positive: &Option<AlignmentTest>,
     negative: &Option<AlignmentTest>,
 ) -> Option<String> {
-    let worst = |kinds: &[Kind]| {
+    let best = |kinds: &[Kind]| {
         steps
             .intake
             .sources
             .iter()
             .enumerate()
-            .filter(|(_, source)| source.kind.is_some_and(|kind| kinds.contains(&kind)) && source.records > 0)
+            .filter(|(_, source)| source.kind.is_some_and(|kind| kinds.contains(&kind)))
             .map(|(index, _)| clocks.grade(crate::evidence::EvidenceId(index as u32)))
             .min()
     };
-    let network = worst(&[Kind::Capture, Kind::Firewall]);
-    let transcripts = worst(&[Kind::Transcript]);
+    let network = best(&[Kind::Capture, Kind::Firewall]);
+    let transcripts = best(&[Kind::Transcript]);
     if transcripts.is_none_or(|grade| grade > Grade::B) || network.is_none_or(|grade| grade > Grade::B) {
         return Some("the clocks are not good enough (A or B needed) for conclusions from timing".to_owned());
     }

@@ -226,8 +226,8 @@ impl YearScan {
         };
         let days = |at: Instant| at.0.div_euclid(DAY_NS);
         let far = |year: i32| -> Option<(i64, i64)> {
-            let from = days(midday(year - last.year + first.year, first.month, first.day.min(28))?);
-            let to = days(midday(year, last.month, last.day.min(28))?);
+            let from = days(midday(year - last.year + first.year, first.month, first.day)?);
+            let to = days(midday(year, last.month, last.day)?);
             let at = days(anchor);
             // The log runs over the anchor, or nearly, else it is so far away; then by where it ends.
             let away = (from - at).max(at - to).max(0);

@@ -77,12 +77,12 @@ fn by_tool(act: &mut Act, rules: &RuleSet) {
     }
 }
 
-/// What a crontab, a unit or a start file runs, as a shell would be given it.
+/// What a crontab, a unit (its prefixes: systemd.service(5), "Command lines") or a start file runs, as a shell would be given it.
 fn jobs(text: &str) -> String {
     let job = |line: &str| -> String {
         let line = line.trim();
         if let Some((_, command)) = line.split_once('=').filter(|(key, _)| key.starts_with("Exec")) {
-            return command.trim_start_matches(['-', '@', '+', '!', ':']).to_owned();
+            return command.trim_start().trim_start_matches(['-', '@', '+', '!', ':', '|']).to_owned();
         }
         let words: Vec<&str> = line.split_whitespace().collect();
         let is_field = |word: &&str| word.chars().all(|c| c.is_ascii_digit() || "*/,-".contains(c));
@@ -268,6 +268,7 @@ mod tests {
             ("@reboot", "@reboot"),
             ("1 2 3 4 echo", "1 2 3 4 echo"),
             ("ExecStart=-/opt/beat.sh", "/opt/beat.sh"),
+            ("ExecStart = +/opt/beat.sh", "/opt/beat.sh"),
             ("MAILTO=root", "MAILTO=root"),
             ("  bash /opt/beat.sh &  ", "bash /opt/beat.sh &"),
             ("", ""),

@@ -105,7 +105,7 @@ pub(super) fn sightings(
 ) -> (Vec<Sightings>, Vec<i64>) {
     let mut found: Vec<Sightings> = (0..groups).map(|_| Sightings::default()).collect();
     let mut resolutions = vec![Resolution::default(); groups];
-    let group_of = |evidence: EvidenceId| group_of.get(evidence.0 as usize).copied();
+    let group_of = |evidence: EvidenceId| group_of.get(evidence.0 as usize).copied().filter(|group| *group < groups);
     let mut sizes = vec![0_usize; groups];
     for conversation in intake.conversations.iter() {
         let Some(group) = group_of(conversation.key.evidence) else { continue };

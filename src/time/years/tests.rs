@@ -226,3 +226,11 @@ fn less_than_thirty_days_decide_nothing() {
     assert_eq!(beside(16), (2023, vec![]));
     assert_eq!(beside(17), (2023, vec![2024]));
 }
+
+// By hand: 31 December 2025 lies 29 days before the anchor, 28 February 2026 lies 30 days after it. The days of a month count, and
+// the log ended before the anchor.
+#[test]
+fn last_days_of_a_month_count_as_such() {
+    let years = scan("2-28 6-1 9-1 12-31").years(Anchor::NearestTo(noon(2026, 1, 29))).unwrap();
+    assert_eq!((years.last, years.also_possible), (2025, Vec::new()));
+}
