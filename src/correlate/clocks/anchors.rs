@@ -184,6 +184,46 @@ mod tests {
     }
 
     #[test]
+    fn who_told_the_time_is_said_in_words() {
+        let pin = |servers: usize, agreeing: usize, pools: usize, pools_agreeing: usize| UtcPin {
+            offset_ns: -1_500 * 1_000_000,
+            support_ns: (-2 * SECOND, -SECOND),
+            servers,
+            agreeing,
+            answers: 9,
+            pools,
+            pools_agreeing,
+            machines: 0,
+            machines_agreeing: 0,
+        };
+        let by_servers =
+            "-1.5 s (-2.0 … -1.0) against UTC by 9 server times (HTTP Date, NTP) of 4 servers, of which 3 agree";
+        assert_eq!(told(&pin(4, 3, 0, 0)), by_servers);
+        assert_eq!(told(&pin(4, 3, 2, 1)), format!("{by_servers}; so do the jobs of 1 of 2 mining pools"));
+        assert_eq!(told(&pin(0, 0, 2, 2)), "within -2.0 … -1.0 s of UTC by the times in jobs of 2 mining pools");
+    }
+
+    // What is told to the nanosecond may have been seen two seconds later; what is cut to two, a nanosecond less.
+    #[test]
+    fn a_time_covers_what_it_is_cut_to() {
+        let allows = |resolution_ns| pinned(&[anchor(1, 10_000, 0, resolution_ns)]).support_ns;
+        assert_eq!(allows(1), (8 * SECOND, 10 * SECOND));
+        assert_eq!(allows(2), (8 * SECOND - 1, 10 * SECOND));
+        assert_eq!(allows(0), allows(1));
+    }
+
+    // A server allows [28, 30] s. A pool's job of 0 s, cut to seconds, allows up to 28 s if it was seen at 18 s, and from 30 s less
+    // a millisecond on if it was seen at 630.999 s.
+    #[test]
+    fn pools_agree_up_to_the_ends_of_what_servers_allow() {
+        let server = anchor(1, 30_000, 0, 1);
+        for (seen_ms, agree) in [(18_000, 1), (17_999, 0), (630_999, 1), (632_000, 0)] {
+            let pin = pinned(&[server, job(7, seen_ms, 0)]);
+            assert_eq!((pin.pools, pin.pools_agreeing), (1, agree), "{seen_ms}");
+        }
+    }
+
+    #[test]
     fn hostile_times() {
         assert!(pin(&[]).is_none());
         let wild = TimeAnchor { seen: Instant(i64::MIN), told: Instant(i64::MAX), ..anchor(1, 0, 0, i64::MIN) };

@@ -161,3 +161,6 @@ pub(super) fn assumed(group: &Group, intake: &Intake, reference: bool) -> Clock 
 fn listed(years: &[i32]) -> String {
     years.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests;

@@ -357,3 +357,6 @@ impl Sightings {
         (1..=PAIRS_PER_TOKEN).contains(&hits.len()).then_some(hits)
     }
 }
+
+#[cfg(test)]
+mod tests;

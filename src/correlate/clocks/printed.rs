@@ -246,3 +246,6 @@ pub(super) fn tie(clock: &mut Clock, pin: &UtcPin) {
         clock.method = "times that tools printed".to_owned();
     }
 }
+
+#[cfg(test)]
+mod tests;
