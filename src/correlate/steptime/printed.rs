@@ -63,6 +63,7 @@ fn longest_ascending(values: &[Instant]) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detect::told::{Teller, Told};
 
     // By hand: 5 and 9 are out of order with the rest, 1 2 2 3 is the longest.
     #[test]
@@ -71,5 +72,51 @@ mod tests {
         assert_eq!(of(&[5, 1, 2, 9, 2, 3]), [1, 2, 4, 5]);
         assert_eq!(of(&[]), Vec::<usize>::new());
         assert_eq!(of(&[3, 2, 1]), [2]);
+    }
+
+    /// What the n-th of several steps without times was told, as seconds, cut to so many nanoseconds, with or without a zone.
+    fn bounds(steps: &[(StepTime, &[(Instant, i64, bool)])]) -> Vec<(usize, (Instant, Instant))> {
+        let told = |(at, resolution_ns, zoned): &(Instant, i64, bool)| Told {
+            teller: Teller::Machine,
+            at: *at,
+            resolution_ns: *resolution_ns,
+            zoned: *zoned,
+            by: "date",
+        };
+        let act = |told_by: &[(Instant, i64, bool)]| Act { told: told_by.iter().map(told).collect(), ..Act::default() };
+        let (times, acts): (Vec<StepTime>, Vec<Act>) = steps.iter().map(|(time, told)| (*time, act(told))).unzip();
+        in_order(&times, &acts, &Clocks::default())
+    }
+
+    const UNKNOWN: StepTime = StepTime { start: None, end: None, stamped: false, slack_ns: 0 };
+
+    // Ten seconds either way, and what it was cut to.
+    #[test]
+    fn a_step_had_begun_and_still_ran_when_it_was_told_the_time() {
+        let at = |second: i64| Instant(second * SECOND);
+        let one = |time, told: (Instant, i64, bool)| bounds(&[(time, &[told])]);
+        assert_eq!(one(UNKNOWN, (at(100), SECOND, true)), [(0, (at(90), at(111).plus(-1)))]);
+        assert_eq!(one(UNKNOWN, (at(100), 1, true)), [(0, (at(90), at(110)))]);
+        assert_eq!(one(UNKNOWN, (at(100), 0, true)), one(UNKNOWN, (at(100), 1, true)));
+        assert_eq!(one(UNKNOWN, (at(100), 1, false)), [], "in a zone that nobody knows");
+        // Several in one step: it had begun by the first, and ran until the last.
+        let several = [(at(100), 1, true), (at(130), 1, true)];
+        assert_eq!(bounds(&[(UNKNOWN, &[]), (UNKNOWN, &several)]), [(1, (at(120), at(110)))]);
+        // What contradicts the bounds that there are is left out.
+        let from = StepTime { start: Some(at(110)), ..UNKNOWN };
+        assert_eq!(one(from, (at(100), 1, true)).len(), 1);
+        assert_eq!(one(from, (at(100).plus(-1), 1, true)), []);
+        let until = StepTime { end: Some(at(90)), ..UNKNOWN };
+        assert_eq!(one(until, (at(100), 1, true)).len(), 1);
+        assert_eq!(one(until, (at(100).plus(1), 1, true)), []);
+    }
+
+    #[test]
+    fn a_time_that_two_others_contradict_bounds_nothing() {
+        let at = |second: i64| Instant(second * SECOND);
+        let told = [100, 900, 200, 300].map(|second| [(at(second), 1, true)]);
+        let steps: Vec<_> = told.iter().map(|told| (UNKNOWN, &told[..])).collect();
+        let around = |second: i64| (at(second - 10), at(second + 10));
+        assert_eq!(bounds(&steps), [(0, around(100)), (2, around(200)), (3, around(300))]);
     }
 }

@@ -1,3 +1,5 @@
+mod parts;
+
 use crate::correlate::kit::{World, ms};
 use crate::formats::Kind;
 use crate::time::{Basis, Instant, SECOND};
@@ -5,9 +7,9 @@ use crate::time::{Basis, Instant, SECOND};
 const A: &str = "203.0.113.1";
 const B: &str = "203.0.113.2";
 
-/// Steps without times: those that are given, as what each calls and how many seconds that ran, of which [`A`] and [`B`] are
-/// peers, and connections to these at so many seconds of the six hours that the capture holds. Another episode calls both
-/// too, so that no step is alone in it. Answers with the bounds of each step's start and end, in whole seconds.
+/// Steps without times: those that are given, as what each calls and how many seconds that ran, and connections at so many
+/// seconds of the six hours that the capture holds. Another episode calls all peers too, so that no step is alone in it.
+/// Answers with the bounds of each step's start and end, in whole seconds.
 fn laid(steps: &[(&str, Option<i64>)], connections: &[(&str, i64)]) -> Vec<(Option<i64>, Option<i64>)> {
     let mut world = World::default();
     let capture = world.source("capture.pcap", Kind::Capture, Basis::ExplicitOffset);
@@ -16,13 +18,13 @@ fn laid(steps: &[(&str, Option<i64>)], connections: &[(&str, i64)]) -> Vec<(Opti
     for at in [transcript, other] {
         world.intake.sources[at.0 as usize].basis = Some(Basis::OrderOnly);
     }
-    let command =
-        |called: &str| if called == A || called == B { format!("curl http://{called}/") } else { called.into() };
+    let is_peer = |called: &str| called.parse::<std::net::IpAddr>().is_ok();
+    let command = |called: &str| if is_peer(called) { format!("curl http://{called}/") } else { called.into() };
     for (called, ran) in steps {
         let at = world.step(transcript, None, &command(called));
         world.intake.steps[at].duration_ns = ran.map(|seconds| seconds * SECOND);
     }
-    for called in [A, B] {
+    for called in connections.iter().map(|(peer, _)| *peer).collect::<std::collections::BTreeSet<_>>() {
         world.step(other, None, &command(called));
     }
     for (peer, at) in [("198.51.100.9", 0), ("198.51.100.9", 21_600)].iter().chain(connections) {
