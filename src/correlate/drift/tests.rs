@@ -1,3 +1,5 @@
+mod bounds;
+
 use super::*;
 use crate::correlate::Grade;
 use crate::correlate::vote::Pair;
