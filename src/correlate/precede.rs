@@ -152,6 +152,11 @@ fn before(behaviour: Behaviour, onsets: &BTreeMap<&str, u32>, episodes: &[Done<'
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::correlate::kit::{World, ms, rules};
+    use crate::correlate::{Analysis, analyze};
+    use crate::formats::Kind;
+    use crate::intake::Options;
+    use crate::time::Basis;
 
     fn episode(name: &'static str, stratum: &'static str, items: &[(&str, u32)]) -> Done<'static> {
         Done { name, stratum: Some(stratum), items: items.iter().map(|(item, at)| ((*item).to_owned(), *at)).collect() }
@@ -198,5 +203,112 @@ mod tests {
         }
         // The third is alone in its run.
         assert_eq!(before(Behaviour::Mining, &BTreeMap::from([("m1", 5), ("m2", 5), ("m3", 5)]), &episodes), None);
+    }
+
+    // By hand: three of three against none of three is one way of C(6,3) = 20, which is the level itself.
+    #[test]
+    fn three_on_each_side_are_enough() {
+        let mut episodes = Vec::new();
+        for name in ["m1", "m2", "m3"] {
+            episodes.push(episode(name, "r1", &[("program nvidia-smi", 1)]));
+        }
+        for name in ["o1", "o2"] {
+            episodes.push(episode(name, "r1", &[]));
+        }
+        let onsets = BTreeMap::from([("m1", 5), ("m2", 5), ("m3", 5)]);
+        assert_eq!(before(Behaviour::Mining, &onsets, &episodes), None);
+        episodes.push(episode("o3", "r1", &[]));
+        let found = before(Behaviour::Mining, &onsets, &episodes).unwrap();
+        assert_eq!(found.iter().map(|one| (one.before, one.others)).collect::<Vec<_>>(), [(3, 3)]);
+        assert!((found[0].p - 0.05).abs() < 1e-12);
+    }
+
+    #[test]
+    fn what_comes_with_the_first_step_of_a_behaviour_is_not_before_it() {
+        let with = |name, at| episode(name, "r1", &[("program a", 4), ("program b", at), ("program c", 5)]);
+        let mut episodes = vec![with("m1", 4), with("m2", 5), with("m3", 5)];
+        for name in ["o1", "o2", "o3", "o4", "o5"] {
+            episodes.push(episode(name, "r1", &[]));
+        }
+        let onsets = BTreeMap::from([("m1", 5), ("m2", 5), ("m3", 5)]);
+        let found = before(Behaviour::Mining, &onsets, &episodes).unwrap();
+        // By hand: a comes before all three (1/56), b before one (3/8); c before none, so that two are tested.
+        let [one] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!((one.what.as_str(), one.before), ("program a", 3));
+        assert!((one.adjusted - 2.0 / 56.0).abs() < 1e-12, "{}", one.adjusted);
+    }
+
+    #[test]
+    fn what_an_episode_did_counts_from_the_first_time() {
+        let mut world = World::default();
+        for (path, commands) in
+            [("a.jsonl", &["ls | grep x", "X=1", "grep y; false", "ls"][..]), ("b.jsonl", &["date"]), ("c.jsonl", &[])]
+        {
+            let transcript = world.episode(path, None);
+            for command in commands {
+                world.step(transcript, Some((ms(0), ms(1))), command);
+            }
+        }
+        world.intake.steps[2].exit_code = Some(1);
+        world.intake.steps[3].exit_code = None;
+        world.intake.episodes[0].run = Some("r1".to_owned());
+        world.intake.episodes[0].reward_config = Some("config".to_owned());
+        world.intake.episodes[1].reward_config = Some("config".to_owned());
+        let laid = world.lay();
+        let done = done(&laid.steps());
+        let items = |at: usize| done[at].items.iter().map(|(item, at)| (item.as_str(), *at)).collect::<Vec<_>>();
+        let first =
+            [("a call that failed", 2), ("program false", 2), ("program grep", 0), ("program ls", 0), ("tool Bash", 0)];
+        assert_eq!(items(0), first);
+        assert_eq!(items(1), [("program date", 0), ("tool Bash", 0)]);
+        assert_eq!(items(2), []);
+        let known: Vec<_> = done.iter().map(|one| (one.name, one.stratum)).collect();
+        assert_eq!(known, [("a", Some("r1")), ("b", Some("config")), ("c", None)]);
+    }
+
+    /// Three episodes of a run that look at the GPUs and then mine, and so many that do neither.
+    fn analyzed(without: usize) -> Analysis {
+        let mut world = World::with_case(
+            "[[host]]\nname = \"h1\"\naddresses = [\"10.20.0.5\"]\nagent = true\n\
+             [[run]]\ntranscripts = \"*.jsonl\"\nhost = \"h1\"\n",
+        );
+        let capture = world.source("capture.pcap", Kind::Capture, Basis::ExplicitOffset);
+        for number in 0..3 + without {
+            let (transcript, at) = (world.episode(&format!("{number}.jsonl"), None), number as i64 * 3_600_000);
+            world.step(transcript, Some((ms(at), ms(at + 2_000))), &format!("curl http://203.0.113.{}/", number + 1));
+            world.connection(capture, "10.20.0.5", &format!("203.0.113.{}:80", number + 1), ms(at + 1_000));
+            if number < 3 {
+                let pool = format!("198.51.100.{}:3333", number + 1);
+                world.step(transcript, Some((ms(at + 60_000), ms(at + 62_000))), "nvidia-smi");
+                let miner = format!("./xmrig -o {pool} -u wallet");
+                world.step(transcript, Some((ms(at + 120_000), ms(at + 180_000))), &miner);
+                world.connection(capture, "10.20.0.5", &pool, ms(at + 121_000));
+            }
+        }
+        let options = Options { case: world.case, ..Options::default() };
+        analyze(&world.intake, &options, rules())
+    }
+
+    // By hand: three of three against none of four is one way of C(7,3) = 35, and all else is in every episode.
+    #[test]
+    fn what_comes_before_what_was_found_is_given() {
+        let analysis = analyzed(4);
+        let found: Vec<_> = analysis.preceding.iter().filter(|one| one.behaviour == Behaviour::Mining).collect();
+        let [one] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!(
+            (one.what.as_str(), one.before, one.of, one.others_with, one.others),
+            ("program nvidia-smi", 3, 3, 0, 4)
+        );
+        assert!((one.p - 1.0 / 35.0).abs() < 1e-12);
+        let unasked = |analysis: &Analysis| -> Vec<String> {
+            analysis.limits.iter().filter(|limit| limit.starts_with("What comes before")).cloned().collect()
+        };
+        assert_eq!(unasked(&analysis), [""; 0]);
+        let few = analyzed(2);
+        assert_eq!(few.preceding, []);
+        assert_eq!(
+            unasked(&few),
+            ["What comes before mining was not asked: it needs 3 episodes with it and 3 without in the same runs."]
+        );
     }
 }
