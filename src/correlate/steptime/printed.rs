@@ -83,7 +83,11 @@ mod tests {
             zoned: *zoned,
             by: "date",
         };
-        let act = |told_by: &[(Instant, i64, bool)]| Act { told: told_by.iter().map(told).collect(), ..Act::default() };
+        let act = |told_by: &[(Instant, i64, bool)]| {
+            let mut act = Act::default();
+            act.told = told_by.iter().map(told).collect();
+            act
+        };
         let (times, acts): (Vec<StepTime>, Vec<Act>) = steps.iter().map(|(time, told)| (*time, act(told))).unzip();
         in_order(&times, &acts, &Clocks::default())
     }
