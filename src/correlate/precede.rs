@@ -228,7 +228,8 @@ mod tests {
         let with = |name, at| episode(name, "r1", &[("program a", 4), ("program b", at), ("program c", 5)]);
         let mut episodes = vec![with("m1", 4), with("m2", 5), with("m3", 5)];
         for name in ["o1", "o2", "o3", "o4", "o5"] {
-            episodes.push(episode(name, "r1", &[]));
+            let items = if name == "o1" { &[("program c", 0)][..] } else { &[] };
+            episodes.push(episode(name, "r1", items));
         }
         let onsets = BTreeMap::from([("m1", 5), ("m2", 5), ("m3", 5)]);
         let found = before(Behaviour::Mining, &onsets, &episodes).unwrap();

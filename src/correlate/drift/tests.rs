@@ -1,4 +1,5 @@
 mod bounds;
+mod course;
 
 use super::*;
 use crate::correlate::Grade;
