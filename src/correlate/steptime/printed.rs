@@ -74,16 +74,19 @@ mod tests {
         assert_eq!(of(&[3, 2, 1]), [2]);
     }
 
-    /// What the n-th of several steps without times was told, as seconds, cut to so many nanoseconds, with or without a zone.
-    fn bounds(steps: &[(StepTime, &[(Instant, i64, bool)])]) -> Vec<(usize, (Instant, Instant))> {
-        let told = |(at, resolution_ns, zoned): &(Instant, i64, bool)| Told {
+    /// A time, what it was cut to in nanoseconds, and whether its zone was told.
+    type Printed = (Instant, i64, bool);
+
+    /// The bounds of steps of which each was told these times.
+    fn bounds(steps: &[(StepTime, &[Printed])]) -> Vec<(usize, (Instant, Instant))> {
+        let told = |(at, resolution_ns, zoned): &Printed| Told {
             teller: Teller::Machine,
             at: *at,
             resolution_ns: *resolution_ns,
             zoned: *zoned,
             by: "date",
         };
-        let act = |told_by: &[(Instant, i64, bool)]| {
+        let act = |told_by: &[Printed]| {
             let mut act = Act::default();
             act.told = told_by.iter().map(told).collect();
             act
@@ -98,7 +101,7 @@ mod tests {
     #[test]
     fn a_step_had_begun_and_still_ran_when_it_was_told_the_time() {
         let at = |second: i64| Instant(second * SECOND);
-        let one = |time, told: (Instant, i64, bool)| bounds(&[(time, &[told])]);
+        let one = |time, told: Printed| bounds(&[(time, &[told])]);
         assert_eq!(one(UNKNOWN, (at(100), SECOND, true)), [(0, (at(90), at(111).plus(-1)))]);
         assert_eq!(one(UNKNOWN, (at(100), 1, true)), [(0, (at(90), at(110)))]);
         assert_eq!(one(UNKNOWN, (at(100), 0, true)), one(UNKNOWN, (at(100), 1, true)));

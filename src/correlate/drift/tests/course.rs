@@ -79,3 +79,31 @@ fn a_drift_is_found_beside_more_pairs_on_another_offset_than_any_level_holds() {
         assert_eq!(fit.beside.map(|beside| (beside.offset_ns, beside.keys)), Some((1000 * SECOND, 6)));
     }
 }
+
+// By hand: six pairs agree without drift, ten others 1000 s away on a drift of 100 ppm, 2 s from one to the next: no level line holds two
+// of them.
+#[test]
+fn a_line_is_looked_for_where_any_drift_could_bring_most_pairs_together() {
+    for (ppb, sign) in [(100_000, 1), (-100_000, -1)] {
+        let mut pairs: Vec<Pair> = (0..6).map(|key| pair(0, (-100, 100), key)).collect();
+        pairs.extend((-5..5).map(|n| {
+            let offset_ms = 1_000_000 + sign * 2_000 * n;
+            pair(n * 20_000, (offset_ms - 100, offset_ms + 100), 100 + n.unsigned_abs() + if n < 0 { 50 } else { 0 })
+        }));
+        let line = best_line(&vote::ballots(&pairs), 0).unwrap();
+        assert!((line.drift_ppb - ppb).abs() <= 2_000, "{line:?}");
+        assert!((line.offset_ns - 1000 * SECOND).abs() <= SECOND / 5, "{line:?}");
+    }
+}
+
+// By hand: five pairs agree without drift and three more at 100 ppm. 1000 s away drift could bring nine together, each by another one.
+#[test]
+fn a_line_is_looked_for_where_most_pairs_agree_without_drift() {
+    let mut pairs: Vec<Pair> = (0..5).map(|key| pair(0, (-10, 10), key)).collect();
+    pairs.extend((5..8).map(|key| pair(10_000, (990, 1010), key)));
+    pairs.extend((0..9).map(|n| pair(10_000, (1_000_000 + n * 100 - 10, 1_000_000 + n * 100 + 10), 100 + n as u64)));
+    let ballots = vote::ballots(&pairs);
+    let line = best_line(&ballots, 0).unwrap();
+    assert!((line.drift_ppb - 100_000).abs() <= 2_000, "{line:?}");
+    assert_eq!(held(&ballots, &line), 8);
+}
