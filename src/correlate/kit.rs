@@ -16,7 +16,7 @@ use super::witnesses::{Aligned, Witnesses};
 use crate::detect::rules::RuleSet;
 use crate::evidence::{EvidenceId, Record};
 use crate::formats::Kind;
-use crate::intake::{CaseFile, DnsFact, Intake, ProcessFact, Source};
+use crate::intake::{CaseFile, DnsFact, Intake, LeaseFact, ProcessFact, Source};
 use crate::model::{
     Conversation, ConversationKey, ConversationStart, Endpoint, EndpointKind, Episode, Protocol, Segment, Step,
 };
@@ -180,6 +180,19 @@ impl World {
             first: None,
             record: Record { evidence: EvidenceId(0), number: 1 },
             count: 1,
+        });
+    }
+
+    /// What a DHCP server wrote: a lease, or that it ended. Hosts with names of one length share their hardware address.
+    pub(super) fn lease(&mut self, server: EvidenceId, at: i64, address: &str, host: &str, ended: bool) {
+        let number = self.intake.facts.leases.len() as u64 + 1;
+        self.intake.facts.leases.push(LeaseFact {
+            address: ip(address),
+            hardware: format!("52:54:00:00:00:{:02x}", host.len()),
+            name: Some(host.to_owned()),
+            ended,
+            span: Some(Span::at(ms(at), Basis::ExplicitOffset)),
+            record: Record { evidence: server, number },
         });
     }
 

@@ -132,3 +132,6 @@ impl Leases {
 fn holders(spells: &[Spell]) -> BTreeSet<&str> {
     spells.iter().map(|spell| spell.hardware.as_str()).collect()
 }
+
+#[cfg(test)]
+mod tests;
