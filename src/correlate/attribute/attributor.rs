@@ -232,3 +232,6 @@ impl Onsets {
         self.0.values().map(|(count, _)| *count).max().unwrap_or(0)
     }
 }
+
+#[cfg(test)]
+mod tests;

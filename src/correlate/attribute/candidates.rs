@@ -244,3 +244,6 @@ impl<'a> Index<'a> {
 fn horizon(leaves_running: bool) -> i64 {
     if leaves_running { LAUNCHED_HORIZON_NS } else { CANDIDATE_NS }
 }
+
+#[cfg(test)]
+mod tests;

@@ -92,3 +92,6 @@ impl Stretch {
         self.count += 1;
     }
 }
+
+#[cfg(test)]
+mod tests;
