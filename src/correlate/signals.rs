@@ -301,3 +301,6 @@ pub(crate) fn number(traced: &mut [Traced]) {
         one.signal.id = format!("S-{:04}", number + 1);
     }
 }
+
+#[cfg(test)]
+mod tests;
