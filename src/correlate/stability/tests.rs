@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::correlate::kit::{World, ms, rules};
+use crate::correlate::kit::{Laid, World, ms, rules};
 use crate::intake::{CaseFile, take_in};
 use crate::time::Basis;
 
@@ -164,6 +164,113 @@ fn what_changes_is_said() {
     );
     let own = finding.strength.log10_lr;
     assert_eq!(stability.log10_lr, (own.min(2.0), own.max(2.0)));
+}
+
+#[test]
+fn what_a_finding_rests_on_is_said_in_a_sentence() {
+    let world = started(&[CAPTURE], &[CAPTURE]);
+    let analysis = crate::correlate::analyze(&world.intake, &Options::default(), rules());
+    let mut finding = Finding { initiator: "agent", ..analysis.findings[0].clone() };
+    finding.strength.log10_lr = 2.0;
+    let conclude = |all: &[(&str, Option<f64>)], witness, settings: &[&'static str]| {
+        let without = |(name, bans): &(&str, Option<f64>)| Without {
+            name: (*name).to_owned(),
+            sources: Vec::new(),
+            witness,
+            found: bans.map(|log10_lr| Found { log10_lr, initiator: "agent", same_steps: true }),
+        };
+        let setting = |initiator: &&'static str| Setting { name: "gap".to_owned(), p: 0.5, aligned: None, initiator };
+        let without = all.iter().map(without).collect();
+        let settings = settings.iter().map(setting).collect();
+        let mut stability = Stability { without, settings, ..Stability::default() };
+        super::conclude(&finding, &mut stability);
+        stability
+    };
+    let cases: [(&[(&str, Option<f64>)], &str); 6] = [
+        (&[], "No source could be left out."),
+        (&[("a", Some(1.5))], "Found without a as well (+1.5 bans)."),
+        (&[("a", Some(1.0)), ("b", Some(3.0))], "Found whichever of a, b is left out (+1.0 to +3.0 bans)."),
+        (&[("a", None), ("b", None)], "Not found without a, nor without b: nothing else bears it."),
+        (&[("a", None), ("b", Some(1.0))], "Rests on a alone: not found without it; found without b (+1.0 bans)."),
+        (
+            &[("a", None), ("b", Some(1.0)), ("c", Some(1.0))],
+            "Rests on a alone: not found without it; found without any one of b, c (+1.0 bans).",
+        ),
+    ];
+    for (all, expected) in cases {
+        // With sources that it has signals of, and without settings, that is all.
+        assert_eq!(conclude(all, true, &[]).sentences, [expected]);
+    }
+    let ties = conclude(&[("a", None), ("b", None)], false, &[]);
+    assert_eq!(
+        ties.sentences[1],
+        "No signal of it is from a or b: what is missing without it are names, clocks or controls."
+    );
+    assert_eq!(ties.rests_on, ["a", "b"]);
+    // The range is over all that find it, that of the whole evidence included.
+    assert_eq!(conclude(&[("a", Some(1.0)), ("b", None), ("c", Some(1.5))], true, &[]).log10_lr, (1.0, 2.0));
+    assert_eq!(conclude(&[("a", Some(3.0))], true, &[]).log10_lr, (2.0, 3.0));
+    let settings = |initiators: &[&'static str]| conclude(&[], true, initiators).sentences[1..].to_vec();
+    assert_eq!(settings(&["agent", "agent"]), ["Held to have started it with gap, gap: agent as well."]);
+    assert_eq!(settings(&["agent", "human"]), ["With gap, held to have started it: human."]);
+}
+
+#[test]
+fn up_to_twelve_sources_are_left_out_one_by_one_and_more_by_format_as_long_as_these_are_few() {
+    let by = |count: usize, formats: usize| {
+        let names: Vec<&'static str> = "abcdefghijklmnop".split("").filter(|name| !name.is_empty()).collect();
+        let mut world = World::default();
+        for n in 0..count {
+            let evidence = world.source(&format!("{n:02}.log"), Kind::Firewall, Basis::ExplicitOffset);
+            world.intake.sources[evidence.0 as usize].format = Some(names[n % formats]);
+        }
+        // What has no records is not counted, and neither is a transcript.
+        let empty = world.source("empty.log", Kind::Firewall, Basis::ExplicitOffset);
+        world.intake.sources[empty.0 as usize].records = 0;
+        world.episode("a.jsonl", None);
+        let (by, parts) = parts(&world.intake.sources, 0);
+        (by, parts.len())
+    };
+    assert_eq!((by(12, 1), by(13, 12), by(13, 13)), (("source", 12), ("format", 12), ("kind", 1)));
+}
+
+#[test]
+fn gpu_traces_are_left_out_together() {
+    let of = |records: &[u64]| {
+        let mut world = World::default();
+        world.source("fw.log", Kind::Firewall, Basis::ExplicitOffset);
+        for (n, records) in records.iter().enumerate() {
+            let evidence = world.source(&format!("gpu-{n}.csv"), Kind::Gpu, Basis::ExplicitOffset);
+            world.intake.sources[evidence.0 as usize].records = *records;
+        }
+        parts(&world.intake.sources, 0).1.into_iter().skip(1).collect::<Vec<_>>()
+    };
+    let (first, second) = (EvidenceId(1), EvidenceId(2));
+    assert_eq!(of(&[9, 1]), [("all 2 files of GPU telemetry".to_owned(), vec![first, second])]);
+    assert_eq!(of(&[0, 1]), [("gpu-1.csv".to_owned(), vec![second])]);
+    assert_eq!((of(&[0]), of(&[])), (vec![], vec![]));
+}
+
+#[test]
+fn a_pair_is_of_a_call_less_than_fifteen_minutes_before_or_less_than_a_day_if_it_left_something_running() {
+    let count = |at: i64, change: &dyn Fn(&mut Laid)| {
+        let mut world = World::default();
+        let firewall = world.source("fw.log", Kind::Firewall, Basis::ExplicitOffset);
+        let transcript = world.episode("a.jsonl", None);
+        world.step(transcript, Some((ms(0), ms(1_000))), "curl http://203.0.113.1/");
+        world.connection(firewall, "10.20.0.5", "203.0.113.9:80", ms(at * 1_000));
+        let mut laid = world.lay();
+        laid.events = laid.events.changed(|_, row| row.at = ms(at * 1_000));
+        change(&mut laid);
+        pairs(&laid.events, &laid.steps())
+    };
+    let day = 86_400;
+    let plain = |_: &mut Laid| {};
+    assert_eq!([-1, 0, 899, 900].map(|at| count(at, &plain)), [0, 1, 1, 0]);
+    let left = |laid: &mut Laid| laid.acts[0].launchers.push("nohup".to_owned());
+    assert_eq!([0, 900, day - 1, day].map(|at| count(at, &left)), [1, 1, 1, 0]);
+    assert_eq!(count(1, &|laid| laid.acts[0].network = false), 0);
+    assert_eq!(count(1, &|laid| laid.times[0].stamped = false), 0);
 }
 
 fn incident(name: &str) -> (Vec<PathBuf>, CaseFile) {
