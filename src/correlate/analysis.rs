@@ -472,3 +472,6 @@ pub struct Alignment {
     pub withheld: Option<String>,
     pub sentences: Vec<String>,
 }
+
+#[cfg(test)]
+mod tests;

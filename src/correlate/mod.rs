@@ -231,3 +231,6 @@ fn detected(intake: &Intake, options: &Options, rules: &RuleSet) -> Vec<Signal> 
     all.extend(detect::network::denied(&intake.conversations, &all));
     all
 }
+
+#[cfg(test)]
+mod tests;
