@@ -10,7 +10,7 @@ use crate::correlate::witnesses::Aligned;
 use crate::correlate::{Analysis, analyze};
 use crate::evidence::{Anomaly, AnomalyKind, Record};
 use crate::formats::Kind;
-use crate::intake::{EvidenceAnomaly, GpuProcessFact, Options};
+use crate::intake::{EvidenceAnomaly, GpuProcessFact, Options, ProcessFact};
 use crate::model::{Flow, SignalSource};
 use crate::time::Basis;
 
@@ -325,4 +325,62 @@ fn a_step_that_meets_a_strong_rule_is_uncovered_once_by_behaviour_unless_somethi
     let mining = by_step(0, 3.0, true, seen(SignalSource::Network, Confidence::Strong, (61, 70)));
     let findings = assembled(&laid, &mut [mining]).findings;
     assert_eq!(left(&findings), named(&[("a", "download"), ("b", "miner")]));
+}
+
+/// A call that runs a program, and a machine's trail of the shell, the program and its connection.
+fn with_trail() -> Laid {
+    let host = "[[host]]\nname = \"h1\"\naddresses = [\"10.20.0.5\"]\n";
+    let mut world = World::with_case(&format!("{host}[[run]]\ntranscripts = \"a*.jsonl\"\nhost = \"h1\"\n"));
+    let audit = world.source("audit.log", Kind::Firewall, Basis::ExplicitOffset);
+    let transcript = world.episode("a.jsonl", None);
+    let command = "./job -o 203.0.113.66:3333";
+    world.step(transcript, Some((ms(60_000), ms(80_000))), command);
+    let pool = Flow { dst: Some(ip("203.0.113.66")), dst_port: Some(3333), ..Flow::default() };
+    for (number, (pid, parent, program, command, flow)) in (1..).zip([
+        (4309, 1200, "/usr/bin/bash", Some(format!("bash -c '{command}'")), None),
+        (4311, 4309, "/work/job", Some(command.to_owned()), None),
+        (4311, 4309, "/work/job", None, Some(pool)),
+    ]) {
+        world.intake.facts.processes.push(ProcessFact {
+            host: Some("h1".to_owned()),
+            pid,
+            parent_pid: Some(parent),
+            process: Some(program.to_owned()),
+            parent_process: None,
+            command,
+            flow,
+            span: Some(Span::at(ms(60_000 + number as i64 * 100), Basis::ExplicitOffset)),
+            record: Record { evidence: audit, number },
+        });
+    }
+    world.lay()
+}
+
+#[test]
+fn whose_child_the_owner_is_stands_beside_the_terms_where_there_are_any() {
+    let laid = with_trail();
+    let terms = |own: usize| {
+        let mut one = by_step(0, 3.0, true, seen(SignalSource::Network, Confidence::Strong, (60, 70)));
+        one.signal.flow = Some(Flow {
+            src: Some(ip("10.20.0.5")),
+            dst: Some(ip("203.0.113.66")),
+            dst_port: Some(3333),
+            ..Flow::default()
+        });
+        let term = Term {
+            term: "indicator",
+            observed: String::new(),
+            log10_lr: 3.0,
+            counts: String::new(),
+            cap: String::new(),
+            records: Vec::new(),
+        };
+        one.attribution.best.as_mut().unwrap().strength.terms = vec![term; own];
+        let strength = assembled(&laid, &mut [one]).findings.remove(0).strength;
+        assert_eq!(strength.log10_lr, 3.0, "it is weighed among the rivals");
+        strength.terms.into_iter().map(|term| (term.term, term.observed)).collect::<Vec<_>>()
+    };
+    let words = "process 4311 (/work/job) on h1 descends from the shell that ran step 0 of a (process 4309)";
+    assert_eq!(terms(1), [("indicator", String::new()), ("process", words.to_owned())]);
+    assert_eq!(terms(0), []);
 }

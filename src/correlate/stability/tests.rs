@@ -309,3 +309,15 @@ fn the_order_of_evidence_makes_no_difference() {
         assert_eq!(names, ["session gap 5 min", "session gap 45 min", &jitter[0], &jitter[1]]);
     }
 }
+
+#[test]
+fn a_finding_is_compared_by_the_records_of_its_steps() {
+    let (analysis, stability) = of(started(&[FIREWALL, CAPTURE], &[FIREWALL, CAPTURE]));
+    let finding = &analysis.findings[0];
+    // The miner's call is the first of the transcript, written down last.
+    let written: BTreeSet<u64> = steps(finding).into_iter().map(|record| record.number).collect();
+    assert_eq!(written, BTreeSet::from([21]));
+    let moved = Finding { steps: Vec::new(), ..finding.clone() };
+    assert_ne!(steps(finding), steps(&moved));
+    assert!(stability.without.iter().all(|one| one.found.unwrap().same_steps));
+}
