@@ -122,3 +122,12 @@ fn names_that_repetition_alone_ties_are_counted_in_a_limit() {
         "{limit}"
     );
 }
+
+#[test]
+fn every_source_has_a_clock() {
+    let mut world = World::default();
+    world.source("fw.log", Kind::Firewall, Basis::ExplicitOffset);
+    world.episode("a.jsonl", None);
+    let names: Vec<String> = clocks(&world.intake, &world.case, rules()).into_iter().map(|clock| clock.name).collect();
+    assert_eq!(names, ["fw.log", "a.jsonl"]);
+}

@@ -270,3 +270,14 @@ fn a_host_that_gets_what_a_step_installs_is_told_from_any_other() {
     assert_eq!(told("10.20.0.6"), "from 10.20.0.6, which gets what it installs by volume /mnt/shared");
     assert_eq!(told("10.20.0.7"), "the host of the episode is not known");
 }
+
+#[test]
+fn what_was_left_running_is_weighed_against_any_moment_of_its_life() {
+    let mut laid = laid(&[("a", 0, 1, PEER)]);
+    laid.acts[0].launchers.push("nohup".to_owned());
+    let events = connections(&[(HOME, PEER, 150)]);
+    let term = yardstick().lag(&laid.steps(), &events.get(0).unwrap(), possible(0, Some((100, 200))), true);
+    // By hand, half of its lags over 600 s: .5 (e^(-100/600) - e^(-200/600)) / 100 = 6.4976e-4 a second against 1/600; of
+    // the other half, that begin soon, one in a million is left.
+    assert!((term.log10_lr - 0.389_85_f64.log10()).abs() < 1e-4, "{}", term.log10_lr);
+}
