@@ -257,7 +257,7 @@ fn clocks_have_to_be_of_grade_b_on_both_sides() {
     }
     // Without a transcript there is none that is good enough.
     laid.clocks.rows.iter_mut().for_each(|clock| clock.grade = Grade::A);
-    laid.world.intake.sources[1].records = 0;
+    laid.world.intake.sources[1].kind = None;
     assert!(withheld(&laid.steps(), &laid.clocks, &good, &None).is_some());
 }
 
