@@ -73,7 +73,8 @@ fn corroborate(
             let other = &traced[other].signal;
             let theirs = other.span.filter(|_| other.source == SignalSource::Network)?;
             let shared = span.hi.min(theirs.hi.plus(TOGETHER_NS)).since(span.lo.max(theirs.lo.plus(-TOGETHER_NS)));
-            (other.behaviour == signal.behaviour && other.confidence >= Confidence::Strong && shared > 0)
+            // What was seen in one poll alone is a moment, and shares none of its length.
+            (other.behaviour == signal.behaviour && other.confidence >= Confidence::Strong && shared >= 0)
                 .then_some(shared)
         };
         let in_groups = groups

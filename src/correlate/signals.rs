@@ -217,10 +217,10 @@ fn named(event: &Event<'_>, attribution: Attribution, hit: &super::acts::Hit, sp
         (Some(dst), None) => dst.to_string(),
         _ => "its peer".to_owned(),
     };
-    let seconds = event.until.since(event.at) as f64 / crate::time::SECOND as f64;
+    let seconds = (event.until.since(event.at) as f64 / crate::time::SECOND as f64).round();
     let outcome = if event.failed { "refused or unanswered" } else { "let through" };
     // A log line tells of a beginning alone.
-    let lasted = if seconds >= 0.5 { format!(", {seconds:.0} s") } else { String::new() };
+    let lasted = if seconds > 0.0 { format!(", {seconds:.0} s") } else { String::new() };
     let name =
         event.dst.and_then(|dst| names.of(dst).first().cloned()).map_or_else(String::new, |name| format!(" ({name})"));
     Traced {

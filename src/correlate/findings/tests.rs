@@ -172,6 +172,10 @@ fn a_gpu_joins_traffic_of_the_same_behaviour_within_half_a_minute() {
     {
         assert_eq!(joins(traffic(), seen(gpu, Confidence::Weak, seconds)), expected, "{seconds:?}");
     }
+    // Seen in one poll alone.
+    for (second, expected) in [(69, false), (70, true), (105, true), (140, true), (141, false)] {
+        assert_eq!(joins(traffic(), seen(gpu, Confidence::Weak, (second, second))), expected, "{second}");
+    }
     let drew = || seen(gpu, Confidence::Weak, (100, 110));
     assert!(joins(seen(network, Confidence::Certain, (100, 110)), drew()));
     assert!(!joins(seen(network, Confidence::Weak, (100, 110)), drew()), "a lead explains nothing");
