@@ -186,7 +186,8 @@ fn what_a_finding_rests_on_is_said_in_a_sentence() {
         super::conclude(&finding, &mut stability);
         stability
     };
-    let cases: [(&[(&str, Option<f64>)], &str); 6] = [
+    type Left<'a> = (&'a str, Option<f64>);
+    let cases: [(&[Left<'_>], &str); 6] = [
         (&[], "No source could be left out."),
         (&[("a", Some(1.5))], "Found without a as well (+1.5 bans)."),
         (&[("a", Some(1.0)), ("b", Some(3.0))], "Found whichever of a, b is left out (+1.0 to +3.0 bans)."),
