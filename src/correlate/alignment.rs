@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::analysis::{Alignment, AlignmentTest, Grade};
+use super::analysis::{Alignment, AlignmentTest};
 use super::attribute::Steps;
 use super::clocks::Clocks;
 use super::events::{Event, Events};
@@ -11,7 +11,6 @@ use super::jitter::{self, Range, Stratum};
 use super::tokens;
 use super::traced::Traced;
 use super::traffic::Traffic;
-use crate::formats::Kind;
 use crate::model::{Behaviour, Confidence, Flow, SignalSource};
 use crate::time::{Instant, SECOND};
 
@@ -369,19 +368,7 @@ fn withheld(
     positive: &Option<AlignmentTest>,
     negative: &Option<AlignmentTest>,
 ) -> Option<String> {
-    let best = |kinds: &[Kind]| {
-        steps
-            .intake
-            .sources
-            .iter()
-            .enumerate()
-            .filter(|(_, source)| source.kind.is_some_and(|kind| kinds.contains(&kind)))
-            .map(|(index, _)| clocks.grade(crate::evidence::EvidenceId(index as u32)))
-            .min()
-    };
-    let network = best(&[Kind::Capture, Kind::Firewall]);
-    let transcripts = best(&[Kind::Transcript]);
-    if transcripts.is_none_or(|grade| grade > Grade::B) || network.is_none_or(|grade| grade > Grade::B) {
+    if !super::timing_holds(steps.intake, clocks) {
         return Some("the clocks are not good enough (A or B needed) for conclusions from timing".to_owned());
     }
     match positive {

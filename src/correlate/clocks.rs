@@ -36,7 +36,8 @@ pub(crate) struct Clocks {
     pub(crate) rows: Vec<Clock>,
     /// Per row: what brings a moment onto the reference.
     corrections: Vec<Correction>,
-    of: Vec<usize>,
+    /// Per source: its row. `None` for a source that no clock is looked for.
+    of: Vec<Option<usize>>,
     /// Per row: what the stamps of connections are cut to, in nanoseconds.
     resolutions: Vec<i64>,
     /// The reference minus UTC, as far as servers tell it.
@@ -45,7 +46,7 @@ pub(crate) struct Clocks {
 
 impl Clocks {
     fn row(&self, evidence: EvidenceId) -> usize {
-        self.of.get(evidence.0 as usize).copied().unwrap_or(usize::MAX)
+        self.of.get(evidence.0 as usize).copied().flatten().unwrap_or(usize::MAX)
     }
 
     /// The clock that a source goes by.
@@ -116,11 +117,11 @@ const BY_COMMANDS: &str = "commands and the connections they name";
 pub(crate) fn find(intake: &Intake, case: &CaseFile, acts: &[Act], names: &Names) -> Clocks {
     let groups = groups(intake, case);
     let mut boots: Vec<Boots> = groups.iter().map(|group| Boots::of(group, intake)).collect();
-    let mut clocks = Clocks { of: vec![usize::MAX; intake.sources.len()], ..Clocks::default() };
+    let mut clocks = Clocks { of: vec![None; intake.sources.len()], ..Clocks::default() };
     for (row, group) in groups.iter().enumerate() {
         for member in &group.members {
             if let Some(of) = clocks.of.get_mut(member.0 as usize) {
-                *of = row;
+                *of = Some(row);
             }
         }
     }

@@ -77,7 +77,8 @@ fn by_tool(act: &mut Act, rules: &RuleSet) {
     }
 }
 
-/// What a crontab, a unit (its prefixes: systemd.service(5), "Command lines") or a start file runs, as a shell would be given it.
+/// What a crontab, a unit or a start file runs, as a shell would be given it. The prefixes of a unit's commands: systemd.service(5),
+/// "Command lines".
 fn jobs(text: &str) -> String {
     let job = |line: &str| -> String {
         let line = line.trim();
@@ -255,6 +256,7 @@ mod tests {
         }
         assert!(act_of("docker ps").install.is_none());
     }
+
     #[test]
     fn the_command_of_a_table_a_unit_or_a_start_file() {
         for (line, command) in [

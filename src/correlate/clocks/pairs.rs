@@ -98,14 +98,14 @@ pub(super) struct Sightings {
 /// The connections of every group, and the resolution of their stamps in nanoseconds (1 if there are none).
 pub(super) fn sightings(
     intake: &Intake,
-    group_of: &[usize],
+    group_of: &[Option<usize>],
     groups: usize,
     names: &Names,
     acts: &[Act],
 ) -> (Vec<Sightings>, Vec<i64>) {
     let mut found: Vec<Sightings> = (0..groups).map(|_| Sightings::default()).collect();
     let mut resolutions = vec![Resolution::default(); groups];
-    let group_of = |evidence: EvidenceId| group_of.get(evidence.0 as usize).copied().filter(|group| *group < groups);
+    let group_of = |evidence: EvidenceId| group_of.get(evidence.0 as usize).copied().flatten();
     let mut sizes = vec![0_usize; groups];
     for conversation in intake.conversations.iter() {
         let Some(group) = group_of(conversation.key.evidence) else { continue };

@@ -144,7 +144,7 @@ impl<'t> Account<'t> {
         let span = stamps::of_value(value, self.time);
         match span {
             Some(span) => self.clock.saw(number, span),
-            None => sink.anomaly(stamps::unreadable(number, value.as_str().unwrap_or(&value.to_string()))),
+            None => sink.anomaly(stamps::unreadable_value(number, value)),
         }
         span
     }

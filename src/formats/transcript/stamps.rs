@@ -115,6 +115,14 @@ pub(super) fn of_value(value: &Value, time: &TimeContext) -> Option<Span> {
     Some(time.epoch(Instant(at), i64::try_from(resolution / unit).ok()?.max(1)))
 }
 
+/// What is said of a value that names no moment.
+pub(super) fn unreadable_value(record: u64, value: &Value) -> Anomaly {
+    match value {
+        Value::String(stamp) => unreadable(record, stamp),
+        other => unreadable(record, &other.to_string()),
+    }
+}
+
 /// What is said of a stamp that names no moment.
 pub(super) fn unreadable(record: u64, stamp: &str) -> Anomaly {
     let detail = format!("timestamp {} is no date and time", quoted(stamp));

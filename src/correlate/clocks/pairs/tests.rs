@@ -24,7 +24,7 @@ fn world(commands: &[&str]) -> World {
 
 /// What the capture and the log show.
 fn shown(world: &World) -> [Sightings; 2] {
-    let (found, _) = sightings(&world.intake, &[0, 1, 2], 3, &world.names(), &world.acts());
+    let (found, _) = sightings(&world.intake, &[Some(0), Some(1), Some(2)], 3, &world.names(), &world.acts());
     let [capture, log, _] = <[Sightings; 3]>::try_from(found).ok().unwrap();
     [capture, log]
 }

@@ -135,7 +135,7 @@ fn set_once() -> Fit {
 fn how_far_off_a_moment_may_be_is_told_by_the_nearest_stretch() {
     let mut clock = bare(Basis::ExplicitOffset);
     let correction = settle(&mut clock, set_once(), "made up", &Boots::default());
-    let clocks = Clocks { rows: vec![clock], corrections: vec![correction], of: vec![0], ..Clocks::default() };
+    let clocks = Clocks { rows: vec![clock], corrections: vec![correction], of: vec![Some(0)], ..Clocks::default() };
     let log = EvidenceId(0);
     let tenths = |ns: i64| (ns as f64 / 1e8).round() as i64;
     for (tenth_of_minute, slack) in [(-3, 1), (100, 1), (294, 1), (296, 5), (450, 5), (603, 5)] {
@@ -203,7 +203,7 @@ fn an_uptime_is_of_less_than_ten_years() {
     let untied = Correction::constant(0).but_for(&[(Instant(0), Instant(i64::MAX))]);
     let mut rows = vec![bare(Basis::BootRelative)];
     rows[0].grade = Grade::B;
-    let clocks = Clocks { rows, corrections: vec![untied], of: vec![0], ..Clocks::default() };
+    let clocks = Clocks { rows, corrections: vec![untied], of: vec![Some(0)], ..Clocks::default() };
     let ten_years = Instant(3_650 * 86_400 * SECOND);
     assert!(!clocks.is_tied_on_reference(EvidenceId(0), ten_years.plus(-1)));
     assert!(clocks.is_tied_on_reference(EvidenceId(0), ten_years), "a moment of the reference");

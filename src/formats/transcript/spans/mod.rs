@@ -134,7 +134,7 @@ impl Spans<'_> {
             _ => stamps::of_value(value, self.time),
         };
         if span.is_none() {
-            sink.anomaly(stamps::unreadable(number, value.as_str().unwrap_or(&value.to_string())));
+            sink.anomaly(stamps::unreadable_value(number, value));
         }
         span
     }
