@@ -53,9 +53,8 @@ mod tests {
     use super::*;
     use crate::correlate::kit::{World, ms, rules};
     use crate::correlate::{Analysis, analyze};
-    use crate::evidence::Record;
     use crate::formats::Kind;
-    use crate::intake::{GpuPoint, GpuProcessFact, GpuSeries};
+    use crate::intake::{GpuPoint, GpuSeries};
     use crate::time::{SECOND, Span};
 
     const MORNING: &str =
@@ -134,21 +133,8 @@ mod tests {
         let kinds = |allocated: &str, process: &str| {
             let mut world = at_work(&format!("[gpu]\n{allocated}{MORNING}"), Basis::ExplicitOffset);
             // From twenty minutes past midnight on: the allotment ended ten minutes before.
-            let at = |minute: i64| Some(Span::at(ms(minute * 60_000), Basis::ExplicitOffset));
-            let record = Record { evidence: EvidenceId(0), number: 2 };
-            world.intake.facts.gpu_processes.push(GpuProcessFact {
-                gpu: "0".to_owned(),
-                pid: Some(9917),
-                process: Some(process.to_owned()),
-                first: at(20),
-                last: at(30),
-                first_record: record,
-                last_record: record,
-                polls: 600,
-                memory_used_max_mib: None,
-                accounted_ms: None,
-                utilization_percent: None,
-            });
+            let at = |minute: i64| Span::at(ms(minute * 60_000), Basis::ExplicitOffset);
+            world.gpu_process(EvidenceId(0), process, [at(20), at(30)]).gpu = "0".to_owned();
             held(world).0.iter().filter(|kind| *kind == "gpu-unallotted-process").count()
         };
         assert_eq!(kinds("allocated = [\"python3\"]\n", "python3"), 1);

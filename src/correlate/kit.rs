@@ -3,10 +3,10 @@
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
-use super::acts::{self, Act};
+use super::acts::{self, Act, Hit};
 use super::attribute::Steps;
 use super::clocks::{self, Clocks};
-use super::events::{self, Event, Events};
+use super::events::{self, Event, Events, Row};
 use super::identity::Identity;
 use super::names::Names;
 use super::steptime::{self, StepTime};
@@ -16,9 +16,10 @@ use super::witnesses::{Aligned, Witnesses};
 use crate::detect::rules::RuleSet;
 use crate::evidence::{EvidenceId, Record};
 use crate::formats::Kind;
-use crate::intake::{CaseFile, DnsFact, Intake, LeaseFact, ProcessFact, Source};
+use crate::intake::{CaseFile, DnsFact, GpuProcessFact, Intake, LeaseFact, ProcessFact, Source};
 use crate::model::{
-    Conversation, ConversationKey, ConversationStart, Endpoint, EndpointKind, Episode, Protocol, Segment, Step,
+    Behaviour, Confidence, Conversation, ConversationKey, ConversationStart, Endpoint, EndpointKind, Episode, Protocol,
+    Segment, Step,
 };
 use crate::time::{Basis, Instant, SECOND, Span, YearSource};
 
@@ -34,6 +35,41 @@ pub(super) fn ip(text: &str) -> IpAddr {
 pub(super) fn rules() -> &'static RuleSet {
     static RULES: OnceLock<RuleSet> = OnceLock::new();
     RULES.get_or_init(RuleSet::embedded)
+}
+
+/// What a command meets a rule by, without words.
+pub(super) fn hit(behaviour: Behaviour, confidence: Confidence) -> Hit {
+    Hit { rule: String::new(), title: String::new(), behaviour, kind: String::new(), confidence }
+}
+
+/// A connection that is over as soon as it began.
+pub(super) fn row(src: Option<&str>, dst: &str, at: Instant) -> Row {
+    Row {
+        evidence: EvidenceId(0),
+        at,
+        slack_ns: 0,
+        until: at,
+        src: src.map(ip),
+        src_port: None,
+        dst: Some(ip(dst)),
+        dst_port: None,
+        protocol: None,
+        number: 1,
+        shows: 0,
+        segment: None,
+        timed: true,
+        failed: false,
+    }
+}
+
+/// A case file of hosts h1 at 10.20.0.5, h2 at 10.20.0.6 and so on, each with the run of the transcripts a*.jsonl, b*.jsonl and so
+/// on, and what else is said of that run.
+pub(super) fn sandboxes(runs: &[&str]) -> String {
+    let host = |at: usize| format!("[[host]]\nname = \"h{}\"\naddresses = [\"10.20.0.{}\"]\n", at + 1, at + 5);
+    let run = |(at, (name, more)): (usize, (char, &&str))| {
+        format!("[[run]]\ntranscripts = \"{name}*.jsonl\"\nhost = \"h{}\"\n{more}\n", at + 1)
+    };
+    (0..runs.len()).map(host).chain(('a'..).zip(runs).enumerate().map(run)).collect()
 }
 
 #[derive(Default)]
@@ -170,6 +206,25 @@ impl World {
             record: Record { evidence, number },
         });
         self.intake.facts.processes.last_mut().unwrap()
+    }
+
+    /// A process on GPU 1 that a minute of polls saw from one moment to another.
+    pub(super) fn gpu_process(&mut self, evidence: EvidenceId, program: &str, seen: [Span; 2]) -> &mut GpuProcessFact {
+        let [first, last] = seen.map(Some);
+        self.intake.facts.gpu_processes.push(GpuProcessFact {
+            gpu: "1".to_owned(),
+            pid: Some(9917),
+            process: Some(program.to_owned()),
+            first,
+            last,
+            first_record: Record { evidence, number: 3 },
+            last_record: Record { evidence, number: 99 },
+            polls: 60,
+            memory_used_max_mib: None,
+            accounted_ms: None,
+            utilization_percent: None,
+        });
+        self.intake.facts.gpu_processes.last_mut().unwrap()
     }
 
     pub(super) fn dns(&mut self, name: &str, address: &str) {

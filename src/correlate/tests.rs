@@ -2,8 +2,7 @@
 
 use super::kit::{Laid, World, ip, ms, rules};
 use super::*;
-use crate::evidence::{EvidenceId, Record};
-use crate::intake::GpuProcessFact;
+use crate::evidence::EvidenceId;
 use crate::model::{Behaviour, Flow, SignalSource};
 use crate::time::{Basis, Span};
 
@@ -70,21 +69,10 @@ fn where_nothing_says_which_processes_belong_on_gpus_a_late_one_is_a_lead() {
     let kinds = |case: &str| {
         let mut world = World::with_case(case);
         let evidence = world.source("pmon.txt", Kind::Gpu, Basis::ExplicitOffset);
-        let at = |second: i64| Some(Span::at(ms(second * 1_000), Basis::ExplicitOffset));
+        let at = |second: i64| Span::at(ms(second * 1_000), Basis::ExplicitOffset);
         for (number, (process, first)) in (1..).zip([("python3", 0), ("./xmrig", 600)]) {
-            world.intake.facts.gpu_processes.push(GpuProcessFact {
-                gpu: "0".to_owned(),
-                pid: Some(number as u32),
-                process: Some(process.to_owned()),
-                first: at(first),
-                last: at(900),
-                first_record: Record { evidence, number },
-                last_record: Record { evidence, number: number + 10 },
-                polls: 60,
-                memory_used_max_mib: None,
-                accounted_ms: None,
-                utilization_percent: None,
-            });
+            let fact = world.gpu_process(evidence, process, [at(first), at(900)]);
+            (fact.gpu, fact.pid) = ("0".to_owned(), Some(number));
         }
         let options = Options { case: world.case, ..Options::default() };
         let found = detected(&world.intake, &options, rules());

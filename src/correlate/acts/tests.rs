@@ -1,7 +1,7 @@
 mod shared;
 
 use super::*;
-use crate::correlate::kit::{World, ip};
+use crate::correlate::kit::{World, hit, ip};
 
 fn endpoint() -> Token {
     Token::Endpoint(ip("198.51.100.20"), 3333)
@@ -126,14 +126,11 @@ fn only_names_that_nothing_resolves_leave_their_port_open() {
 #[test]
 fn a_lead_alone_makes_no_suspect() {
     let suspect = |confidences: &[Confidence]| {
-        let hit = |confidence: &Confidence| Hit {
-            rule: String::new(),
-            title: String::new(),
-            behaviour: Behaviour::Mining,
-            kind: String::new(),
-            confidence: *confidence,
-        };
-        Act { hits: confidences.iter().map(hit).collect(), ..Act::default() }.is_suspect()
+        Act {
+            hits: confidences.iter().map(|confidence| hit(Behaviour::Mining, *confidence)).collect(),
+            ..Act::default()
+        }
+        .is_suspect()
     };
     use Confidence::{Certain, Strong, Weak};
     assert!(!suspect(&[]) && !suspect(&[Weak]));

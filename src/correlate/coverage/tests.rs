@@ -4,7 +4,7 @@ use super::*;
 use crate::correlate::kit::{World, ms, rules};
 use crate::correlate::{Analysis, analyze};
 use crate::evidence::{Anomaly, Record};
-use crate::intake::{EvidenceAnomaly, GpuProcessFact, Options};
+use crate::intake::{EvidenceAnomaly, Options};
 use crate::model::Conversation;
 use crate::time::{Basis, Span};
 
@@ -224,20 +224,8 @@ fn a_clock_that_nothing_ties() {
         other_limits(world(case, &[FIREWALL, CAPTURE], MINER), |world| {
             let evidence = world.source("pmon.txt", Kind::Gpu, Basis::AssumedZone);
             world.intake.sources[evidence.0 as usize].declared_zone = declared;
-            let at = |seconds: i64| Some(Span::at(ms(60_000).plus(seconds * SECOND), Basis::AssumedZone));
-            world.intake.facts.gpu_processes.push(GpuProcessFact {
-                gpu: "1".to_owned(),
-                pid: Some(9917),
-                process: Some("./xmrig".to_owned()),
-                first: at(2),
-                last: at(90),
-                first_record: Record { evidence, number: 3 },
-                last_record: Record { evidence, number: 99 },
-                polls: 60,
-                memory_used_max_mib: None,
-                accounted_ms: None,
-                utilization_percent: None,
-            });
+            let at = |seconds: i64| Span::at(ms(60_000).plus(seconds * SECOND), Basis::AssumedZone);
+            world.gpu_process(evidence, "./xmrig", [at(2), at(90)]);
         })
     };
     assert_eq!(

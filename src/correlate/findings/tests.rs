@@ -4,13 +4,13 @@ use super::*;
 use crate::correlate::acts::Hit;
 use crate::correlate::analysis::Grade;
 use crate::correlate::attribute::Attribution;
-use crate::correlate::kit::{Laid, World, ip, ms, rules};
+use crate::correlate::kit::{Laid, World, hit, ip, ms, rules};
 use crate::correlate::traffic::Traffic;
 use crate::correlate::witnesses::Aligned;
 use crate::correlate::{Analysis, analyze};
 use crate::evidence::{Anomaly, AnomalyKind, Record};
 use crate::formats::Kind;
-use crate::intake::{EvidenceAnomaly, GpuProcessFact, Options, ProcessFact};
+use crate::intake::{EvidenceAnomaly, Options, ProcessFact};
 use crate::model::{Flow, SignalSource};
 use crate::time::Basis;
 
@@ -35,21 +35,8 @@ fn started_after(blind: Option<(AnomalyKind, &str)>, before: &str) -> Analysis {
     world.step(transcript, Some((ms(60_000), ms(61_000))), "nohup ./xmrig -o 203.0.113.66:3333 &");
     world.connection(firewall, "10.20.0.5", "203.0.113.66:3333", ms(60_500));
     let evidence = world.source("pmon.txt", Kind::Gpu, Basis::DeclaredZone);
-    let at = |seconds: i64| Some(Span::at(ms(60_000).plus(seconds * SECOND), Basis::DeclaredZone));
-    let record = |number| Record { evidence, number };
-    world.intake.facts.gpu_processes.push(GpuProcessFact {
-        gpu: "1".to_owned(),
-        pid: Some(9917),
-        process: Some("./xmrig".to_owned()),
-        first: at(2),
-        last: at(90),
-        first_record: record(3),
-        last_record: record(99),
-        polls: 60,
-        memory_used_max_mib: None,
-        accounted_ms: None,
-        utilization_percent: None,
-    });
+    let at = |seconds: i64| Span::at(ms(60_000).plus(seconds * SECOND), Basis::DeclaredZone);
+    world.gpu_process(evidence, "./xmrig", [at(2), at(90)]);
     world.intake.anomalies.extend(blind.map(|(kind, detail)| EvidenceAnomaly {
         evidence,
         anomaly: Anomaly { record: 0, kind, detail: detail.to_owned() },
@@ -303,13 +290,7 @@ fn what_lines_up_with_no_step_is_told_by_peer() {
 #[test]
 fn a_step_that_meets_a_strong_rule_is_uncovered_once_by_behaviour_unless_something_lines_up() {
     let mut laid = laid();
-    let hit = |rule: &str, behaviour, confidence| Hit {
-        rule: rule.to_owned(),
-        title: String::new(),
-        behaviour,
-        kind: String::new(),
-        confidence,
-    };
+    let hit = |rule: &str, behaviour, confidence| Hit { rule: rule.to_owned(), ..hit(behaviour, confidence) };
     laid.acts[0].hits = vec![
         hit("lead", Behaviour::Tunnel, Confidence::Weak),
         hit("miner", Behaviour::Mining, Confidence::Strong),

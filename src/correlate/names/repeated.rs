@@ -172,8 +172,7 @@ fn at_offset(calls: &[Call<'_>], met: &[Met], offset_ns: i64) -> Vec<(String, Ip
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::correlate::acts::Hit;
-    use crate::correlate::kit::{World, ip, ms};
+    use crate::correlate::kit::{World, hit, ip, ms};
     use crate::formats::Kind;
     use crate::model::{Behaviour, Confidence};
     use crate::time::Span;
@@ -286,13 +285,7 @@ mod tests {
         assert!(asked(|world, _| world.intake.steps[0].not_executed = true).is_empty(), "it did not run");
         assert!(asked(|world, _| world.dns("a.example", "203.0.113.1")).is_empty(), "it is resolved");
         let suspect = |_: &mut World, act: &mut Act| {
-            act.hits.push(Hit {
-                rule: String::new(),
-                title: String::new(),
-                behaviour: Behaviour::Mining,
-                kind: String::new(),
-                confidence: Confidence::Strong,
-            });
+            act.hits.push(hit(Behaviour::Mining, Confidence::Strong));
         };
         assert!(asked(suspect).is_empty(), "what is under test is no yardstick");
         for (basis, expected) in [(Basis::AssumedZone, own()), (Basis::AssumedYear, Vec::new())] {

@@ -1,4 +1,4 @@
-use crate::correlate::kit::{World, ms, rules};
+use crate::correlate::kit::{World, ms, rules, sandboxes};
 use crate::correlate::{Analysis, analyze};
 use crate::evidence::EvidenceId;
 use crate::formats::Kind;
@@ -13,30 +13,11 @@ const MINER: &str = "./xmrig -o 198.51.100.20:3333 -u wallet";
 
 /// Two sandboxes of two runs that see one volume, a third that does not; in each an episode on the first day and one, of the
 /// same sandbox, two days later. All work honestly: a call to a peer of its own each minute.
-const CASE: &str = r#"
-[[host]]
-name = "h1"
-addresses = ["10.20.0.5"]
-[[host]]
-name = "h2"
-addresses = ["10.20.0.6"]
-[[host]]
-name = "h3"
-addresses = ["10.20.0.7"]
-[[run]]
-transcripts = "a*.jsonl"
-host = "h1"
-volumes = ["/mnt/shared"]
-image = "agent:7"
-[[run]]
-transcripts = "b*.jsonl"
-host = "h2"
-volumes = ["/mnt/shared"]
-[[run]]
-transcripts = "c*.jsonl"
-host = "h3"
-image = "agent:7"
-"#;
+fn case() -> String {
+    let volume = "volumes = [\"/mnt/shared\"]";
+    let image = "image = \"agent:7\"";
+    sandboxes(&[&format!("{volume}\n{image}"), volume, image])
+}
 
 struct Case {
     world: World,
@@ -47,7 +28,7 @@ struct Case {
 
 impl Case {
     fn new() -> Self {
-        let mut world = World::with_case(CASE);
+        let mut world = World::with_case(&case());
         let capture = world.source("capture.pcap", Kind::Capture, Basis::ExplicitOffset);
         let episodes =
             ["a", "b", "c"].map(|of| [1, 2].map(|number| world.episode(&format!("{of}{number}.jsonl"), None)));

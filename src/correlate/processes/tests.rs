@@ -2,7 +2,6 @@ use super::*;
 use crate::correlate::attribute::Attribution;
 use crate::correlate::kit::{World, ip, ms};
 use crate::formats::Kind;
-use crate::intake::GpuProcessFact;
 use crate::model::{Behaviour, Protocol, Signal};
 use crate::time::{Basis, Span};
 
@@ -163,22 +162,11 @@ fn a_socket_of_another_machine_or_another_time_is_not_the_owner() {
 fn gpu_owner(name: &str, at: i64, change: impl FnOnce(&mut Trail)) -> Vec<Origin> {
     let mut trail = Trail::new(Some("h1"));
     let record = Record { evidence: trail.world.source("gpu.csv", Kind::Gpu, Basis::ExplicitOffset), number: 7 };
-    let span = Some(Span::at(ms(at), Basis::ExplicitOffset));
+    let span = Span::at(ms(at), Basis::ExplicitOffset);
     trail.fact(5_000, 640, None, "/usr/sbin/cron");
     trail.runs(6_000, 9917, 640, "/opt/job", "/opt/job");
-    trail.world.intake.facts.gpu_processes.push(GpuProcessFact {
-        gpu: "1".to_owned(),
-        pid: Some(9917),
-        process: Some(name.to_owned()),
-        first: span,
-        last: span,
-        first_record: record,
-        last_record: record,
-        polls: 1,
-        memory_used_max_mib: None,
-        accounted_ms: None,
-        utilization_percent: None,
-    });
+    let fact = trail.world.gpu_process(record.evidence, name, [span, span]);
+    (fact.first_record, fact.last_record, fact.polls) = (record, record, 1);
     change(&mut trail);
     trail.descents(signal(SignalSource::Gpu, at, record)).into_iter().map(|one| one.0).collect()
 }

@@ -1,27 +1,10 @@
 use super::*;
 use crate::correlate::events::Row;
-use crate::correlate::kit::ms;
-use crate::evidence::EvidenceId;
+use crate::correlate::kit::{ip, ms, row};
 
 fn event(src: Option<&str>, dst: &str, at: i64, timed: bool) -> (Row, BTreeSet<Token>) {
-    let dst: IpAddr = dst.parse().unwrap();
-    let row = Row {
-        evidence: EvidenceId(0),
-        at: ms(at),
-        slack_ns: 0,
-        until: ms(at),
-        src: src.map(|src| src.parse().unwrap()),
-        src_port: None,
-        dst: Some(dst),
-        dst_port: None,
-        protocol: None,
-        number: at as u64,
-        shows: 0,
-        segment: None,
-        timed,
-        failed: false,
-    };
-    (row, BTreeSet::from([Token::Address(dst)]))
+    let row = Row { number: at as u64, timed, ..row(src, dst, ms(at)) };
+    (row, BTreeSet::from([Token::Address(ip(dst))]))
 }
 
 fn writes(token: Token) -> Act {

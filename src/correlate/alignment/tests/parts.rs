@@ -3,27 +3,14 @@
 use super::*;
 use crate::correlate::acts::Act;
 use crate::correlate::events::Row;
+use crate::correlate::kit::row;
 use crate::correlate::steptime::StepTime;
 use crate::correlate::tokens::Token;
 
 /// A connection from one address to another, at so many milliseconds and known to so many, or one without a time.
 fn event(src: &str, dst: &str, at: i64, slack_ms: i64, timed: bool) -> (Row, BTreeSet<Token>) {
-    let row = Row {
-        evidence: EvidenceId(0),
-        at: ms(at),
-        slack_ns: slack_ms * 1_000_000,
-        until: ms(at),
-        src: Some(ip(src)),
-        src_port: None,
-        dst: Some(ip(dst)),
-        dst_port: Some(80),
-        protocol: None,
-        number: at as u64,
-        shows: 0,
-        segment: None,
-        timed,
-        failed: false,
-    };
+    let (row, slack_ns) = (row(Some(src), dst, ms(at)), slack_ms * 1_000_000);
+    let row = Row { slack_ns, dst_port: Some(80), number: at as u64, timed, ..row };
     (row, BTreeSet::from([Token::Address(ip(dst))]))
 }
 

@@ -1,7 +1,7 @@
 use super::*;
-use crate::correlate::acts::{Hit, Install};
+use crate::correlate::acts::Install;
 use crate::correlate::attribute::tests::made::{connections, laid};
-use crate::correlate::kit::{Laid, ip, ms};
+use crate::correlate::kit::{Laid, hit, ip, ms};
 use crate::correlate::traffic::Traffic;
 use crate::model::{Behaviour, Confidence};
 
@@ -92,13 +92,7 @@ fn peers_case() -> (Laid, Events) {
     let calls: Vec<_> = (0..).zip(&names).map(|(n, peer)| ("a", 30 * n, 30 * n + 10, peer.as_str())).collect();
     let mut laid = laid(&calls);
     laid.acts[3].launchers.push("nohup".to_owned());
-    laid.acts[4].hits.push(Hit {
-        rule: String::new(),
-        title: String::new(),
-        behaviour: Behaviour::Mining,
-        kind: String::new(),
-        confidence: Confidence::Strong,
-    });
+    laid.acts[4].hits.push(hit(Behaviour::Mining, Confidence::Strong));
     laid.acts[5].install = Some(Install::default());
     let met: Vec<(String, i64)> = [
         (1, vec![0, 100, 200, 300]),
@@ -116,32 +110,35 @@ fn peers_case() -> (Laid, Events) {
     (laid, connections(&events))
 }
 
+fn peers(laid: &Laid, events: &Events, yardstick: &Yardstick) -> Peers {
+    let steps = laid.steps();
+    Peers::new(yardstick, &Index::new(&steps), &steps, events, &Events::default())
+}
+
+/// The first connection to the address with that last number.
+fn first_to(events: &Events, last: u8) -> Event<'_> {
+    let peer = Some(ip(&format!("203.0.113.{last}")));
+    events.iter().find(|event| event.dst == peer).unwrap()
+}
+
 #[test]
 fn no_more_of_a_peers_onsets_are_explained_than_steps_name_it() {
     let (laid, events) = peers_case();
-    let (steps, yardstick) = (laid.steps(), yardstick(&laid, &events));
-    let index = Index::new(&steps);
-    let peers = Peers::new(&yardstick, &index, &steps, &events, &Events::default());
-    let of = |last: u8| {
-        let peer = Some(ip(&format!("203.0.113.{last}")));
-        peers.explained(&events.iter().find(|event| event.dst == peer).unwrap())
-    };
+    let yardstick = yardstick(&laid, &events);
+    let peers = peers(&laid, &events, &yardstick);
+    let explained = [1, 2, 3, 4, 6].map(|last| peers.explained(&first_to(&events, last)));
     // Two calls name a peer of four onsets, one a peer of one. What was left running and what nobody asked for may come
     // again and again. The last is named by none.
-    assert_eq!([1, 2, 3, 4, 6].map(of), [0.5, 1.0, 1.0, 1.0, 0.0]);
+    assert_eq!(explained, [0.5, 1.0, 1.0, 1.0, 0.0]);
     near(peers.unnamed, yardstick.no_indicator().log10);
 }
 
 #[test]
 fn what_is_run_again_names_its_peer_as_often_as_it_was_met_since() {
     let (laid, events) = peers_case();
-    let (steps, yardstick) = (laid.steps(), yardstick(&laid, &events));
-    let index = Index::new(&steps);
-    let peers = Peers::new(&yardstick, &index, &steps, &events, &Events::default());
-    let of = |last: u8| {
-        let peer = Some(ip(&format!("203.0.113.{last}")));
-        peers.named(&events.iter().find(|event| event.dst == peer).unwrap())
-    };
+    let yardstick = yardstick(&laid, &events);
+    let peers = peers(&laid, &events, &yardstick);
+    let of = |last| peers.named(&first_to(&events, last));
     let weight = |n_v| {
         let (reference, literal, calls) = (yardstick.reference, yardstick.literal, yardstick.calls);
         attribution::lr_indicator(n_v, reference, literal, calls).log10

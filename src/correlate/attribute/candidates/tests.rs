@@ -1,8 +1,8 @@
 use super::*;
 use crate::correlate::acts::Install;
-use crate::correlate::attribute::tests::made::{connections, connections_ms, laid};
+use crate::correlate::attribute::tests::made::{connections, connections_ms, laid, with_shared_volume};
 use crate::correlate::events::{Events, Row};
-use crate::correlate::kit::{Laid, World, ip};
+use crate::correlate::kit::{Laid, ip};
 
 const PEER: &str = "203.0.113.1";
 const HOME: &str = "10.20.0.5";
@@ -118,15 +118,7 @@ fn of_what_an_episode_installs_to_be_run_again_the_last_counts_for_as_long_as_it
 
 #[test]
 fn what_is_installed_on_a_shared_volume_may_come_from_whoever_shares_it() {
-    let shared = "volumes = [\"/mnt/shared\"]\n";
-    let run = |path, host| format!("[[run]]\ntranscripts = \"{path}\"\nhost = \"{host}\"\n{shared}");
-    let host = |name, address| format!("[[host]]\nname = \"{name}\"\naddresses = [\"{address}\"]\n");
-    let hosts = host("h1", HOME) + &host("h2", "10.20.0.6");
-    let mut world = World::with_case(&(hosts + &run("a*.jsonl", "h1") + &run("b*.jsonl", "h2")));
-    let transcript = world.episode("a1.jsonl", None);
-    world.episode("b1.jsonl", None);
-    world.step(transcript, None, "echo 'curl http://203.0.113.1/' > /mnt/shared/job.sh");
-    let laid = world.lay();
+    let laid = with_shared_volume();
     let of = |src| steps_of(&found(&laid, &connections(&[(src, PEER, 30)])));
     assert_eq!([of(HOME), of("10.20.0.6"), of("10.20.0.7")], [vec![0], vec![0], vec![]]);
 }

@@ -1,8 +1,7 @@
 use super::*;
-use crate::correlate::acts::Hit;
 use crate::correlate::attribute::tests::made::{connections, laid};
 use crate::correlate::events::Events;
-use crate::correlate::kit::{Laid, ms};
+use crate::correlate::kit::{Laid, hit, ms};
 use crate::model::{Behaviour, Confidence};
 
 const HOME: &str = "10.20.0.5";
@@ -24,13 +23,7 @@ fn case() -> (Laid, Events) {
     for done in [0, 1, 3] {
         laid.acts[done].done_on_return = true;
     }
-    laid.acts[3].hits.push(Hit {
-        rule: String::new(),
-        title: String::new(),
-        behaviour: Behaviour::Download,
-        kind: String::new(),
-        confidence: Confidence::Strong,
-    });
+    laid.acts[3].hits.push(hit(Behaviour::Download, Confidence::Strong));
     laid.acts[4].launchers.push("nohup".to_owned());
     laid.acts[5].network = false;
     laid.world.intake.steps[6].not_executed = true;

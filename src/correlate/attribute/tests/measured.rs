@@ -2,8 +2,9 @@
 
 use super::made::{connections, connections_ms, laid};
 use super::*;
-use crate::correlate::acts::{Hit, Install};
+use crate::correlate::acts::Install;
 use crate::correlate::attribution::Recurrence;
+use crate::correlate::kit::hit;
 use crate::model::{Behaviour, Confidence};
 
 fn measured(laid: &Laid, events: &Events) -> Yardstick {
@@ -30,13 +31,7 @@ fn case() -> (Laid, Events) {
     for launcher in [1, 4] {
         laid.acts[launcher].launchers.push("nohup".to_owned());
     }
-    laid.acts[5].hits.push(Hit {
-        rule: String::new(),
-        title: String::new(),
-        behaviour: Behaviour::Mining,
-        kind: String::new(),
-        confidence: Confidence::Strong,
-    });
+    laid.acts[5].hits.push(hit(Behaviour::Mining, Confidence::Strong));
     laid.acts[6].network = false;
     laid.world.intake.steps[7].not_executed = true;
     laid.acts[8].install = Some(Install::default());

@@ -1,6 +1,6 @@
 //! The terms of one step's strength for one event.
 
-use super::made::{connections, connections_ms, laid};
+use super::made::{connections, connections_ms, laid, with_shared_volume};
 use super::*;
 
 const PEER: &str = "203.0.113.1";
@@ -253,15 +253,7 @@ fn the_nearest_step_is_the_one_after_which_no_other_began() {
 
 #[test]
 fn a_host_that_gets_what_a_step_installs_is_told_from_any_other() {
-    let shared = "volumes = [\"/mnt/shared\"]\n";
-    let run = |path, host| format!("[[run]]\ntranscripts = \"{path}\"\nhost = \"{host}\"\n{shared}");
-    let host = |name, address| format!("[[host]]\nname = \"{name}\"\naddresses = [\"{address}\"]\n");
-    let hosts = host("h1", HOME) + &host("h2", "10.20.0.6");
-    let mut world = World::with_case(&(hosts + &run("a*.jsonl", "h1") + &run("b*.jsonl", "h2")));
-    let transcript = world.episode("a1.jsonl", None);
-    world.episode("b1.jsonl", None);
-    world.step(transcript, None, "echo 'curl http://203.0.113.1/' > /mnt/shared/job.sh");
-    let laid = world.lay();
+    let laid = with_shared_volume();
     let told = |src| {
         let events = connections(&[(src, PEER, 30)]);
         yardstick().identity(&laid.steps(), 0, &events.get(0).unwrap()).observed

@@ -1,7 +1,8 @@
 //! Counts over benign calls.
 
 use super::*;
-use crate::correlate::acts::{Act, Hit};
+use crate::correlate::acts::Act;
+use crate::correlate::kit::hit;
 use crate::model::Confidence;
 
 /// How many calls a connection began in, and how many of them name its peer: a call from 60 to 62 s names 203.0.113.1, which its
@@ -87,13 +88,7 @@ fn a_token_is_as_common_as_the_benign_commands_that_have_it() {
     }
     let mut laid = world.lay();
     laid.acts = vec![act(&["a", "b"]), act(&["a"]), act(&[]), act(&["a"]), act(&["a"])];
-    laid.acts[3].hits.push(Hit {
-        rule: String::new(),
-        title: String::new(),
-        behaviour: Behaviour::Mining,
-        kind: String::new(),
-        confidence: Confidence::Strong,
-    });
+    laid.acts[3].hits.push(hit(Behaviour::Mining, Confidence::Strong));
     // What is no command, and what is suspect, are not counted: two of three commands have "a", one has "b".
     laid.world.intake.steps[4].command = None;
     let port = Token::UnresolvedPort(3333);
