@@ -86,33 +86,18 @@ impl Peers {
 mod tests {
     use super::*;
     use crate::correlate::events::Row;
-    use crate::evidence::EvidenceId;
+    use crate::correlate::kit::row;
     use crate::time::Instant;
 
     #[test]
     fn what_was_seen_of_a_peer_is_kept_with_it_and_nothing_of_others() {
         let flow = |port| Flow { dst_port: Some(port), ..Flow::default() };
-        let row = |(at, port): (i64, u16)| {
-            let at = Instant(at);
-            let row = Row {
-                evidence: EvidenceId(0),
-                at,
-                slack_ns: 0,
-                until: at,
-                src: None,
-                src_port: Some(9),
-                dst: None,
-                dst_port: Some(port),
-                protocol: None,
-                number: 1,
-                shows: 0,
-                segment: None,
-                timed: true,
-                failed: false,
-            };
+        let to = |(at, port): (i64, u16)| {
+            let row = row(None, "203.0.113.1", Instant(at));
+            let row = Row { src_port: Some(9), dst: None, dst_port: Some(port), ..row };
             (row, BTreeSet::new())
         };
-        let events = Events::of((0..).zip([22, 443, 22, 25, 80, 443]).map(row).collect());
+        let events = Events::of((0..).zip([22, 443, 22, 25, 80, 443]).map(to).collect());
         let mut peers = Peers::of(vec![flow(443), flow(22), flow(80), flow(22)], &events);
         peers.judged(&flow(443), 2, 1);
         peers.judged(&flow(443), 1, 0);
