@@ -68,23 +68,3 @@ pub struct Anomaly {
     /// What was expected, what was there, and what to do if something can be done.
     pub detail: String,
 }
-
-/// Text of the evidence as it stands in what is said of it: escaped and in quotation marks, 80 characters at the most, and how
-/// much more there is. A value may be a megabyte long.
-pub fn quoted(text: &str) -> String {
-    let Some((end, _)) = text.char_indices().nth(80) else { return format!("{text:?}") };
-    let (shown, more) = text.split_at(end);
-    format!("{shown:?} and {} bytes more", more.len())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_quoted_is_escaped_and_short() {
-        assert_eq!(quoted("a\n\u{1b}\"b"), r#""a\n\u{1b}\"b""#);
-        assert_eq!(quoted(&"é".repeat(80)), format!("\"{}\"", "é".repeat(80)));
-        assert_eq!(quoted(&"é".repeat(83)), format!("\"{}\" and 6 bytes more", "é".repeat(80)));
-    }
-}

@@ -2,12 +2,14 @@
 
 mod anomaly;
 mod encoding;
+mod excerpt;
 mod input;
 mod open;
 mod pieces;
 mod walk;
 
-pub use anomaly::{Anomaly, AnomalyKind, quoted};
+pub use anomaly::{Anomaly, AnomalyKind};
+pub use excerpt::{excerpt, quoted};
 pub use input::{Compression, Head, Input};
 pub use open::{Taken, Watch};
 pub(crate) use pieces::{Pieced, Pieces};

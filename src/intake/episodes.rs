@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 
-use super::contradictions;
 use super::fold::Settled;
 use super::packed::Packed;
 use super::source::EvidenceAnomaly;
+use super::{contradictions, repeats};
 use crate::evidence::{Anomaly, AnomalyKind};
 use crate::model::{Episode, EpisodeText, Step, StepResult};
 
@@ -78,7 +78,7 @@ impl Join {
             }
         }
         let (mut steps, outputs) = apart(self.steps);
-        for (evidence, anomaly) in contradictions::of(&steps) {
+        for (evidence, anomaly) in contradictions::of(&steps).chain(repeats::of(&steps)) {
             anomalies.entry((evidence, anomaly.kind)).or_default().push(anomaly);
         }
         let mut index = 0;
@@ -95,7 +95,8 @@ impl Join {
         }
         let anomalies = anomalies
             .into_iter()
-            .flat_map(|((evidence, _), anomalies)| {
+            .flat_map(|((evidence, _), mut anomalies)| {
+                anomalies.sort();
                 let of = anomalies.len() as u64;
                 anomalies.into_iter().take(20).map(move |anomaly| EvidenceAnomaly { evidence, anomaly, of })
             })

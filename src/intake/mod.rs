@@ -14,6 +14,7 @@ mod memory;
 mod merge;
 mod packed;
 mod readings;
+mod repeats;
 mod segments;
 mod source;
 mod table;

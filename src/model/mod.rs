@@ -6,6 +6,7 @@ mod conversation;
 pub mod credential;
 mod flow;
 mod gpu;
+mod mining;
 mod observation;
 mod probe;
 mod secret;
@@ -18,9 +19,10 @@ pub use behaviour::{Behaviour, Confidence};
 pub use conversation::{Connection as ConversationStart, Conversation, ConversationKey, Rules, Segment, Segments, Sum};
 pub use flow::{Flow, Protocol, is_private};
 pub use gpu::{ComputeMode, GpuSettings};
+pub use mining::{JobTime, Mining, Work};
 pub use observation::{
-    Action, Alert, Certificate, Connection, Detail, Direction, Dns, Execution, GpuProcess, GpuSample, Http, JobTime,
-    Lease, Mining, Ntp, Observation, Ssh, SshMessage, Tls, Work,
+    Action, Alert, Certificate, Connection, Detail, Direction, Dns, Execution, GpuProcess, GpuSample, Http, Lease, Ntp,
+    Observation, Ssh, SshMessage, Tls,
 };
 pub use probe::{Oddity, Probe};
 pub use secret::{Secret, mask};

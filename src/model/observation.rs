@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use super::{Behaviour, File, Flow, GpuSettings, Mark, Probe, Secret, Tunnel};
+use super::{Behaviour, File, Flow, GpuSettings, Mining, Probe, Tunnel};
 use crate::time::{Instant, Span};
 
 /// What one record says happened.
@@ -193,11 +193,24 @@ pub struct Certificate {
     pub issuer_organization: Option<String>,
     /// DNS names of its subjectAltName, at most [`Certificate::NAMES_KEPT`].
     pub names: Vec<String>,
+    /// How many more names it has.
+    pub names_omitted: usize,
 }
 
 impl Certificate {
     /// Bound on the names kept.
     pub const NAMES_KEPT: usize = 32;
+
+    /// Takes its DNS names, as far as they are kept.
+    pub fn keep(&mut self, names: impl IntoIterator<Item = String>) {
+        for name in names {
+            if self.names.len() < Self::NAMES_KEPT {
+                self.names.push(name);
+            } else {
+                self.names_omitted += 1;
+            }
+        }
+    }
 }
 
 /// An SSH session (RFC 4253), reported once per flow when the flow ends or the capture does.
@@ -285,77 +298,6 @@ pub struct Ntp {
     pub seen: Instant,
     /// Servers between it and a reference clock, that one included.
     pub stratum: u8,
-}
-
-/// Mining as one flow shows it: a pool protocol, or the protocol between nodes. Reported once per flow.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Mining {
-    /// "stratum-v1", "monero-login", "eth-proxy", "getwork", ...
-    pub dialect: String,
-    /// How much of it was seen.
-    pub mark: Mark,
-    /// Distinct methods or messages seen, sorted.
-    pub methods: Vec<String>,
-    /// Miner program and version as it introduced itself.
-    pub agent: Option<String>,
-    /// Login or wallet as the miner sent it.
-    pub login: Option<Secret>,
-    /// The worker, where it is told apart from the login.
-    pub worker: Option<Secret>,
-    /// Where the pool sent its client: `host:port`.
-    pub redirect: Option<String>,
-    /// The function that is worked on, where a message, a job's shape or its block says so: "rx/0", "ethash".
-    pub algorithm: Option<String>,
-    /// The coin, where the wallet or the block says so.
-    pub coin: Option<&'static str>,
-    /// The last difficulty that the pool set, in the unit of its protocol.
-    pub difficulty: Option<f64>,
-    pub jobs: u64,
-    pub shares: u64,
-    pub accepted: u64,
-    pub rejected: u64,
-    /// Why, in the pool's words, with how often; the first [`Mining::REASONS_KEPT`] of them.
-    pub reasons: Vec<(String, u64)>,
-    /// What the shares stand for. `None` where difficulty or algorithm are not told.
-    pub work: Option<Work>,
-    /// First and last message of the pool protocol.
-    pub first: Option<Instant>,
-    pub last: Option<Instant>,
-    /// Records that carry the proof: first login or subscribe, first job, first share.
-    pub proof: Vec<u64>,
-    /// The times of the pool's jobs, the first [`Mining::TOLD_KEPT`] of them.
-    pub told: Vec<JobTime>,
-}
-
-/// A pool's job states the time of the block to be found: that of its template, when it was sent or some while before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct JobTime {
-    pub told: Instant,
-    /// When the capture saw the job.
-    pub seen: Instant,
-    pub record: u64,
-}
-
-impl Mining {
-    /// Bound on the distinct reasons for which shares were rejected.
-    pub const REASONS_KEPT: usize = 8;
-    /// Bound on the times of jobs kept.
-    pub const TOLD_KEPT: usize = 64;
-}
-
-/// Hashes that shares stand for: finding one share of difficulty D takes D tries on average, so that the number of
-/// shares is a Poisson count of the tries.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Work {
-    /// Shares whose worth is known.
-    pub shares: u64,
-    /// Sum of what each took on average.
-    pub hashes: f64,
-    /// Sum of the squares of the same, and the largest: for the interval.
-    pub squares: f64,
-    pub largest: f64,
-    /// No answer of the pool was seen: the shares are those handed in, not those accepted.
-    pub unanswered: bool,
 }
 
 /// One reading of one GPU.

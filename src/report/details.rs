@@ -76,6 +76,7 @@ pub(super) fn tls_row(tls: &Tls, row: &mut Row) {
         said.text(&format!("{whose}organization"), found.subject_organization.as_deref());
         said.text(&format!("{whose}issuer"), found.issuer.as_deref().or(found.issuer_organization.as_deref()));
         said.list(&format!("{whose}names"), &found.names);
+        said.shown("more names", Some(found.names_omitted).filter(|more| *more > 0));
     }
     said.text("ja3", tls.ja3.as_deref());
     said.text("ja3s", tls.ja3s.as_deref());
@@ -142,6 +143,7 @@ pub(super) fn mining_row(mining: &Mining, clock: &Correction, row: &mut Row) {
     said.shown("rejected", Some(mining.rejected));
     let reasons: Vec<String> = mining.reasons.iter().map(|(reason, count)| format!("{reason} ({count})")).collect();
     said.list("reasons", &reasons);
+    said.shown("for other reasons", Some(mining.rejected_otherwise()).filter(|more| *more > 0));
     if let Some(estimate) = estimate(mining) {
         let (low, high) = estimate.interval;
         said.shown("hashes", Some(format!("{:.3e} ({low:.3e} to {high:.3e})", estimate.hashes)));

@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use crate::evidence::{Anomaly, AnomalyKind};
+use crate::evidence::{Anomaly, AnomalyKind, excerpt};
 use crate::formats::Sink;
 
 /// Who counts and the number, of one line.
@@ -27,6 +27,8 @@ pub(crate) struct Counting {
 
 /// Bound on the stretches of a file. A log of records that were picked out has as many as records.
 const KEPT: usize = 1 << 18;
+/// Bound on the name of a counter that is told.
+const COUNTER_MAX: usize = 60;
 /// Records may come so much later than their number says.
 const LATE: u64 = 1024;
 /// Fewer records show no habit.
@@ -125,8 +127,9 @@ impl Numbers {
         }
         for (counter, mut stretches) in std::mem::take(&mut kept.by_counter) {
             stretches.sort_unstable();
-            let counter = String::from_utf8_lossy(&counter).chars().take(60).collect::<String>();
-            let whose = if counter.is_empty() { String::new() } else { format!(" of {counter}") };
+            let counter = String::from_utf8_lossy(&counter);
+            let whose =
+                if counter.is_empty() { String::new() } else { format!(" of {}", excerpt(&counter, COUNTER_MAX)) };
             Counted::of(&stretches).tell(self.counting, &whose, sink);
         }
     }

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::greeting::{Binary, Fit, Greeting};
 use super::{Emit, Packet, Reader};
-use crate::evidence::hexadecimal;
+use crate::evidence::{excerpt, hexadecimal};
 use crate::model::{Detail, File, Flow};
 use crate::time::Instant;
 
@@ -132,10 +132,8 @@ impl Watch {
     }
 }
 
-fn short(mut text: String) -> String {
-    let end = text.char_indices().map(|(at, _)| at).find(|at| *at >= TEXT_MAX).unwrap_or(text.len());
-    text.truncate(end);
-    text
+fn short(text: String) -> String {
+    excerpt(&text, TEXT_MAX).into_owned()
 }
 
 fn is_page(media_type: &str) -> bool {

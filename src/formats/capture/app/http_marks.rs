@@ -7,6 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::Packet;
 use super::http_head::{Fields, RequestHead};
+use crate::evidence::excerpt;
 use crate::model::{Mark, Tunnel, TunnelClass};
 use crate::time::Instant;
 
@@ -29,8 +30,7 @@ impl Carrier {
     }
 
     fn to(mut self, target: &str) -> Self {
-        let end = target.char_indices().map(|(at, _)| at).find(|at| *at >= TARGET_MAX).unwrap_or(target.len());
-        self.tunnel.target = target.get(..end).map(str::to_owned).filter(|target| !target.is_empty());
+        self.tunnel.target = (!target.is_empty()).then(|| excerpt(target, TARGET_MAX).into_owned());
         self
     }
 

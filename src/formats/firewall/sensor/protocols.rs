@@ -54,19 +54,20 @@ pub(crate) fn version(name: &str) -> Option<String> {
 pub(crate) fn certificate(
     subject: Option<String>,
     issuer: Option<String>,
-    mut names: Vec<String>,
+    names: Vec<String>,
 ) -> Option<Box<Certificate>> {
     if subject.is_none() && issuer.is_none() {
         return None;
     }
-    names.truncate(Certificate::NAMES_KEPT);
-    Some(Box::new(Certificate {
+    let mut found = Certificate {
         subject: attribute(subject.as_deref(), "CN="),
         subject_organization: attribute(subject.as_deref(), "O="),
         issuer: attribute(issuer.as_deref(), "CN="),
         issuer_organization: attribute(issuer.as_deref(), "O="),
-        names,
-    }))
+        ..Certificate::default()
+    };
+    found.keep(names);
+    Some(Box::new(found))
 }
 
 /// One attribute of a distinguished name; a comma in its value is escaped.
@@ -101,6 +102,13 @@ mod tests {
         assert_eq!(found.subject.as_deref(), Some("www.example.com"));
         assert_eq!(found.subject_organization.as_deref(), Some("Example, Inc."));
         assert_eq!(found.issuer, None);
+    }
+
+    #[test]
+    fn names_beyond_those_that_are_kept_are_counted() {
+        let names: Vec<String> = (0..40).map(|at| format!("{at}.example")).collect();
+        let found = certificate(Some("CN=0.example".to_owned()), None, names.clone()).unwrap();
+        assert_eq!((&found.names[..], found.names_omitted), (&names[..32], 8));
     }
 
     #[test]

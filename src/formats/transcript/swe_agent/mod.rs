@@ -13,7 +13,7 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::{json, scan, shell, stamps};
-use crate::evidence::{EvidenceId, Head, Input, Record};
+use crate::evidence::{EvidenceId, Head, Input, Record, excerpt};
 use crate::formats::{Format, Kind, Match, Sink};
 use crate::model::{Actor, Endpoint, EndpointKind, Episode, EpisodeText, Step, TextOrigin};
 use crate::time::{Span, TimeContext};
@@ -93,6 +93,9 @@ impl Format for SweAgent {
         Ok(())
     }
 }
+
+/// Bound on what is kept of a message of nobody who is known.
+const ODD_KEPT: usize = 80;
 
 struct Reader<'a> {
     evidence: EvidenceId,
@@ -209,7 +212,7 @@ impl Reader<'_> {
                 });
             }
             Some("user" | "tool") => self.answer(&said),
-            _ => self.odd.push((self.messages, message.to_string().chars().take(80).collect())),
+            _ => self.odd.push((self.messages, excerpt(&message.to_string(), ODD_KEPT).into_owned())),
         }
     }
 

@@ -26,8 +26,6 @@ use worth::{Share, Worth};
 const METHODS_KEPT: usize = 256;
 /// Bound on requests that wait for their answers.
 const WAITING: usize = 256;
-/// Bound on the length of a reason for a rejection.
-const REASON_MAX: usize = 80;
 
 /// What a message came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -242,14 +240,7 @@ impl Tracker {
     }
 
     fn rejected(&mut self, reason: &str) {
-        self.mining.rejected = self.mining.rejected.saturating_add(1);
-        let reason: String = reason.chars().take(REASON_MAX).collect();
-        let reasons = &mut self.mining.reasons;
-        if let Some((_, count)) = reasons.iter_mut().find(|(known, _)| *known == reason) {
-            *count = count.saturating_add(1);
-        } else if reasons.len() < Mining::REASONS_KEPT {
-            reasons.push((reason, 1));
-        }
+        self.mining.reject(reason);
     }
 
     fn name(&mut self, login: Option<&str>) {

@@ -2,13 +2,14 @@
 
 use serde_json::{Map, Value};
 
+use crate::evidence::excerpt;
 use crate::model::wallet;
 
 /// Bound on the length of a name kept from a message.
 const TEXT_MAX: usize = 512;
 
 pub(super) fn cut(text: &str) -> String {
-    text.chars().take(TEXT_MAX).collect()
+    excerpt(text, TEXT_MAX).into_owned()
 }
 
 pub(super) fn is_hex(text: &str) -> bool {

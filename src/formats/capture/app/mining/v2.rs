@@ -190,13 +190,7 @@ impl PlainReader {
     }
 
     fn rejects(&mut self, body: &[u8]) -> Option<&'static str> {
-        let reason = Fields(body.get(8..)?).text()?.to_owned();
-        self.mining.rejected = self.mining.rejected.saturating_add(1);
-        if let Some((_, count)) = self.mining.reasons.iter_mut().find(|(known, _)| *known == reason) {
-            *count += 1;
-        } else if self.mining.reasons.len() < Mining::REASONS_KEPT {
-            self.mining.reasons.push((reason, 1));
-        }
+        self.mining.reject(Fields(body.get(8..)?).text()?);
         Some("SubmitShares.Error")
     }
 

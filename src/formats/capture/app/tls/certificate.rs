@@ -3,6 +3,7 @@
 //! What a certificate says counts here even where a strict parser refuses it: names hold zeros, times lie before 1970,
 //! extensions are cut off. Nothing is verified.
 
+use crate::evidence::excerpt;
 use crate::model::Certificate;
 
 const SEQUENCE: u8 = 0x30;
@@ -72,9 +73,9 @@ pub(super) fn names(der: &[u8]) -> Option<Certificate> {
             continue;
         }
         let list = parts.next().filter(|(tag, _)| *tag == OCTET_STRING).and_then(|(_, value)| Elements(value).next());
-        let alternatives = list.into_iter().flat_map(|(_, list)| Elements(list)).take(ELEMENTS_MAX);
+        let alternatives = list.into_iter().flat_map(|(_, list)| Elements(list));
         let names = alternatives.filter(|(tag, _)| *tag == DNS_NAME).filter_map(|(_, name)| text(name));
-        found.names = names.take(Certificate::NAMES_KEPT).collect();
+        found.keep(names);
     }
     Some(found)
 }
@@ -99,7 +100,7 @@ fn distinguished(name: &[u8]) -> (Option<String>, Option<String>) {
 }
 
 fn wide(value: &[u8]) -> Vec<u8> {
-    let units = value.chunks_exact(2).take(NAME_MAX).map(|pair| match pair {
+    let units = value.chunks_exact(2).map(|pair| match pair {
         [high, low] => u16::from_be_bytes([*high, *low]),
         _ => 0,
     });
@@ -107,8 +108,7 @@ fn wide(value: &[u8]) -> Vec<u8> {
 }
 
 fn text(value: &[u8]) -> Option<String> {
-    let value = value.get(..NAME_MAX).unwrap_or(value);
-    (!value.is_empty()).then(|| String::from_utf8_lossy(value).into_owned())
+    (!value.is_empty()).then(|| excerpt(&String::from_utf8_lossy(value), NAME_MAX).into_owned())
 }
 
 #[cfg(test)]
