@@ -11,6 +11,14 @@ use coincident::time::{TimeContext, YearSource};
 use super::bytes::Bytes;
 use super::wrap;
 
+/// Holds what was read of the same bytes twice against each other.
+pub(crate) fn hold_same(one: &Collector, two: &Collector, what: &str) {
+    // As text only where they differ: a value that is not a number is unlike itself, and printing takes longer than reading.
+    if one != two {
+        assert_eq!(format!("{one:?}"), format!("{two:?}"), "{what} read the same bytes differently");
+    }
+}
+
 /// Reads bytes twice with one format: the same must come of it, and no span may end before it begins.
 pub(crate) fn read_twice(format: &dyn Format, bytes: &[u8], time: &TimeContext) -> Collector {
     let read = || {
@@ -20,8 +28,7 @@ pub(crate) fn read_twice(format: &dyn Format, bytes: &[u8], time: &TimeContext) 
         found
     };
     let found = read();
-    // Debug, because a value that is not a number is unlike itself.
-    assert_eq!(format!("{found:?}"), format!("{:?}", read()), "{} read the same bytes differently", format.id());
+    hold_same(&found, &read(), format.id());
     if let Some(link) = link_of(bytes).filter(|_| format.id() == "pcap" && found.records > 0) {
         // Links that carry IP and nothing else (RAW, IPV4, IPV6): a packet is told of, or what is wrong with it is.
         let told = found.observations.len() + found.anomalies.len() + found.unread.len();
