@@ -1,6 +1,7 @@
 //! What holds for a part of a line while it is walked.
 
 use std::ops::Range;
+use std::rc::Rc;
 
 use super::{LONGEST_TEXT, Launcher};
 
@@ -33,7 +34,8 @@ pub(super) struct Context {
     pub(super) background: bool,
     pub(super) launchers: Vec<Launcher>,
     pub(super) decoded: bool,
-    pub(super) input_from: Vec<String>,
+    /// Shared: contexts are made for every node, and programs may have long names.
+    pub(super) input_from: Rc<[String]>,
     pub(super) depth: usize,
 }
 
@@ -52,7 +54,7 @@ impl Context {
 
     /// For the inside of `$(…)`: nothing of the pipeline around it flows in.
     pub(super) fn substituted(&self) -> Self {
-        Context { input_from: Vec::new(), background: false, depth: self.depth + 1, ..self.clone() }
+        Context { input_from: Rc::default(), background: false, depth: self.depth + 1, ..self.clone() }
     }
 
     pub(super) fn within_bounds(&self) -> bool {

@@ -60,6 +60,10 @@ impl Runner<'_> {
         split: bool,
         out: &mut Vec<Arg>,
     ) {
+        // Pieces may come to nothing by the hundred thousand.
+        if !self.spend(pieces.len()) {
+            return;
+        }
         let mut current = Arg { range: range.clone(), ..Arg::default() };
         let mut any = false;
         for piece in pieces {
@@ -124,7 +128,8 @@ impl Runner<'_> {
                         self.limit("more than 4096 words in one command");
                         break;
                     }
-                    out.push(std::mem::replace(&mut current, Arg { range: range.clone(), ..Arg::default() }));
+                    let next = Arg { range: range.clone(), ..Arg::default() };
+                    self.keep(out, std::mem::replace(&mut current, next));
                 }
                 self.append(&mut current.text, part);
                 any = true;
@@ -132,7 +137,7 @@ impl Runner<'_> {
             any |= quoted;
         }
         if any {
-            out.push(current);
+            self.keep(out, current);
         }
     }
 
@@ -183,6 +188,10 @@ impl Runner<'_> {
                 _ => Vec::new(),
             };
             if texts.is_empty() {
+                let copies = done.len().saturating_sub(1);
+                if !self.spend(copies * size_of::<Cow<'_, Piece>>()) {
+                    return Vec::new();
+                }
                 for pieces in &mut done {
                     pieces.push(Cow::Borrowed(piece));
                 }
@@ -195,7 +204,7 @@ impl Runner<'_> {
                         self.limit("a brace expansion of more than 1024 words");
                         break 'all;
                     }
-                    if !self.spend(text.len()) {
+                    if !self.spend(text.len() + (pieces.len() + 1) * size_of::<Cow<'_, Piece>>()) {
                         break 'all;
                     }
                     let mut variant = pieces.clone();
@@ -230,7 +239,7 @@ impl Runner<'_> {
                         break 'all;
                     }
                     let made = format!("{head}{before}{choice}");
-                    if !self.spend(made.len()) {
+                    if !self.spend(made.len() + size_of::<String>()) {
                         break 'all;
                     }
                     next.push(made);

@@ -88,7 +88,12 @@ impl Runner<'_> {
         if batches.len() > MOST_RUNS {
             self.limit("more than 512 runs of xargs");
         }
+        let template: usize = args.iter().map(|arg| size_of::<Arg>() + arg.text.len()).sum();
         for batch in batches.into_iter().take(MOST_RUNS) {
+            let given: usize = batch.iter().map(|word| size_of::<Arg>() + word.len()).sum();
+            if !self.spend(template + given) {
+                return None;
+            }
             let mut run = args.to_vec();
             match (&place, batch.first()) {
                 (Some(place), Some(value)) if !place.is_empty() => {
@@ -161,7 +166,7 @@ impl Runner<'_> {
             _ => {}
         }
         let given = script::given(&command, stdin, &self.files);
-        let printed = pure::printed(&command, stdin, &self.files);
+        let printed = pure::printed(&command, stdin, &self.files).filter(|printed| self.spend(printed.text.len()));
         if let Some(Given::Script(text) | Given::Shell(text, _)) = &given {
             command.script = Some(text.text.clone());
         }

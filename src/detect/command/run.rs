@@ -11,8 +11,9 @@ use super::{Arg, CommandLine, LONGEST_TEXT, Launcher, MOST_COMMANDS, Redirect, S
 
 /// Bound on the nodes visited.
 const MOST_WORK: u32 = 40_000;
-/// Bound on the bytes that expansion produces. All rules and scans read that much within a second.
+/// Bound on the bytes that expansion produces, what keeps them counted in. All rules and scans read that much within a second.
 const MOST_BYTES: usize = 4 << 20;
+const TOO_MANY_BYTES: &str = "more than 4 MiB of words";
 /// Bound on the files of the line whose text is remembered.
 const MOST_FILES: usize = 64;
 
@@ -58,7 +59,7 @@ pub(super) fn read(text: &str) -> CommandLine {
         background: false,
         launchers: Vec::new(),
         decoded: false,
-        input_from: Vec::new(),
+        input_from: Rc::default(),
         depth: 0,
     };
     runner.nested(text, &context, None);
@@ -82,13 +83,16 @@ impl Runner<'_> {
         self.limits.insert(what);
     }
 
-    /// Whether the budget of steps or commands is used up.
+    /// Whether the budget of steps, commands or bytes is used up.
     fn exhausted(&mut self) -> bool {
-        let exhausted = self.work == 0 || self.out.commands.len() >= MOST_COMMANDS;
-        if exhausted {
+        if self.bytes == 0 {
+            self.limit(TOO_MANY_BYTES);
+        } else if self.work == 0 || self.out.commands.len() >= MOST_COMMANDS {
             self.limit("more than 2048 commands or 40000 steps: the rest is not unrolled");
+        } else {
+            return false;
         }
-        exhausted
+        true
     }
 
     /// Takes from the budget of produced bytes, and says so where it is used up.
@@ -96,9 +100,16 @@ impl Runner<'_> {
         let enough = self.bytes >= bytes;
         self.bytes = self.bytes.saturating_sub(bytes);
         if !enough {
-            self.limit("more than 4 MiB of words");
+            self.limit(TOO_MANY_BYTES);
         }
         enough
+    }
+
+    /// Takes a word among others, if the budget has room for it.
+    pub(super) fn keep(&mut self, words: &mut Vec<Arg>, word: Arg) {
+        if self.spend(size_of::<Arg>()) {
+            words.push(word);
+        }
     }
 
     /// The values of a variable; several for an array.
@@ -151,7 +162,7 @@ impl Runner<'_> {
     pub(super) fn piped(&mut self, printed: &Printed, context: &Context, word: &Arg) -> Option<Printed> {
         let mut context = context.clone();
         context.decoded |= printed.decoded;
-        context.input_from.clear();
+        context.input_from = Rc::default();
         self.nested(&printed.text, &context, Some(word))
     }
 
@@ -189,13 +200,11 @@ impl Runner<'_> {
             Node::Pipeline(stages) => {
                 let first = self.out.commands.len();
                 let mut inner = context.deeper();
-                let mut printed: Option<Printed> = stdin.cloned();
-                for stage in stages {
-                    printed = self.visit(stage, &inner, printed.as_ref());
-                    inner.input_from = context.input_from.clone();
-                    let ran =
-                        self.out.commands.get(first..).unwrap_or(&[]).iter().map(|command| command.program.clone());
-                    inner.input_from.extend(ran.take(64));
+                let mut printed: Option<Printed> = None;
+                for (at, stage) in stages.iter().enumerate() {
+                    printed = self.visit(stage, &inner, if at == 0 { stdin } else { printed.as_ref() });
+                    let ran = self.out.commands.get(first..).unwrap_or(&[]).iter().map(|command| &command.program);
+                    inner.input_from = context.input_from.iter().chain(ran.take(64)).cloned().collect();
                 }
                 printed
             }
@@ -286,6 +295,9 @@ impl Runner<'_> {
         let mut input = None;
         for redirection in redirections {
             if let Some(heredoc) = redirection.heredoc.as_ref().and_then(|cell| cell.get()) {
+                if !self.spend(heredoc.text.len()) {
+                    continue;
+                }
                 let text = if heredoc.verbatim { heredoc.text.clone() } else { self.textual(&heredoc.text) };
                 input = Some(Printed { text, complete: true, decoded: false });
             } else if redirection.operator == "<<<" {
@@ -351,7 +363,7 @@ impl Runner<'_> {
     pub(super) fn emit(&mut self, command: SimpleCommand) {
         if self.out.commands.len() >= MOST_COMMANDS {
             self.limit("more than 2048 commands or 40000 steps: the rest is not unrolled");
-        } else if !self.spend(command.raw.len() + command.script.as_ref().map_or(0, String::len)) {
+        } else if !self.spend(held(&command)) {
             self.work = 0;
         } else {
             self.out.commands.push(command);
@@ -389,7 +401,7 @@ impl Runner<'_> {
         let words = self.words(&simple.words, context);
         let redirects = self.redirects(&simple.redirections, context);
         let input = self.input(&simple.redirections, &redirects, context);
-        let mut input_from = context.input_from.clone();
+        let mut input_from = context.input_from.to_vec();
         input_from.append(&mut self.substituted);
         let mut command = self.draft(context, context.range(&simple.range));
         command.assignments = assignments;
@@ -439,6 +451,20 @@ impl Runner<'_> {
             file.push_str(&printed.text);
         }
     }
+}
+
+/// Bytes that a command holds beside its words, which were counted as they came.
+fn held(command: &SimpleCommand) -> usize {
+    let texts = |texts: &[String]| texts.iter().map(|text| size_of::<String>() + text.len()).sum::<usize>();
+    let assigned = command.assignments.iter().map(|(name, value)| name.len() + value.len());
+    let wrappers = command.wrappers.iter().map(|wrapper| wrapper.program.len() + texts(&wrapper.args));
+    let script = command.script.as_ref().map_or(0, String::len);
+    size_of::<SimpleCommand>()
+        + command.raw.len()
+        + script
+        + texts(&command.input_from)
+        + assigned.sum::<usize>()
+        + wrappers.sum::<usize>()
 }
 
 /// `i=1; i<=254; i++` as the name and its values, where it is that simple.

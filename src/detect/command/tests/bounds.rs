@@ -65,6 +65,7 @@ fn hostile_texts_end() {
         "eval ",
         "x=$x$x;",
         "{a,b}",
+        "{a,b}\"x\"",
         "bash -c '",
         "1.2.3.4 ",
         "a.b.c:1 ",
@@ -89,4 +90,38 @@ fn hostile_texts_end() {
     assert!(!CommandLine::parse("for a in {1..100}; do for b in {1..100}; do x $a $b; done; done").limits.is_empty());
     assert!(!CommandLine::parse(&"(".repeat(500)).limits.is_empty());
     assert!(!CommandLine::parse(&"a ".repeat(LONGEST_TEXT)).limits.is_empty());
+}
+
+/// Bytes that the words, copies and names of a line take.
+fn held(line: &CommandLine) -> usize {
+    let texts = |texts: &[String]| texts.iter().map(|text| size_of::<String>() + text.len()).sum::<usize>();
+    let command = |command: &SimpleCommand| {
+        let words = command.args.iter().map(|arg| size_of::<Arg>() + arg.text.len()).sum::<usize>();
+        let wrappers = command.wrappers.iter().map(|wrapper| texts(&wrapper.args)).sum::<usize>();
+        words + wrappers + texts(&command.input_from) + command.script.as_ref().map_or(0, String::len)
+    };
+    line.commands.iter().map(command).sum()
+}
+
+/// Loops multiply what stands in them: words of one letter or of none, copies for wrappers and `xargs`, long names of programs
+/// in a pipeline, variants of a word with many braces.
+#[test]
+fn what_loops_multiply_is_bounded_and_told() {
+    let looped = |body: &str| format!("for i in {{1..1000}}; do for j in {{1..1000}}; do {body}; done; done");
+    let name = "a".repeat(60_000);
+    for text in [
+        looped(&format!("echo {}", "a{,}{,}{,}{,}{,}{,}{,}{,} ".repeat(16))),
+        format!("x=\"{}\"; {}", "a ".repeat(30_000), looped("true $x")),
+        format!("x=\"{}\"; {}", "a ".repeat(4_000), looped("sudo nice sudo nice sudo nice true $x")),
+        format!("P=/{name}; {}{{ {}; }}", "$P | ".repeat(31), looped("a")),
+        format!("seq 512 | xargs -I{{}} echo {}", "a ".repeat(4_000)),
+        format!("echo {}", "{a,b}\"x\"".repeat(3_000)),
+        format!("y=; for i in {{1..1000}}; do for a in {}; do f() {{ :; }}; done; done", "$y".repeat(100_000)),
+        format!("y=; {}", looped(&format!("cat <<E\n{}\nE\ntrue", "$y".repeat(50_000)))),
+    ] {
+        let line = CommandLine::parse(&text);
+        let shown = text.get(..60).unwrap_or(&text);
+        assert!(held(&line) <= 4 << 20, "{} bytes of {shown}", held(&line));
+        assert!(line.limits.iter().any(|limit| limit == "more than 4 MiB of words"), "{:?} of {shown}", line.limits);
+    }
 }
