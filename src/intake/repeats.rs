@@ -1,21 +1,24 @@
 //! Calls that stand under an id which another call of their episode has.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use crate::evidence::{Anomaly, AnomalyKind, EvidenceId};
 use crate::model::Step;
 
-fn id(step: &Step) -> (&str, Option<&str>) {
-    (&step.episode, step.call_id.as_deref())
-}
-
-/// What is said of each such call, with the evidence that it stands in. The results of the id went to the first call.
+/// What is said of each such call, with the evidence that it stands in. The results of the id went to the first call. Steps of an
+/// episode stand together, in their order.
 pub(super) fn of(steps: &[Step]) -> Vec<(EvidenceId, Anomaly)> {
-    let mut named: Vec<&Step> = steps.iter().filter(|step| step.call_id.is_some()).collect();
-    // Stable: the steps come in the order of their episode.
-    named.sort_by(|a, b| id(a).cmp(&id(b)));
     let mut said = Vec::new();
-    for calls in named.chunk_by(|a, b| id(a) == id(b)) {
-        let Some((first, others)) = calls.split_first() else { continue };
-        said.extend(others.iter().map(|other| (other.record.evidence, anomaly(first, other))));
+    for episode in steps.chunk_by(|a, b| a.episode == b.episode) {
+        let mut calls: BTreeMap<&str, &Step> = BTreeMap::new();
+        for step in episode {
+            let Some(id) = step.call_id.as_deref() else { continue };
+            match calls.entry(id) {
+                Entry::Vacant(place) => drop(place.insert(step)),
+                Entry::Occupied(first) => said.push((step.record.evidence, anomaly(first.get(), step))),
+            }
+        }
     }
     said
 }

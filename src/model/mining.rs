@@ -54,7 +54,7 @@ pub struct JobTime {
 impl Mining {
     /// Bound on the distinct reasons for which shares were rejected.
     pub const REASONS_KEPT: usize = 8;
-    /// Bound on the characters of such a reason.
+    /// Bound on the length of such a reason.
     const REASON_MAX: usize = 80;
     /// Bound on the times of jobs kept.
     pub const TOLD_KEPT: usize = 64;

@@ -363,9 +363,7 @@ impl Runner<'_> {
     pub(super) fn emit(&mut self, command: SimpleCommand) {
         if self.out.commands.len() >= MOST_COMMANDS {
             self.limit("more than 2048 commands or 40000 steps: the rest is not unrolled");
-        } else if !self.spend(held(&command)) {
-            self.work = 0;
-        } else {
+        } else if self.spend(held(&command)) {
             self.out.commands.push(command);
         }
     }

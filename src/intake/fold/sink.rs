@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::Fold;
-use crate::evidence::{Anomaly, Record};
+use crate::evidence::{Anomaly, Record, excerpt};
 use crate::formats::Sink;
 use crate::intake::facts::{
     AlertFact, ExecutionFact, FileFact, LeaseFact, MiningFact, ProbeFact, ProcessFact, SshFact, Teller, TimeAnchor,
@@ -240,11 +240,8 @@ impl Sink for Fold {
 
 /// Cuts words as they come, once: folds of parts of a file join what was cut before.
 fn shorten(detail: &mut String) {
-    let end = detail.floor_char_boundary(DETAIL_KEPT);
-    let more = detail.len() - end;
-    if more > 0 {
-        detail.truncate(end);
-        detail.push_str(&format!(" and {more} bytes more"));
+    if detail.len() > DETAIL_KEPT {
+        *detail = excerpt(detail, DETAIL_KEPT).into_owned();
         detail.shrink_to_fit();
     }
 }

@@ -76,6 +76,6 @@ impl Tracker {
         }
         let told = message.get("reject-reason").or(error);
         let text = told.and_then(|told| told.get("message").or_else(|| told.get(1)).unwrap_or(told).as_str());
-        self.rejected(text.or(status).unwrap_or("no reason given"));
+        self.mining.reject(text.or(status).unwrap_or("no reason given"));
     }
 }

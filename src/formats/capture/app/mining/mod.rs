@@ -239,10 +239,6 @@ impl Tracker {
         self.worth.accepted(share);
     }
 
-    fn rejected(&mut self, reason: &str) {
-        self.mining.reject(reason);
-    }
-
     fn name(&mut self, login: Option<&str>) {
         if self.mining.login.is_none() {
             self.mining.login = login.filter(|login| !login.is_empty()).map(|login| Secret::new(cut(login)));
